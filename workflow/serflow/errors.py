@@ -1,0 +1,53 @@
+"""The faults a user can mend, each built from facts: where, what is wrong, what to do next."""
+
+from __future__ import annotations
+
+
+class SerflowError(Exception):
+    """Base of all errors that the command line prints as one sentence instead of a stack trace.
+
+    Parameters
+    ----------
+    where
+        The file, directory, URL or configuration key at fault.
+    fault
+        What is wrong there, with the value found and what was expected.
+    remedy
+        What to do next.
+    """
+
+    def __init__(self, where: object, fault: str, remedy: str) -> None:
+        self.where, self.fault, self.remedy = str(where), fault, remedy
+        super().__init__(f"{self.where}: {fault.rstrip('.')}. {remedy}")
+
+
+class ConfigError(SerflowError):
+    """A key of config.yaml or of a paper file has a value that is not allowed."""
+
+
+class DownloadError(SerflowError):
+    """A download failed, or what came is not what was published."""
+
+
+class ArchiveError(SerflowError):
+    """An archive is truncated, is no archive, or has a member that must not be extracted."""
+
+
+class CorpusError(SerflowError):
+    """A corpus tree holds a name, annotation or recording that cannot be used."""
+
+
+class CacheError(SerflowError):
+    """A feature cache is incomplete, or was made from other audio, parameters or code than asked for."""
+
+
+class SplitError(SerflowError):
+    """A protocol cannot be applied to a corpus, or a split leaks where its protocol forbids it."""
+
+
+class TrainingError(SerflowError):
+    """A training run cannot start or go on."""
+
+
+class WeightsError(SerflowError):
+    """Pretrained weights cannot be had or do not fit."""
