@@ -1,0 +1,140 @@
+"""What the corpus modules share: the shape of their data, walking a tree, and scanning a corpus whose file names say all.
+
+A corpus module offers ``NAME, TITLE, CITATION, LICENCE``, ``DOWNLOAD`` (`Download`, or None if a licence must be
+signed), ``EMOTIONS`` (native label to `serflow.labels.EMOTIONS`), ``EXPECTED`` (`Expected`), ``SPEAKER_FOLDS`` (the
+test speakers of each speaker-independent fold), ``parse(path)``, ``scan(root)`` and ``expected_utterances()``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from serflow.errors import CorpusError
+
+#: What stands in a manifest's row, in this order.
+COLUMNS = (
+    "utterance",
+    "path",
+    "corpus",
+    "speaker",
+    "sex",
+    "emotion",
+    "native_label",
+    "intensity",
+    "statement",
+    "repetition",
+    "session",
+    "dialogue",
+    "scenario",
+    "sample_rate",
+    "samples",
+    "sha1",
+    "start",
+    "end",
+    "valence",
+    "activation",
+    "dominance",
+    "votes",
+)
+
+AUDIO_SUFFIXES = (".wav", ".flac")
+
+
+@dataclass(frozen=True)
+class Download:
+    """Where a corpus is published, the name of its archive, and the MD5 published for it."""
+
+    url: str
+    filename: str
+    md5: str
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The published numbers of utterances: in all, per speaker and per emotion (ours, not the native label).
+
+    ``speakers`` maps to None where only the speakers' names are published, not their counts.
+    """
+
+    utterances: int
+    speakers: Mapping[str, int | None]
+    classes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a corpus tree holds: rows without audio facts, sorted, and how many files were left out, by reason."""
+
+    rows: list[dict[str, str]]
+    left_out: dict[str, int]
+
+
+def row(**fields: str) -> dict[str, str]:
+    """Return a manifest row with `fields` filled in and every other column empty."""
+    return dict.fromkeys(COLUMNS, "") | fields
+
+
+def is_clutter(path: str) -> bool:
+    """Say whether `path` is what macOS leaves in archives and folders (``__MACOSX``, ``._x``, ``.DS_Store``)."""
+    return any(part in ("__MACOSX", ".DS_Store") or part.startswith("._") for part in PurePosixPath(path).parts)
+
+
+def files(root: Path) -> Iterator[str]:
+    """Yield every file under `root` but clutter, as sorted POSIX paths relative to it.
+
+    Raises
+    ------
+    CorpusError
+        If `root` is no folder.
+    """
+    if not root.is_dir():
+        raise CorpusError(root, "is not a folder", "Set corpora.<name>.source to the corpus's archive or folder.")
+    paths = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    yield from sorted(path for path in paths if not is_clutter(path))
+
+
+def scan_names(
+    root: Path,
+    parse: Callable[[str], dict[str, str]],
+    leave_out: Callable[[str], str | None],
+    layout: str,
+) -> Scan:
+    """Scan a corpus whose file names say everything about an utterance.
+
+    Parameters
+    ----------
+    root
+        The corpus tree.
+    parse
+        From a relative path to a row; raises `CorpusError`.
+    leave_out
+        From a relative path to the reason for which the file is no utterance here, or None if it is one.
+    layout
+        An example of a path, for the error on a tree without recordings.
+
+    Raises
+    ------
+    CorpusError
+        If a name cannot be parsed, an utterance stands twice, or there is none.
+    """
+    rows: dict[str, dict[str, str]] = {}
+    left_out: Counter[str] = Counter()
+    for path in files(root):
+        reason = leave_out(path)
+        if reason is not None:
+            left_out[reason] += 1
+            continue
+        try:
+            found = parse(path)
+        except CorpusError as error:
+            raise CorpusError(root / path, error.fault, error.remedy) from None
+        twin = rows.setdefault(found["utterance"], found)
+        if twin is not found:
+            fault = f"is utterance {found['utterance']} a second time; the first is {root / twin['path']}"
+            raise CorpusError(root / path, fault, "Keep one of the two (some archives nest a whole second copy).")
+    if not rows:
+        raise CorpusError(root, "holds no recording of this corpus", f"Expected files such as {layout}.")
+    return Scan([rows[utterance] for utterance in sorted(rows)], dict(sorted(left_out.items())))
