@@ -1,0 +1,299 @@
+"""The demo corpora: names as in the real corpora, true F0, and emotions a model can learn but not read off."""
+
+import hashlib
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import wave
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serflow.corpora import demo
+from serflow.errors import ConfigError
+from serflow.files import read_csv
+
+EMOBOX_FOLDS = ("01 11 20 21", "04 10 12 14", "08 09 19 23", "03 05 07 24", "02 15 16 18", "06 13 17 22")
+TURN = re.compile(
+    r"\[(?P<start>\d+\.\d{4}) - (?P<end>\d+\.\d{4})\]\t(?P<turn>Ses0[1-5][FM]_(impro\d\d|script\d\d_\d)_[FM]\d{3})"
+    r"\t(?P<code>[a-z]{3})\t\[(?P<vad>\d\.\d{4}, \d\.\d{4}, \d\.\d{4})\]"
+)
+VOTES = re.compile(
+    r"(C-(E[1-6]|[FM]1):\t([A-Z][a-z]+; ?)+\t\(\)|A-(E[1-6]|[FM]1):\tval [1-5]; act [1-5]; dom  [1-5];\t\(\))"
+)
+
+
+@pytest.fixture(scope="module")
+def trees(tmp_path_factory):
+    root = tmp_path_factory.mktemp("demo")
+    for corpus in demo.CORPORA:
+        demo.generate(corpus, root / corpus)
+    return root
+
+
+def wavs(tree):
+    return sorted(path.relative_to(tree).as_posix() for path in tree.rglob("*.wav"))
+
+
+def digests(tree):
+    files = sorted(path for path in tree.rglob("*") if path.is_file())
+    return [f"{path.relative_to(tree).as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files]
+
+
+def samples(path):
+    with wave.open(str(path)) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 16000)
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2")
+
+
+def find(corpus, name):
+    return next(utterance for utterance in demo.utterances(corpus) if utterance.id == name)
+
+
+def test_another_process_writes_the_same_bytes(trees, tmp_path):
+    code = "import sys; from serflow.corpora import demo; demo.generate('savee', sys.argv[1])"
+    source = str(Path(demo.__file__).parents[2])
+    environment = os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": source}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "again")], check=True, env=environment)
+    assert digests(tmp_path / "again") == digests(trees / "savee")
+
+
+def test_an_utterance_depends_on_no_other_but_on_the_seed(trees):
+    utterance = demo.utterances("iemocap")[-1]
+    alone, _ = demo.synthesise("iemocap", utterance)
+    assert np.array_equal(np.rint(alone * 32767), samples(trees / "iemocap" / utterance.path))
+    other, _ = demo.synthesise("iemocap", utterance, seed=1)
+    assert len(other) != len(alone) or not np.allclose(other, alone)
+
+
+def test_ravdess_has_the_real_names(trees):
+    names = wavs(trees / "ravdess")
+    pattern = r"Actor_(\d\d)/03-01-(0[1-8])-(0[12])-(0[12])-(0[12])-(\d\d)\.wav"
+    fields = [re.fullmatch(pattern, name).groups() for name in names]
+    assert len(names) == 12 * 32 + 1
+    assert all(folder == actor for folder, *_, actor in fields)
+    assert not any(emotion == "01" and intensity == "02" for _, emotion, intensity, *_ in fields)
+    assert Counter(emotion for _, emotion, *_ in fields) == {f"{e:02d}": 48 + (e == 3) for e in range(1, 9)}
+    actors = {actor for *_, actor in fields}
+    assert [len(actors & set(fold.split())) for fold in EMOBOX_FOLDS] == [2] * 6
+
+
+def test_ravdess_has_the_real_corpus_pair_of_identical_recordings_and_no_other(trees):
+    by_content = {}
+    for name in wavs(trees / "ravdess"):
+        by_content.setdefault((trees / "ravdess" / name).read_bytes(), []).append(name)
+    pair = ["Actor_07/03-01-03-01-02-01-07.wav", "Actor_07/03-01-03-01-02-02-07.wav"]
+    assert [names for names in by_content.values() if len(names) > 1] == [pair]
+
+
+def test_savee_has_the_real_names(trees):
+    names = wavs(trees / "savee")
+    fields = [re.fullmatch(r"AudioData/(DC|JE|JK|KL)/(a|d|f|h|n|sa|su)(\d\d)\.wav", name).groups() for name in names]
+    counts = Counter((speaker, code) for speaker, code, _ in fields)
+    assert len(counts) == 4 * 7
+    assert all(count == (12 if code == "n" else 6) for (_, code), count in counts.items())
+
+
+def test_iemocap_annotations_agree_with_the_recordings(trees):
+    root = trees / "iemocap" / "IEMOCAP_full_release"
+    turns = {}
+    for path in sorted(root.glob("Session[1-5]/dialog/EmoEvaluation/*.txt")):
+        header, *blocks = path.read_text().rstrip("\n").split("\n\n")
+        assert header == "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]"
+        clock = 0.0
+        for block in blocks:
+            first, *votes = block.splitlines()
+            found = TURN.fullmatch(first)
+            assert found["turn"].startswith(path.stem)
+            assert len(votes) == 7
+            assert all(VOTES.fullmatch(vote) for vote in votes)
+            audio = path.parents[2] / "sentences" / "wav" / path.stem / f"{found['turn']}.wav"
+            start, end = float(found["start"]), float(found["end"])
+            assert start > clock
+            assert end - start == pytest.approx(len(samples(audio)) / 16000, abs=2e-4)
+            clock = end
+            turns[found["turn"]] = (found["code"], votes, [float(value) for value in found["vad"].split(", ")])
+    assert sorted(turns) == sorted(path.stem for path in root.glob("Session*/sentences/wav/*/*.wav"))
+    assert {path.name for path in root.iterdir()} == {f"Session{session}" for session in range(1, 6)}
+
+    words = {"neu": "Neutral", "ang": "Anger", "sad": "Sadness", "hap": "Happiness", "exc": "Excited"}
+    words |= {"fru": "Frustration", "sur": "Surprise", "fea": "Fear", "oth": "Other"}
+    for code, votes, vad in turns.values():
+        said = Counter(vote.split("\t")[1].rstrip(";") for vote in votes[:3])
+        best, count = said.most_common(1)[0]
+        assert count == 1 if code == "xxx" else (best == words[code] and count >= 2)
+        scores = [[int(digit) for digit in re.findall(r" (\d);", vote)] for vote in votes[4:6]]
+        assert vad == pytest.approx(np.mean(scores, axis=0))
+
+
+def test_iemocap_has_both_speakers_everywhere_and_every_label(trees):
+    turns = [path.rsplit("/", 1)[1].removesuffix(".wav") for path in wavs(trees / "iemocap")]
+    assert 350 <= len(turns) <= 450
+    in_dialogue = {}
+    for turn in turns:
+        in_dialogue.setdefault(turn.rsplit("_", 1)[0], set()).add(turn.rsplit("_", 1)[1][0])
+    assert set(map(frozenset, in_dialogue.values())) == {frozenset("FM")}
+    assert any(re.match(r"Ses\d\dM", name) for name in in_dialogue)
+    improvised = Counter((u.speaker, u.emotion) for u in demo.utterances("iemocap") if "impro" in u.id)
+    four = ("neutral", "angry", "happy", "sad")
+    assert all(improvised[f"Ses0{s}{letter}", emotion] >= 6 for s in range(1, 6) for letter in "FM" for emotion in four)
+    seconds = np.array([len(samples(trees / "iemocap" / path)) for path in wavs(trees / "iemocap")]) / 16000
+    assert 0.7 < seconds.min() < np.median(seconds) < 2
+    assert 3 < seconds.max() < 5
+    assert (seconds > 3).sum() >= 5
+
+
+def test_the_corpora_are_small_and_neither_silent_nor_clipped(trees):
+    assert sum(path.stat().st_size for path in trees.rglob("*") if path.is_file()) < 60e6
+    peaks = [np.abs(samples(path).astype(int)).max() for path in trees.rglob("*.wav")]
+    assert min(peaks) > 300
+    assert max(peaks) < 32767
+
+
+def test_truth_is_kept_beside_the_audio(trees):
+    for corpus in demo.CORPORA:
+        rows = read_csv(trees / corpus / "truth.csv")
+        assert tuple(rows[0]) == demo.TRUTH_COLUMNS
+        assert [row["utterance"] for row in rows] == [utterance.id for utterance in demo.utterances(corpus)]
+        assert all(75 < float(row["f0_min"]) <= float(row["f0_mean"]) <= float(row["f0_max"]) < 450 for row in rows)
+    assert demo.truth("savee") == read_csv(trees / "savee" / "truth.csv")
+
+
+@pytest.mark.parametrize(
+    ("corpus", "name"),
+    [
+        ("ravdess", "03-01-04-01-01-01-13"),  # sad, male
+        ("ravdess", "03-01-08-02-01-01-24"),  # surprised and strong, female
+        ("savee", "JK_a02"),
+        ("iemocap", "Ses02F_impro01_F001"),
+        ("iemocap", "Ses04F_script01_1_M006"),
+    ],
+)
+def test_a_pitch_tracker_finds_the_true_f0(corpus, name):
+    librosa = pytest.importorskip("librosa")
+    signal, f0 = demo.synthesise(corpus, find(corpus, name))
+    assert len(signal) == len(f0)
+    hop = 320
+    found, voiced, _ = librosa.pyin(signal, fmin=65, fmax=500, sr=16000, frame_length=1024, hop_length=hop)
+    true = f0[np.minimum(np.arange(len(found)) * hop, len(f0) - 1)]
+    both = voiced & (true > 0)
+    assert both.sum() > 0.9 * (true > 0).sum()
+    error = np.abs(found[both] / true[both] - 1)
+    assert np.median(error) < 0.02
+    assert np.mean(error > 0.2) < 0.03  # octave errors
+
+
+def test_voiced_stretches_are_long_enough_to_track():
+    for corpus in demo.CORPORA:
+        for utterance in demo.utterances(corpus)[::40]:
+            _, f0 = demo.synthesise(corpus, utterance)
+            edges = np.flatnonzero(np.diff(np.concatenate([[0], (f0 > 0).astype(int), [0]])))
+            assert (edges[1::2] - edges[::2]).min() >= 0.1 * 16000
+
+
+def _features(corpus, chosen):
+    import librosa
+
+    rows = []
+    for utterance in chosen:
+        signal, _ = demo.synthesise(corpus, utterance)
+        mfcc = librosa.feature.mfcc(y=signal, sr=16000, n_mfcc=40)
+        rows.append(np.concatenate([mfcc.mean(1), mfcc.std(1)]))
+    return np.array(rows)
+
+
+def test_an_unseen_speaker_is_recognised_above_chance_and_below_certainty():
+    """Improvised IEMOCAP, four classes, one session out: the recall a plain model reaches, averaged over classes."""
+    pytest.importorskip("sklearn")
+    from sklearn.metrics import balanced_accuracy_score
+    from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    four = ("neutral", "angry", "happy", "sad")
+    chosen = [u for u in demo.utterances("iemocap") if "impro" in u.id and u.emotion in four]
+    features, labels = _features("iemocap", chosen), [u.emotion for u in chosen]
+    model = make_pipeline(StandardScaler(), SVC(C=10))
+    sessions = [u.speaker[:5] for u in chosen]
+    unseen = cross_val_predict(model, features, labels, groups=sessions, cv=LeaveOneGroupOut())
+    seen = cross_val_predict(model, features, labels, cv=StratifiedKFold(10, shuffle=True, random_state=0))
+    independent, random = (balanced_accuracy_score(labels, predicted) for predicted in (unseen, seen))
+    assert 0.45 < independent < 0.75  # chance is 0.25
+    assert independent < random
+
+
+def test_emotion_shows_in_pitch_and_loudness_as_it_should(trees):
+    rows = {row["utterance"]: row for row in read_csv(trees / "ravdess" / "truth.csv")}
+
+    def mean(value, emotion, intensity):
+        chosen = [u for u in demo.utterances("ravdess") if u.emotion == emotion and u.strength == intensity]
+        return np.mean([value(utterance) for utterance in chosen])
+
+    def pitch(utterance):
+        return float(rows[utterance.id]["f0_mean"])
+
+    def level(utterance):
+        return 10 * np.log10(np.mean(samples(trees / "ravdess" / utterance.path).astype(float) ** 2))
+
+    assert mean(pitch, "fearful", 1.5) > mean(pitch, "fearful", 1.0) > mean(pitch, "neutral", 1.0)
+    assert mean(level, "angry", 1.5) > mean(level, "angry", 1.0) > mean(level, "sad", 1.0) > mean(level, "sad", 1.5)
+
+
+def test_an_unknown_corpus_is_named_with_what_is_allowed(tmp_path):
+    with pytest.raises(ConfigError, match=r"'emodb'.*ravdess, savee, iemocap"):
+        demo.generate("emodb", tmp_path / "emodb")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path):
+    (tmp_path / "savee").mkdir()
+    (tmp_path / "savee" / "mine.wav").write_bytes(b"precious")
+    with pytest.raises(ConfigError, match="no demo corpus"):
+        demo.generate("savee", tmp_path / "savee")
+    assert [path.name for path in tmp_path.rglob("*")] == ["savee", "mine.wav"]
+
+
+def test_a_failure_leaves_the_earlier_corpus_and_nothing_half_written(tmp_path, monkeypatch):
+    (tmp_path / "savee").mkdir()
+    (tmp_path / "savee" / "truth.csv").write_text("an earlier demo corpus")
+    real, calls = demo.synthesise, iter(range(3))
+
+    def breaks(*args, **kwargs):
+        if next(calls) == 2:
+            raise OSError("disk full")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(demo, "synthesise", breaks)
+    with pytest.raises(OSError, match="disk full"):
+        demo.generate("savee", tmp_path / "savee")
+    assert [path.name for path in tmp_path.rglob("*")] == ["savee", "truth.csv"]
+
+
+def test_an_earlier_demo_corpus_is_replaced(tmp_path, monkeypatch):
+    (tmp_path / "savee" / "AudioData" / "XX").mkdir(parents=True)
+    (tmp_path / "savee" / "truth.csv").write_text("an earlier demo corpus")
+    monkeypatch.setattr(demo, "utterances", lambda corpus, all_of=demo.utterances: all_of(corpus)[:2])
+    demo.generate("savee", tmp_path / "savee")
+    assert wavs(tmp_path / "savee") == ["AudioData/DC/a01.wav", "AudioData/DC/a02.wav"]
+    assert [path.name for path in tmp_path.iterdir()] == ["savee"]
+    assert not (tmp_path / "savee" / "AudioData" / "XX").exists()
+
+
+@pytest.mark.parametrize("corpus", demo.CORPORA)
+def test_the_corpus_modules_read_the_demo_trees(corpus, trees):
+    if importlib.util.find_spec(f"serflow.corpora.{corpus}") is None:
+        pytest.skip(f"serflow.corpora.{corpus} does not exist")
+    from serflow.corpora import manifest
+
+    rows, _ = manifest.build(corpus, trees / corpus, 1)
+    chosen = {row["utterance"]: row for row in rows}
+    assert sorted(chosen) == [utterance.id for utterance in demo.utterances(corpus)]
+    for utterance in demo.utterances(corpus):
+        row = chosen[utterance.id]
+        found = (row["path"], row["speaker"], row["sex"], row["emotion"])
+        assert found == (utterance.path, utterance.speaker, utterance.sex, utterance.emotion)
