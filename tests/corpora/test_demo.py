@@ -1,7 +1,6 @@
 """The demo corpora: names as in the real corpora, true F0, and emotions a model can learn but not read off."""
 
 import hashlib
-import importlib.util
 import os
 import re
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serflow.corpora import demo
+from serflow.corpora import demo, manifest
 from serflow.errors import ConfigError
 from serflow.files import read_csv
 
@@ -286,10 +285,6 @@ def test_an_earlier_demo_corpus_is_replaced(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("corpus", demo.CORPORA)
 def test_the_corpus_modules_read_the_demo_trees(corpus, trees):
-    if importlib.util.find_spec(f"serflow.corpora.{corpus}") is None:
-        pytest.skip(f"serflow.corpora.{corpus} does not exist")
-    from serflow.corpora import manifest
-
     rows, _ = manifest.build(corpus, trees / corpus, 1)
     chosen = {row["utterance"]: row for row in rows}
     assert sorted(chosen) == [utterance.id for utterance in demo.utterances(corpus)]

@@ -204,10 +204,10 @@ def utterances(corpus: str) -> tuple[Utterance, ...]:
 
 # --- how they sound ------------------------------------------------------------------------------------------------
 
-#: What an emotion adds to the speaker's own manner, in the order of `CUES`.
+#: What carries emotion. Level, span, slope: F0 in semitones (shift; height of accents; change from start to end);
+#: tempo, brightness: natural logarithm of a ratio; loudness, breath: dB.
 CUES = ("level", "span", "slope", "tempo", "loudness", "brightness", "breath")
-# level, span, slope: semitones of F0 (shift; height of accents; change from start to end); tempo, brightness: natural
-# logarithm of a ratio; loudness, breath: dB
+#: What each emotion adds to the speaker's own manner, in the order of `CUES`.
 EMOTION_CUES = {
     "neutral": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
     "calm": (-1.0, -0.8, 0.5, -0.12, -3.0, -0.25, 3.0),
