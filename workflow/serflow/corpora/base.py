@@ -1,14 +1,15 @@
-"""What the corpus modules share: the shape of their data, walking a tree, and scanning a corpus whose file names say all.
+"""What the corpus modules share: the shape of their data, walking and scanning a tree.
 
 A corpus module offers ``NAME, TITLE, CITATION, LICENCE``, ``DOWNLOAD`` (`Download`, or None if a licence must be
 signed), ``EMOTIONS`` (native label to `serflow.labels.EMOTIONS`), ``EXPECTED`` (`Expected`), ``SPEAKER_FOLDS`` (the
-test speakers of each speaker-independent fold), ``parse(path)``, ``scan(root)`` and ``expected_utterances()``.
+test speakers of each speaker-independent fold), ``parse(path)``, ``scan(root)`` and ``expected_utterances()`` (None
+where names follow no rule); it may offer ``SELECTIONS`` (`Selection`), parts whose counts are published too.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -65,6 +66,15 @@ class Expected:
 
 
 @dataclass(frozen=True)
+class Selection:
+    """A part of a corpus with published counts of its own: its name, and the rows it keeps."""
+
+    title: str
+    keep: Callable[[Mapping[str, str]], bool]
+    expected: Expected
+
+
+@dataclass(frozen=True)
 class Scan:
     """What a corpus tree holds: rows without audio facts, sorted, and how many files were left out, by reason."""
 
@@ -96,18 +106,26 @@ def files(root: Path) -> Iterator[str]:
     yield from sorted(path for path in paths if not is_clutter(path))
 
 
+def not_audio(path: str) -> str | None:
+    """Return why a file is left out that has not the suffix of a recording, or None if it has."""
+    return None if PurePosixPath(path).suffix.lower() in AUDIO_SUFFIXES else "neither WAV nor FLAC"
+
+
 def scan_names(
     root: Path,
+    paths: Iterable[str],
     parse: Callable[[str], dict[str, str]],
     leave_out: Callable[[str], str | None],
     layout: str,
 ) -> Scan:
-    """Scan a corpus whose file names say everything about an utterance.
+    """Parse the names of a corpus's recordings.
 
     Parameters
     ----------
     root
         The corpus tree.
+    paths
+        The files to consider, relative to `root`.
     parse
         From a relative path to a row; raises `CorpusError`.
     leave_out
@@ -122,7 +140,7 @@ def scan_names(
     """
     rows: dict[str, dict[str, str]] = {}
     left_out: Counter[str] = Counter()
-    for path in files(root):
+    for path in paths:
         reason = leave_out(path)
         if reason is not None:
             left_out[reason] += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +53,7 @@ def pcm16(path: Path) -> tuple[np.ndarray, int]:
 
 
 def _audio_facts(path: Path) -> dict[str, str]:
-    """Return sampling rate (Hz), samples per channel and the SHA-1 of the samples (little-endian, channels interleaved)."""
+    """Return sampling rate (Hz), samples per channel, and the SHA-1 of the interleaved little-endian samples."""
     samples, rate = pcm16(path)
     sha1 = hashlib.sha1(samples.astype("<i2").tobytes(), usedforsecurity=False).hexdigest()
     return {"sample_rate": str(rate), "samples": str(len(samples)), "sha1": sha1}
@@ -75,10 +76,12 @@ def build(corpus: str, root: Path, workers: int) -> tuple[list[dict[str, str]], 
     rows
         One per utterance, sorted by utterance, all values text (as `read` gives them).
     report
-        ``corpus``; ``utterances`` (their number); ``speakers`` and ``classes`` (utterances of each); ``left_out`` (files,
-        by reason); ``missing`` (names published but not found; empty too where a corpus's names cannot be listed);
+        ``corpus``; ``utterances`` (their number); ``speakers`` and ``classes`` (utterances of each); ``left_out``
+        (files, by reason); ``missing`` (published names that are not there; none where names cannot be listed);
         ``identical`` (lists of utterances with the same samples); ``sample_rates`` (utterances at each, Hz);
         ``seconds`` (of audio).
+
+    A copy that is not complete is no error: it is logged, and `serflow.corpora.verify` tells the differences.
 
     Raises
     ------
@@ -95,7 +98,7 @@ def build(corpus: str, root: Path, workers: int) -> tuple[list[dict[str, str]], 
         rows = [row | fact for row, fact in zip(scan.rows, facts, strict=True)]
     rows.sort(key=lambda row: row["utterance"])
     expected = module.expected_utterances() or set()
-    report = {
+    report: dict[str, Any] = {
         "corpus": corpus,
         "utterances": len(rows),
         "speakers": _count(rows, "speaker"),
@@ -106,6 +109,9 @@ def build(corpus: str, root: Path, workers: int) -> tuple[list[dict[str, str]], 
         "sample_rates": _count(rows, "sample_rate"),
         "seconds": round(sum(int(row["samples"]) / int(row["sample_rate"]) for row in rows), 3),
     }
+    if len(rows) != module.EXPECTED.utterances:
+        text = "%s: %d utterances, published are %d; `serflow verify %s` says what differs"
+        logging.getLogger(__name__).warning(text, corpus, len(rows), module.EXPECTED.utterances, corpus)
     return rows, report
 
 

@@ -9,7 +9,7 @@ import itertools
 import re
 from pathlib import Path, PurePosixPath
 
-from serflow.corpora.base import AUDIO_SUFFIXES, Download, Expected, Scan, row, scan_names
+from serflow.corpora.base import AUDIO_SUFFIXES, Download, Expected, Scan, files, not_audio, row, scan_names
 from serflow.errors import CorpusError
 
 NAME = "ravdess"
@@ -118,12 +118,12 @@ def leave_out(path: str) -> str | None:
         return "video"
     if match is not None and name.startswith("03-02-"):
         return "song"
-    return None if PurePosixPath(path).suffix.lower() in AUDIO_SUFFIXES else "neither WAV nor FLAC"
+    return not_audio(path)
 
 
 def scan(root: Path) -> Scan:
     """Return the speech recordings under `root`; see `serflow.corpora.base.scan_names`."""
-    return scan_names(root, parse, leave_out, "Actor_01/03-01-01-01-01-01-01.wav")
+    return scan_names(root, files(root), parse, leave_out, "Actor_01/03-01-01-01-01-01-01.wav")
 
 
 def expected_utterances() -> set[str] | None:

@@ -1,0 +1,263 @@
+"""IEMOCAP: ten actors in five dialogue sessions; labels, times and votes stand in ``dialog/EmoEvaluation/*.txt``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from serflow.corpora.base import (
+    AUDIO_SUFFIXES,
+    Download,
+    Expected,
+    Scan,
+    Selection,
+    files,
+    is_clutter,
+    not_audio,
+    row,
+    scan_names,
+)
+from serflow.errors import CorpusError
+
+NAME = "iemocap"
+TITLE = "IEMOCAP (full release)"
+CITATION = (
+    "Busso C, Bulut M, Lee CC, Kazemzadeh A, Mower E, Kim S, Chang JN, Lee S, Narayanan SS (2008). IEMOCAP: "
+    "Interactive emotional dyadic motion capture database. Language Resources and Evaluation 42, 335-359."
+)
+LICENCE = "Signed release form of SAIL, University of Southern California; not redistributable"
+DOWNLOAD: Download | None = None
+
+EMOTIONS = {
+    "neu": "neutral",
+    "hap": "happy",
+    "sad": "sad",
+    "ang": "angry",
+    "fea": "fearful",
+    "dis": "disgust",
+    "sur": "surprised",
+    "exc": "excited",
+    "fru": "frustrated",
+    "oth": "other",
+    "xxx": "undecided",
+}
+SPEAKERS = tuple(f"Ses{session:02d}{sex}" for session in range(1, 6) for sex in "FM")
+EXPECTED = Expected(
+    utterances=10039,
+    speakers=dict.fromkeys(SPEAKERS),
+    classes={
+        "neutral": 1708,
+        "happy": 595,
+        "sad": 1084,
+        "angry": 1103,
+        "fearful": 40,
+        "disgust": 2,
+        "surprised": 107,
+        "excited": 1041,
+        "frustrated": 1849,
+        "other": 3,
+        "undecided": 2507,
+    },
+)
+#: The selection that most papers on improvised speech use; 'excited' is not counted as happy.
+SELECTIONS = (
+    Selection(
+        title="improvised, four classes",
+        keep=lambda row: row["scenario"] == "improvised" and row["emotion"] in ("angry", "happy", "neutral", "sad"),
+        expected=Expected(
+            utterances=2280,
+            speakers=dict(zip(SPEAKERS, (217, 205, 185, 208, 264, 274, 149, 221, 298, 259), strict=True)),
+            classes={"angry": 289, "happy": 284, "neutral": 1099, "sad": 608},
+        ),
+    ),
+)
+#: One session out.
+SPEAKER_FOLDS: tuple[tuple[str, ...], ...] = tuple(
+    (female, male) for female, male in zip(SPEAKERS[::2], SPEAKERS[1::2], strict=True)
+)
+
+_TURN = re.compile(r"(Ses0([1-5])[FM]_(script|impro)[0-9]{2}[A-Za-z0-9_]*)_([FM])[0-9]{3}")
+_SESSION = re.compile(r"Session([0-9]+)")
+_TIME = r"([0-9]+(?:\.[0-9]+)?)"
+_LEVEL = r"(-?[0-9]+(?:\.[0-9]+)?)"
+_HEADER = re.compile(rf"\[{_TIME}\s*-\s*{_TIME}\]\s+(\S+)\s+(\S+)\s+\[{_LEVEL},\s*{_LEVEL},\s*{_LEVEL}\]", re.ASCII)
+_CATEGORIES = re.compile(r"(C-[A-Z]+[0-9]*):([^(]*)(?:\(.*)?")
+_ATTRIBUTES = re.compile(r"(A-[A-Z]+[0-9]*):([^(]*)(?:\(.*)?")
+_ATTRIBUTE = re.compile(r"(val|act|dom)\s+([0-9]+(?:\.[0-9]+)?)", re.ASCII)
+_RELEASE = "IEMOCAP_full_release"
+_FETCH_AGAIN = "Unpack the file anew from the IEMOCAP release."
+
+
+def parse(path: str) -> dict[str, str]:
+    """Return what a recording's name says of its turn: all of the manifest row but label, times and votes.
+
+    Parameters
+    ----------
+    path
+        POSIX path relative to the corpus tree, such as
+        ``Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_M003.wav``. The speaker is that of the turn's own suffix
+        (here Ses01M): the dialogue's letter says only who wore the motion-capture markers.
+
+    Raises
+    ------
+    CorpusError
+        If the name is no turn's, or its folder is another session's.
+    """
+    pure = PurePosixPath(path)
+    match = _TURN.fullmatch(pure.stem)
+    if match is None or pure.suffix.lower() not in AUDIO_SUFFIXES:
+        raise CorpusError(
+            path, "is not the name of an IEMOCAP turn", "Expected a name such as Ses01F_impro01_M003.wav."
+        )
+    dialogue, session, scenario, sex = match.groups()
+    for folder in pure.parts[:-1]:
+        named = _SESSION.fullmatch(folder)
+        if named is not None and named[1] != session:
+            raise CorpusError(path, f"is of session {session} but lies in {folder}", _FETCH_AGAIN)
+    return row(
+        utterance=pure.stem,
+        path=path,
+        corpus=NAME,
+        speaker=f"Ses0{session}{sex}",
+        sex="female" if sex == "F" else "male",
+        session=session,
+        dialogue=dialogue,
+        scenario="scripted" if scenario == "script" else "improvised",
+    )
+
+
+def parse_evaluation(text: str, where: object) -> dict[str, dict[str, str]]:
+    """Return the annotation of every turn in an EmoEvaluation file.
+
+    Parameters
+    ----------
+    text
+        The file's text: for each turn a line ``[start - end] turn emotion [valence, activation, dominance]``, then one
+        line per rater (``C-E2: Neutral; ()``, ``A-E1: val 3; act 2; dom 3; ()``; F and M are self-reports).
+    where
+        The file, for errors.
+
+    Returns
+    -------
+    annotations
+        By turn, the manifest's columns ``emotion, native_label, start, end`` (s), ``valence, activation, dominance``
+        (1 to 5) and ``votes`` (JSON: each rater's categories, and under ``A-`` keys attributes, as far as given).
+
+    Raises
+    ------
+    CorpusError
+        If a turn's line lacks a field or has one that is not allowed, or a turn stands twice; with the line's number.
+    """
+    turns: dict[str, dict[str, str]] = {}
+    votes: dict[str, dict[str, Any]] = {}
+    turn = None
+    for number, line in enumerate(text.lstrip("\ufeff").split("\n"), start=1):
+        stripped = line.strip()
+        if stripped.startswith("["):
+            turn, annotation = _header(stripped, f"{where}: line {number}")
+            if turn in turns:
+                raise CorpusError(f"{where}: line {number}", f"holds turn {turn} a second time", _FETCH_AGAIN)
+            turns[turn], votes[turn] = annotation, {}
+        elif stripped.startswith(("C-", "A-")):
+            if turn is None:
+                raise CorpusError(f"{where}: line {number}", "holds a vote before any turn", _FETCH_AGAIN)
+            rater, vote = _vote(stripped, f"{where}: line {number}")
+            votes[turn][rater] = vote
+    return {
+        turn: annotation | {"votes": json.dumps(votes[turn], separators=(",", ":"))}
+        for turn, annotation in turns.items()
+    }
+
+
+def _header(line: str, where: str) -> tuple[str, dict[str, str]]:
+    match = _HEADER.fullmatch(line)
+    if match is None:
+        fault = f"is {line!r}, expected [start - end] turn emotion [valence, activation, dominance]"
+        raise CorpusError(where, fault, _FETCH_AGAIN)
+    start, end, turn, label, valence, activation, dominance = match.groups()
+    if _TURN.fullmatch(turn) is None:
+        raise CorpusError(where, f"has turn {turn!r}, expected a name such as Ses01F_impro01_M003", _FETCH_AGAIN)
+    if label not in EMOTIONS:
+        raise CorpusError(where, f"has emotion {label!r}, expected one of {', '.join(EMOTIONS)}", _FETCH_AGAIN)
+    if float(start) >= float(end):
+        raise CorpusError(where, f"runs from {start} to {end} s, expected start < end", _FETCH_AGAIN)
+    return turn, {
+        "emotion": EMOTIONS[label],
+        "native_label": label,
+        "start": start,
+        "end": end,
+        "valence": valence,
+        "activation": activation,
+        "dominance": dominance,
+    }
+
+
+def _vote(line: str, where: str) -> tuple[str, list[str] | dict[str, float]]:
+    """Return a rater and the vote: categories, or attributes (those that are filled in)."""
+    if match := _CATEGORIES.fullmatch(line):
+        return match[1], [category.strip() for category in match[2].split(";") if category.strip()]
+    if match := _ATTRIBUTES.fullmatch(line):
+        return match[1], {name: float(value) for name, value in _ATTRIBUTE.findall(match[2])}
+    raise CorpusError(
+        where, f"is {line!r}, expected a vote such as C-E2: Neutral; () or A-E1: val 3; act 2;", _FETCH_AGAIN
+    )
+
+
+def _annotations(release: Path) -> dict[str, dict[str, str]]:
+    """Return the annotations of all dialogues; what stands in EmoEvaluation's sub-folders is each rater's own file."""
+    annotations: dict[str, dict[str, str]] = {}
+    for path in sorted(release.glob("Session[1-5]/dialog/EmoEvaluation/*.txt")):
+        if is_clutter(path.name):
+            continue
+        found = parse_evaluation(path.read_text(encoding="utf-8", errors="replace"), path)
+        twice = sorted(found.keys() & annotations.keys())
+        if twice:
+            raise CorpusError(path, f"holds turn {twice[0]}, which another file holds too", _FETCH_AGAIN)
+        annotations |= found
+    return annotations
+
+
+def scan(root: Path) -> Scan:
+    """Return the annotated turns of the release at `root` (the folder ``IEMOCAP_full_release`` or its parent).
+
+    Raises
+    ------
+    CorpusError
+        If there is no recording, a name or annotation is faulty, or annotations and recordings lack their other half.
+    """
+    release = root / _RELEASE if (root / _RELEASE).is_dir() else root
+    folders = sorted(release.glob("Session[1-5]/sentences/wav"))
+    paths = ((folder / path).relative_to(root).as_posix() for folder in folders for path in files(folder))
+    recorded = scan_names(root, paths, parse, not_audio, f"{_RELEASE}/{_recording('Ses01F_impro01_F000')}")
+    rows, annotations = {row["utterance"]: row for row in recorded.rows}, _annotations(release)
+    _check_halves(release, annotations, rows)
+    return Scan([row | annotations[turn] for turn, row in rows.items()], recorded.left_out)
+
+
+def _check_halves(release: Path, annotations: Collection[str], recordings: Collection[str]) -> None:
+    """Refuse annotations without recording and the reverse, naming the first file at fault and its lacking half."""
+    mute = sorted(set(annotations) - set(recordings))
+    bare = sorted(set(recordings) - set(annotations))
+    remedy = f"In all {len(mute)} annotations lack a recording and {len(bare)} recordings an annotation. {_FETCH_AGAIN}"
+    for turn in mute:
+        fault = f"annotates turn {turn}, but there is no recording {release / _recording(turn)}"
+        raise CorpusError(release / _evaluation(turn), fault, remedy)
+    for turn in bare:
+        fault = f"is a turn without annotation in {release / _evaluation(turn)}"
+        raise CorpusError(release / _recording(turn), fault, remedy)
+
+
+def _recording(turn: str) -> str:
+    return f"Session{turn[4]}/sentences/wav/{turn.rpartition('_')[0]}/{turn}.wav"
+
+
+def _evaluation(turn: str) -> str:
+    return f"Session{turn[4]}/dialog/EmoEvaluation/{turn.rpartition('_')[0]}.txt"
+
+
+def expected_utterances() -> set[str] | None:
+    """Return None: the names of the 10 039 turns follow no rule."""
+    return None
