@@ -1,0 +1,169 @@
+import gzip
+import io
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serflow.corpora import archive
+from serflow.errors import ArchiveError
+
+NOISE = np.random.default_rng(0).bytes(40_000)
+CONTENT = {"Actor_01/a.wav": NOISE, "Actor_02/b.wav": NOISE[::-1]}
+Members = dict[str, bytes]
+
+
+def make_zip(path: Path, members: Members) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened:
+        for name, content in members.items():
+            opened.writestr(name, content)
+    return path
+
+
+def make_tar(path: Path, members: Members, mode: str = "w", **kind: object) -> Path:
+    with tarfile.open(path, mode) as opened:  # type: ignore[call-overload]
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            for key, value in kind.items():
+                setattr(info, key, value)
+            opened.addfile(info, io.BytesIO(content))
+    return path
+
+
+def make_tar_gz(path: Path, members: Members) -> Path:
+    return make_tar(path, members, "w:gz")
+
+
+makers = pytest.mark.parametrize("make", [make_zip, make_tar, make_tar_gz])
+
+
+def content(root: Path) -> Members:
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def refused(path: Path, match: str) -> str:
+    """Assert that the archive is refused and leaves nothing behind; return the message."""
+    before = sorted(path.parent.rglob("*"))
+    with pytest.raises(ArchiveError, match=match) as caught:
+        archive.extract(path, path.parent / "out")
+    assert sorted(path.parent.rglob("*")) == before
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+@makers
+def test_an_archive_is_unpacked_whole_without_clutter(make: Callable, tmp_path: Path) -> None:
+    clutter = {"__MACOSX/Actor_01/._a.wav": b"x", "Actor_01/._a.wav": b"x", ".DS_Store": b"x"}
+    path = make(tmp_path / "archive", CONTENT | clutter)
+    archive.extract(path, tmp_path / "deep" / "out")
+    assert content(tmp_path / "deep" / "out") == CONTENT
+    assert [item.name for item in (tmp_path / "deep").iterdir()] == ["out"]
+
+
+@makers
+@pytest.mark.parametrize(
+    "name", ["../evil.wav", "Actor_01/../../evil.wav", "/evil.wav", "..\\evil.wav", "C:\\evil.wav"]
+)
+def test_a_member_that_points_outside_is_named_and_nothing_written(make: Callable, name: str, tmp_path: Path) -> None:
+    message = refused(make(tmp_path / "archive", CONTENT | {name: b"x"}), "points outside")
+    assert repr(name) in message
+    assert not (tmp_path.parent / "evil.wav").exists()
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_links_and_special_files_in_a_tar_are_refused(kind: bytes, tmp_path: Path) -> None:
+    refused(make_tar(tmp_path / "a.tar", {"link.wav": b""}, type=kind, linkname="../x"), "'link.wav': is a link")
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as opened:
+        info = zipfile.ZipInfo("link.wav")
+        info.create_system, info.external_attr = 3, 0o120777 << 16
+        opened.writestr(info, "/etc/passwd")
+    refused(tmp_path / "a.zip", "'link.wav': is a link")
+
+
+@makers
+@pytest.mark.parametrize("kept", [0.02, 0.3, 0.5, 0.9, 0.98])
+def test_a_truncated_archive_is_refused(make: Callable, kept: float, tmp_path: Path) -> None:
+    path = make(tmp_path / "archive", CONTENT)
+    data = path.read_bytes()
+    if make is make_tar:  # without the padding to 10 240 bytes, which holds nothing
+        data = data.rstrip(b"\0")
+    path.write_bytes(data[: int(len(data) * kept)])
+    refused(path, "truncated")
+
+
+def test_a_tar_cut_between_two_members_is_refused(tmp_path: Path) -> None:
+    path = make_tar(tmp_path / "a.tar", CONTENT)
+    path.write_bytes(path.read_bytes()[: 512 + 40_448])  # header and padded content of the first member
+    refused(path, "truncated")
+
+
+@makers
+def test_a_damaged_archive_is_refused(make: Callable, tmp_path: Path) -> None:
+    path = make(tmp_path / "archive", CONTENT)
+    data = bytearray(path.read_bytes())
+    if make is make_tar:
+        data[512 + 40_448 + 20] ^= 0xFF  # the second header: a tar's contents carry no checksum
+    else:
+        data[20_000] ^= 0xFF
+    path.write_bytes(data)
+    refused(path, "damaged")
+
+
+@pytest.mark.parametrize("data", [b"", b"<html>Not found</html>", b"PK\x03\x04", gzip.compress(b"words " * 300)])
+def test_what_is_no_archive_is_refused(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "archive.zip"
+    path.write_bytes(data)
+    refused(path, "no zip, tar or tar.gz archive")
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar_gz])
+def test_an_archive_that_explodes_is_refused(make: Callable, tmp_path: Path) -> None:
+    refused(make(tmp_path / "archive", {"zeros.wav": bytes(5_000_000)}), "the limit is")
+
+
+@makers
+def test_an_archive_over_the_size_limit_is_refused(make: Callable, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(archive, "MAX_EXTRACTED_BYTES", 79_999)
+    refused(make(tmp_path / "archive", CONTENT), "80,000 bytes or more; the limit is 79,999")
+    monkeypatch.setattr(archive, "MAX_EXTRACTED_BYTES", 80_000)
+    archive.extract(tmp_path / "archive", tmp_path / "out")
+
+
+def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", CONTENT)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1  # the flag in the central directory
+    path.write_bytes(data)
+    refused(path, "encrypted")
+
+
+def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", CONTENT)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.wav").write_bytes(b"mine")
+    with pytest.raises(ArchiveError, match="not empty"):
+        archive.extract(path, tmp_path / "out")
+    assert content(tmp_path / "out") == {"mine.wav": b"mine"}
+
+
+def test_what_a_killed_extraction_left_is_replaced(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", CONTENT)
+    (tmp_path / ".out.partial").mkdir()
+    (tmp_path / ".out.partial" / "half.wav").write_bytes(b"half")
+    (tmp_path / "out").mkdir()
+    archive.extract(path, tmp_path / "out")
+    assert content(tmp_path / "out") == CONTENT
+
+
+def test_a_missing_archive_and_a_file_in_the_way_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match="no such file"):
+        archive.extract(tmp_path / "absent.zip", tmp_path / "out")
+    path = make_zip(tmp_path / "a.zip", {"a": NOISE, "a/b": NOISE})
+    refused(path, "cannot be unpacked")

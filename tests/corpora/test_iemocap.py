@@ -1,0 +1,140 @@
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serflow.corpora import iemocap as corpus
+from serflow.errors import CorpusError
+
+WAV = "IEMOCAP_full_release/Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_{}.wav"
+TEXT = "IEMOCAP_full_release/Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"
+
+
+def test_the_speaker_is_that_of_the_turn_not_of_the_dialogue() -> None:
+    row = corpus.parse(WAV.format("M003"))
+    assert (row["utterance"], row["speaker"], row["sex"]) == ("Ses01F_impro01_M003", "Ses01M", "male")
+    assert (row["session"], row["dialogue"], row["scenario"]) == ("1", "Ses01F_impro01", "improvised")
+    row = corpus.parse("Ses05M_script01_1b_F012.wav")
+    assert (row["speaker"], row["sex"], row["session"]) == ("Ses05F", "female", "5")
+    assert (row["dialogue"], row["scenario"]) == ("Ses05M_script01_1b", "scripted")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["Ses06F_impro01_F000.wav", "Ses01F_impro01_X000.wav", "Ses01F_impro01.wav", "Session2/Ses01F_impro01_F000.wav"],
+)
+def test_a_name_outside_the_corpus_is_refused(path: str) -> None:
+    with pytest.raises(CorpusError):
+        corpus.parse(path)
+
+
+def test_labels_times_dimensions_and_votes_are_read(evaluation: str) -> None:
+    turns = corpus.parse_evaluation(evaluation, "x.txt")
+    assert list(turns) == ["Ses01F_impro01_F000", "Ses01F_impro01_M000"]
+    first, second = turns.values()
+    assert (first["native_label"], first["emotion"]) == ("neu", "neutral")
+    assert (second["native_label"], second["emotion"]) == ("xxx", "undecided")
+    assert (first["start"], first["end"]) == ("6.2901", "8.2357")
+    assert [second[name] for name in ("valence", "activation", "dominance")] == ["2.0000", "3.5000", "3.0000"]
+    votes = json.loads(first["votes"])
+    assert votes["C-E4"] == ["Anger", "Frustration"]
+    assert votes["A-F1"] == {"val": 3, "act": 2, "dom": 1}
+    assert json.loads(second["votes"])["A-M1"] == {"val": 2, "act": 4}
+
+
+def test_windows_line_ends_read_the_same(evaluation: str) -> None:
+    windows = "\ufeff" + evaluation.replace("\n", "\r\n")
+    assert corpus.parse_evaluation(windows, "x") == corpus.parse_evaluation(evaluation, "x")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("\tneu\t", "\t", "line 3: is"),
+        (", 2.5000]", "]", "line 3: is"),
+        (" - 8.2357]", "]", "line 3: is"),
+        ("\tneu\t", "\tjoy\t", "line 3: has emotion 'joy'"),
+        ("8.2357", "6.1", "line 3: runs from"),
+        ("Ses01F_impro01_F000", "Ses01F_impro01", "line 3: has turn"),
+        ("M000\txxx", "F000\txxx", "line 10: holds turn Ses01F_impro01_F000 a second time"),
+        ("% [", "C-E1: Neutral; ()\n% [", "line 1: holds a vote before any turn"),
+        ("C-E2:\tAnger", "C-E2\tAnger", "line 11: is"),
+    ],
+)
+def test_a_faulty_line_is_named_by_file_and_number(evaluation: str, old: str, new: str, told: str) -> None:
+    with pytest.raises(CorpusError, match=r"x\.txt: line") as caught:
+        corpus.parse_evaluation(evaluation.replace(old, new, 1), "x.txt")
+    assert told in str(caught.value)
+
+
+def test_scan_joins_annotation_and_recording_from_the_release_or_its_parent(iemocap) -> None:
+    parent = corpus.scan(iemocap)
+    release = corpus.scan(iemocap / "IEMOCAP_full_release")
+    assert [row["path"] for row in parent.rows] == [WAV.format("F000"), WAV.format("M000")]
+    assert [row["emotion"] for row in parent.rows] == ["neutral", "undecided"]
+    assert release.rows[0]["path"] == WAV.format("F000").removeprefix("IEMOCAP_full_release/")
+
+
+def test_an_annotation_without_audio_names_both_sides(iemocap) -> None:
+    (iemocap / WAV.format("M000")).unlink()
+    with pytest.raises(CorpusError, match="1 annotations lack a recording and 0") as caught:
+        corpus.scan(iemocap)
+    assert str(iemocap / WAV.format("M000")) in str(caught.value)
+    assert str(iemocap / TEXT) in str(caught.value)
+
+
+def test_audio_without_annotation_names_both_sides(iemocap, record) -> None:
+    extra = record(WAV.format("M001"))
+    with pytest.raises(CorpusError, match="0 annotations lack a recording and 1") as caught:
+        corpus.scan(iemocap)
+    assert str(extra) in str(caught.value)
+    assert str(iemocap / TEXT) in str(caught.value)
+
+
+def test_a_turn_annotated_in_two_files_is_refused(iemocap, evaluation) -> None:
+    (iemocap / TEXT).with_name("Ses01F_impro02.txt").write_text(evaluation)
+    with pytest.raises(CorpusError, match="another file holds too"):
+        corpus.scan(iemocap)
+
+
+def test_a_folder_without_sessions_is_refused(tmp_path) -> None:
+    with pytest.raises(CorpusError, match="holds no recording"):
+        corpus.scan(tmp_path)
+
+
+names = st.from_regex(r"Session[1-5]/Ses0[0-6][FMX]_(impro|script)[0-9]{1,2}_[FMX][0-9X]{2,4}\.wav", fullmatch=True)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(st.text(), names))
+def test_any_path_gives_a_row_or_a_corpus_error(path: str) -> None:
+    try:
+        assert corpus.parse(path)["speaker"] in corpus.SPEAKERS
+    except CorpusError as error:
+        assert error.remedy
+
+
+lines = st.sampled_from(
+    [
+        "[1.0 - 2.0]\tSes01F_impro01_F000\tneu\t[2.5, 2.5, 2.5]",
+        "[1.0 - 2.0]\tSes01F_impro01_F001\txxx\t[2.5, nan, 2.5]",
+        "C-E2:\tNeutral;\t()",
+        "A-E1:\tval 3; act ; dom 3;\t()",
+        "% [START",
+        "C-",
+        "[",
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.one_of(lines, st.text(max_size=30)), max_size=8).map("\n".join))
+def test_any_text_gives_annotations_or_a_corpus_error(text: str) -> None:
+    try:
+        for turn, annotation in corpus.parse_evaluation(text, "x.txt").items():
+            assert annotation["native_label"] in corpus.EMOTIONS
+            assert turn.startswith("Ses0")
+            json.loads(annotation["votes"])
+    except CorpusError as error:
+        assert error.where.startswith("x.txt: line ")

@@ -1,0 +1,63 @@
+import subprocess
+import sys
+
+import pytest
+
+from serflow import corpora
+from serflow.errors import ConfigError
+from serflow.labels import EMOTIONS
+
+
+def test_a_union_names_its_members_in_order() -> None:
+    assert corpora.members("savee") == ("savee",)
+    assert corpora.members("ravdess+savee") == ("ravdess", "savee")
+
+
+@pytest.mark.parametrize("name", ["", "emodb", "ravdess+", "ravdess+emodb", "savee+savee"])
+def test_members_refuses_what_is_no_union_of_corpora(name: str) -> None:
+    with pytest.raises(ConfigError):
+        corpora.members(name)
+
+
+@pytest.mark.parametrize("name", ["emodb", "demo", "../ravdess", "ravdess+savee"])
+def test_load_names_the_allowed_corpora(name: str) -> None:
+    with pytest.raises(ConfigError, match="ravdess, savee, iemocap"):
+        corpora.load(name)
+
+
+@pytest.mark.parametrize("name", corpora.CORPORA)
+def test_every_corpus_maps_into_the_vocabulary_and_tests_each_speaker_once(name: str) -> None:
+    module = corpora.load(name)
+    assert name == module.NAME
+    assert set(module.EMOTIONS.values()) == set(module.EXPECTED.classes) <= set(EMOTIONS)
+    tested = [speaker for fold in module.SPEAKER_FOLDS for speaker in fold]
+    assert sorted(tested) == sorted(module.EXPECTED.speakers)
+    for expected in (module.EXPECTED, *(part.expected for part in getattr(module, "SELECTIONS", ()))):
+        assert sum(expected.classes.values()) == expected.utterances
+        counts = [count for count in expected.speakers.values() if count is not None]
+        assert not counts or sum(counts) == expected.utterances
+
+
+@pytest.mark.parametrize("name", ["ravdess", "savee"])
+def test_every_published_name_parses_to_itself_and_gives_the_published_counts(name: str) -> None:
+    module = corpora.load(name)
+    names = module.expected_utterances()
+    rows = [module.parse(f"{utterance}.wav") for utterance in names]
+    assert {row["utterance"] for row in rows} == names
+    assert len(rows) == module.EXPECTED.utterances
+    for column, counts in (("emotion", module.EXPECTED.classes), ("speaker", module.EXPECTED.speakers)):
+        assert {key: sum(row[column] == key for row in rows) for key in counts} == counts
+
+
+def test_only_the_corpus_without_a_licence_to_sign_is_downloaded() -> None:
+    assert [name for name in corpora.CORPORA if corpora.load(name).DOWNLOAD] == ["ravdess"]
+
+
+def test_importing_the_corpora_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, serflow.corpora.manifest, serflow.corpora.archive, serflow.corpora.verify\n"
+        "heavy = {'torch', 'librosa', 'mlflow', 'matplotlib', 'sklearn', 'pandas', 'soundfile', 'jsonschema'}\n"
+        "print(heavy & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

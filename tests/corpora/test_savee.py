@@ -1,0 +1,77 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serflow.corpora import savee
+from serflow.errors import CorpusError
+
+
+@pytest.mark.parametrize(
+    "path", ["AudioData/DC/sa07.wav", "DC/sa07.flac", "DC_sa07.wav", "ALL/DC_sa07.wav", "DC/DC_sa07.wav"]
+)
+def test_every_layout_gives_the_same_utterance(path: str) -> None:
+    row = savee.parse(path)
+    assert (row["utterance"], row["speaker"], row["sex"]) == ("DC_sa07", "DC", "male")
+    assert (row["emotion"], row["native_label"], row["statement"]) == ("sad", "sa", "07")
+
+
+@pytest.mark.parametrize(
+    ("letters", "emotion"),
+    [
+        ("a", "angry"),
+        ("d", "disgust"),
+        ("f", "fearful"),
+        ("h", "happy"),
+        ("n", "neutral"),
+        ("sa", "sad"),
+        ("su", "surprised"),
+    ],
+)
+def test_letters_are_the_emotions_of_the_release_notes(letters: str, emotion: str) -> None:
+    assert savee.parse(f"KL_{letters}01.wav")["emotion"] == emotion
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("a01.wav", "speaker"),
+        ("AudioData/XX/a01.wav", "'XX'"),
+        ("XX_a01.wav", "'XX'"),
+        ("DC/JE_a01.wav", "lies in DC"),
+        ("DC_a16.wav", "01 to 15"),
+        ("DC_n31.wav", "01 to 30"),
+        ("DC_a00.wav", "sentence 00"),
+        ("DC_b01.wav", "not the name"),
+        ("DC_a1.wav", "not the name"),
+    ],
+)
+def test_a_name_outside_the_corpus_is_refused_with_its_reason(path: str, told: str) -> None:
+    with pytest.raises(CorpusError, match=told):
+        savee.parse(path)
+
+
+def test_both_layouts_side_by_side_are_one_utterance_twice(record, tmp_path) -> None:
+    record("AudioData/DC/a01.wav")
+    record("ALL/DC_a01.wav")
+    with pytest.raises(CorpusError, match="second time"):
+        savee.scan(tmp_path)
+
+
+def test_notes_and_videos_are_left_out(record, tmp_path) -> None:
+    record("AudioData/JE/n30.wav")
+    (tmp_path / "AudioData/Info.txt").write_text("notes")
+    scan = savee.scan(tmp_path)
+    assert [row["utterance"] for row in scan.rows] == ["JE_n30"]
+    assert scan.left_out == {"neither WAV nor FLAC": 1}
+
+
+names = st.from_regex(r"(AudioData/)?([DJK][CEKL][/_])?[adfhnsu]{1,2}[0-9]{1,3}\.(wav|flac|txt)", fullmatch=True)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(st.text(), names))
+def test_any_path_gives_a_row_or_a_corpus_error(path: str) -> None:
+    try:
+        assert savee.parse(path)["utterance"] in savee.expected_utterances()
+    except CorpusError as error:
+        assert error.remedy
