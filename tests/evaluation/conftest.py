@@ -69,11 +69,11 @@ def paper():
         "protocols": {"published": {"title": "random 80/10/10"}, "speaker_independent": {"title": "other speakers"}},
         "assumptions": [{"topic": "split", "unsaid": "The split.", "chosen": "80/10/10.", "why": "Common <here>."}],
         "published": [
-            entry("train_accuracy", "train", 0.88, epoch=1),
-            entry("train_loss", "train", 0.47, epoch=1),
-            entry("validation_accuracy", "validation", 0.97, epoch=1),
-            entry("train_accuracy", "train", 1.0, epoch=50),
-            entry("validation_accuracy", "validation", 1.0, epoch=50),
+            entry("accuracy", "train", 0.88, epoch=1),
+            entry("loss", "train", 0.47, epoch=1),
+            entry("accuracy", "validation", 0.97, epoch=1),
+            entry("accuracy", "train", 1.0, epoch=50),
+            entry("accuracy", "validation", 1.0, epoch=50),
             entry("WA", "test", 0.9, table="Table II", note="printed as WA"),
         ],
     }

@@ -108,11 +108,11 @@ def test_published_numbers_stand_beside_the_epoch_and_part_they_were_printed_for
     found = [*predictions(range(7), right=0.7, seed=1), *train_part([7])]
     dirs = [make_run(found, seed=seed, epochs=3) for seed in (0, 1)]
     scored = score_runs(paper, dirs, manifest)
-    row = ours(scored, protocol="published", metric="validation_accuracy", part="validation", epoch=1)
+    row = ours(scored, protocol="published", metric="accuracy", part="validation", epoch=1)
     assert (row["published"], row["table"]) == (0.97, "Table I")
     assert row["value"] == pytest.approx(np.mean([0.1, 0.2]))
     assert row["sd"] == pytest.approx(0.1 / np.sqrt(2))
-    late = ours(scored, protocol="published", metric="train_accuracy", part="train", epoch=50)
+    late = ours(scored, protocol="published", metric="accuracy", part="train", epoch=50)
     assert (late["value"], late["published"], late["note"]) == ("", 1.0, "not run: only 3 epochs")
     test = ours(scored, protocol="published", metric="WA")
     assert (test["published"], test["table"], test["note"]) == (0.9, "Table II", "printed as WA")

@@ -69,18 +69,18 @@ def test_chance_rows_and_corpora_not_run_stand_in_the_comparison(tables):
 
 def test_table_of_the_paper_has_its_epochs_with_ours_beside_them(tables):
     first = line(tables["table_i"], "toy", "Net_1", "random 80/10/10", "1")
-    assert (first["training accuracy, published"], first["training accuracy, ours"]) == ("88.0", "50.0")
-    assert (first["training loss, published"], first["training loss, ours"]) == ("0.470", "1.000")
-    assert first["validation accuracy, ours"] == "10.0"
+    assert (first["accuracy (train), published"], first["accuracy (train), ours"]) == ("88.0", "50.0")
+    assert (first["loss (train), published"], first["loss (train), ours"]) == ("0.470", "1.000")
+    assert first["accuracy (validation), ours"] == "10.0"
     last = line(tables["table_i"], "toy", "Net_1", "random 80/10/10", "50")
-    assert (last["training accuracy, published"], last["training accuracy, ours"]) == (
+    assert (last["accuracy (train), published"], last["accuracy (train), ours"]) == (
         "100.0",
         "not run: only 3 epochs",
     )
     other = line(tables["table_i"], "toy", "Net_1", "other speakers", "1")
-    assert (other["training accuracy, published"], other["training accuracy, ours"]) == ("-", "50.0")
+    assert (other["accuracy (train), published"], other["accuracy (train), ours"]) == ("-", "50.0")
     chance = line(tables["table_i"], "toy", "chance (uniform)", "random 80/10/10")
-    assert (chance["training accuracy, ours"], chance["training loss, ours"]) == ("33.3", "1.099")
+    assert (chance["accuracy (train), ours"], chance["loss (train), ours"]) == ("33.3", "1.099")
 
 
 def test_few_speakers_are_shown_one_by_one_and_called_inconclusive(paper, make_run, manifest):

@@ -41,13 +41,8 @@ COLUMNS = (
 
 UNIFORM, MAJORITY = "chance (uniform)", "chance (majority)"
 
-#: Columns of `history.csv` that a paper may print for an epoch, and the part each is measured on.
-HISTORY_METRICS = {
-    "train_loss": "train",
-    "train_accuracy": "train",
-    "validation_loss": "validation",
-    "validation_accuracy": "validation",
-}
+#: What a paper may print for an epoch of its training or validation part: ``{part}_{metric}`` in `history.csv`.
+HISTORY_METRICS = ("accuracy", "loss")
 
 
 def score_runs(
@@ -182,9 +177,11 @@ def _published(paper: Mapping[str, Any]) -> list[Row]:
     seen: set[tuple[object, ...]] = set()
     for entry in entries:
         where = f"papers/{paper['paper']}.yaml, published: {entry['table']}, {entry['system']}, {entry['metric']}"
-        if not entry["metric"].endswith("loss") and not 0 <= entry["value"] <= 1:
+        if entry["metric"] != "loss" and not 0 <= entry["value"] <= 1:
             fault = f"{entry['value']} is no fraction in 0..1"
             raise ConfigError(where, fault, "Write 66.1 % as 0.661.")
+        if entry["metric"] in HISTORY_METRICS and entry["part"] == "test":
+            raise ConfigError(where, "training logs nothing on the test part", "Use WA, UA or macro_F1.")
         if _identity(entry) in seen:
             raise ConfigError(where, "is given twice", "Keep one entry per system, corpus, protocol, part and epoch.")
         seen.add(_identity(entry))
@@ -255,24 +252,24 @@ def _scope_rows(scope: str, counts: np.ndarray, common: Row) -> list[Row]:
 def _history_rows(runs: Sequence[Run], published: Sequence[Row], system: str) -> list[Row]:
     """Return our numbers for each epoch that the paper prints for this system, under whichever protocol ran."""
     asked = dict.fromkeys(
-        (entry["metric"], entry["epoch"])
+        (entry["part"], entry["metric"], entry["epoch"])
         for entry in published
         if entry["system"] == system and entry["metric"] in HISTORY_METRICS
     )
-    return [_history_row(seeds_of(runs), metric, epoch) for metric, epoch in asked]
+    return [_history_row(seeds_of(runs), *key) for key in asked]
 
 
-def _history_row(seeds: Mapping[int, Sequence[Run]], metric: str, epoch: int | str) -> Row:
+def _history_row(seeds: Mapping[int, Sequence[Run]], part: str, metric: str, epoch: int | str) -> Row:
     """Return the mean over seeds of the mean over folds of one column of the history at one epoch."""
     runs = [run for members in seeds.values() for run in members]
-    row: Row = {"scope": "all", "part": HISTORY_METRICS[metric], "metric": metric, "epoch": epoch, "source": "history"}
+    row: Row = {"scope": "all", "part": part, "metric": metric, "epoch": epoch, "source": "history"}
     row |= {"n_runs": len(seeds), "n_folds": len({run.info["fold"] for run in runs})}
     shortest = min(len(run.history) for run in runs)
     needed = 1 if epoch == "" else int(epoch)
     if shortest < needed:
         return row | {"note": f"not run: only {shortest} epochs"}
     at = -1 if epoch == "" else needed - 1
-    means = np.array([np.mean([run.history[at][metric] for run in members]) for members in seeds.values()])
+    means = np.array([np.mean([run.history[at][f"{part}_{metric}"] for run in members]) for members in seeds.values()])
     return row | {"value": float(np.mean(means)), "sd": _sd(means)}
 
 

@@ -25,13 +25,7 @@ INTERVALS = (
 )
 BRACKETS = "95 % bootstrap over speakers"
 METRIC_NOTE = "WA: overall accuracy; UA: mean of the per-class recalls; macro-F1: mean of the per-class F1; all in %."
-NAMES = {
-    "macro_F1": "macro-F1",
-    "train_accuracy": "training accuracy",
-    "train_loss": "training loss",
-    "validation_accuracy": "validation accuracy",
-    "validation_loss": "validation loss",
-}
+NAMES = {"macro_F1": "macro-F1"}
 
 Row = Mapping[str, Any]
 
@@ -139,7 +133,7 @@ def comparison_table(paper: Mapping[str, Any], rows: Sequence[Row]) -> Table:
         systems = dict.fromkeys(row["system"] for row in mine if row["source"] != "chance")
         for system in [*systems, UNIFORM, MAJORITY]:
             for metric, part in _compared(mine, system):
-                cells = [corpus, _title(paper, "systems", system), f"{NAMES.get(metric, metric)} ({part})"]
+                cells = [corpus, _title(paper, "systems", system), _heading(metric, part)]
                 lines.append(cells + _compared_cells(mine, rows, protocols, (system, metric, part)))
     gap = "Gap: ours under the paper's protocol minus ours speaker-independent; what knowing the speakers is worth."
     notes = [METRIC_NOTE, INTERVALS, gap, *_published_notes(paper, whole)]
@@ -192,16 +186,32 @@ def number(row: Row | None, key: str) -> float | None:
     return None if row is None or row[key] in ("", None) else float(row[key])
 
 
+def published_value(rows: Sequence[Row], system: str, metric: str, part: str) -> tuple[float | None, str]:
+    """Return what was published for a metric at the end of training, and the epoch it was printed for ("" for the end).
+
+    Where a paper prints accuracies by epoch only, the last of them stands for WA.
+    """
+    mine = [
+        row for row in rows if (row["system"], row["part"]) == (system, part) and number(row, "published") is not None
+    ]
+    for row in mine:
+        if (row["metric"], str(row["epoch"])) == (metric, ""):
+            return number(row, "published"), ""
+    epochs = [row for row in mine if row["metric"] == "accuracy" and metric == "WA"]
+    last = max(epochs, key=lambda row: float(row["epoch"] or "inf"), default=None)
+    return number(last, "published"), str(last["epoch"]) if last else ""
+
+
 def _title(paper: Mapping[str, Any], kind: str, key: str) -> str:
     return str(paper[kind].get(key, {}).get("title", key))
 
 
 def _heading(metric: str, part: str) -> str:
-    return NAMES.get(metric, metric) if metric in HISTORY_METRICS else f"{NAMES.get(metric, metric)} ({part})"
+    return f"{NAMES.get(metric, metric)} ({part})"
 
 
 def _format(metric: str, value: float) -> str:
-    return f"{value:.3f}" if metric.endswith("loss") else f"{100 * value:.1f}"
+    return f"{value:.3f}" if metric == "loss" else f"{100 * value:.1f}"
 
 
 def _find(rows: Sequence[Row], system: str, protocol: str, metric: tuple[str, str], epoch: str = "") -> Row | None:
@@ -210,7 +220,7 @@ def _find(rows: Sequence[Row], system: str, protocol: str, metric: tuple[str, st
 
 
 def _chance_metric(metric: str, part: str) -> tuple[str, str]:
-    return {"accuracy": "WA", "loss": "loss"}.get(metric.rsplit("_", 1)[-1], metric), part
+    return {"accuracy": "WA"}.get(metric, metric), part
 
 
 def _compared(rows: Sequence[Row], system: str) -> list[tuple[str, str]]:
@@ -242,18 +252,8 @@ def _compared_cells(
 
 
 def _published_cell(rows: Sequence[Row], system: str, metric: str, part: str) -> str:
-    """Return the published value; for WA on validation also the accuracy of the last epoch the paper prints."""
-    mine = [row for row in rows if row["system"] == system and number(row, "published") is not None]
-    for row in mine:
-        if (row["metric"], row["part"], str(row["epoch"])) == (metric, part, ""):
-            return _format(metric, float(row["published"]))
-    if (metric, part) != ("WA", "validation"):
-        return NOTHING
-    epochs = [row for row in mine if row["metric"] == "validation_accuracy"]
-    if not epochs:
-        return NOTHING
-    last = max(epochs, key=lambda row: float(row["epoch"] or "inf"))
-    return _format(metric, float(last["published"])) + (f" (epoch {last['epoch']})" if last["epoch"] != "" else "")
+    value, epoch = published_value(rows, system, metric, part)
+    return NOTHING if value is None else _format(metric, value) + (f" (epoch {epoch})" if epoch else "")
 
 
 def _speaker_values(rows: Sequence[Row], row: Row | None) -> list[str]:

@@ -1,0 +1,1 @@
+"""One function per figure; each takes plain data and returns a matplotlib figure."""
