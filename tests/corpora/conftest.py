@@ -60,7 +60,7 @@ def iemocap(tmp_path: Path, record: Callable[..., Path]) -> Path:
         (folder / side).mkdir(parents=True)
         (folder / side / "Ses01F_impro01_e1.txt").write_text("Ses01F_impro01_F000 :act 2; :val 3; ()\n")
     (folder / "Ses01F_impro01.txt").write_text(EVALUATION)
-    (folder / "._Ses01F_impro01.txt").write_bytes(b"\x00\x05\x16\x07")
+    (folder / "._Ses01F_impro01.txt").write_bytes(b"[\x00\x05\x16\x07")
     record(WAV.format("F000"))
     record(WAV.format("M000"))
     record("IEMOCAP_full_release/Session1/dialog/wav/Ses01F_impro01.wav")

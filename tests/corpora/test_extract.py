@@ -65,9 +65,7 @@ def test_an_archive_is_unpacked_whole_without_clutter(make: Callable, tmp_path: 
 
 
 @makers
-@pytest.mark.parametrize(
-    "name", ["../evil.wav", "Actor_01/../../evil.wav", "/evil.wav", "..\\evil.wav", "C:\\evil.wav"]
-)
+@pytest.mark.parametrize("name", ["../evil.wav", "Actor_01/../../evil.wav", "/evil.wav", "..\\evil.wav", "C:evil.wav"])
 def test_a_member_that_points_outside_is_named_and_nothing_written(make: Callable, name: str, tmp_path: Path) -> None:
     message = refused(make(tmp_path / "archive", CONTENT | {name: b"x"}), "points outside")
     assert repr(name) in message
