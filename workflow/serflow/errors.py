@@ -18,7 +18,10 @@ class SerflowError(Exception):
 
     def __init__(self, where: object, fault: str, remedy: str) -> None:
         self.where, self.fault, self.remedy = str(where), fault, remedy
-        super().__init__(f"{self.where}: {fault.rstrip('.')}. {remedy}")
+        super().__init__(self.where, fault, remedy)  # as given, so that it survives the way back from a worker process
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.fault.rstrip('.')}. {self.remedy}"
 
 
 class ConfigError(SerflowError):

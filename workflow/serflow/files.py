@@ -47,7 +47,7 @@ def read_json(path: Path | str) -> Any:
 
 
 def write_csv(path: Path | str, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write `rows` to `path` as CSV (UTF-8, ``\\n`` line ends) with exactly `columns`, whole or not at all."""
+    """Write `rows` to `path` as CSV (UTF-8, Unix line ends) with exactly `columns`, whole or not at all."""
     with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.DictWriter(handle, columns, lineterminator="\n")
         writer.writeheader()

@@ -1,0 +1,73 @@
+# From an archive, a folder or nothing (demo) to a manifest.
+
+
+rule fetch:
+    output:
+        "<resources>/archives/Audio_Speech_Actors_01-24.zip",
+    log:
+        "<results>/logs/fetch/ravdess.log",
+    benchmark:
+        "<results>/benchmarks/fetch/ravdess.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    message:
+        "Downloading RAVDESS (208 MB)"
+    shell:
+        "serflow fetch ravdess --output {output:q} --log {log:q}"
+
+
+rule extract:
+    input:
+        lambda wildcards: archive(wildcards.corpus),
+    output:
+        directory("<resources>/corpora/{corpus}"),
+    log:
+        "<results>/logs/extract/{corpus}.log",
+    benchmark:
+        "<results>/benchmarks/extract/{corpus}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    message:
+        "Extracting {input}"
+    shell:
+        "serflow extract --archive {input:q} --output {output:q} --log {log:q}"
+
+
+rule demo:
+    input:
+        code=code("corpora/demo.py"),
+    output:
+        directory("<results>/corpora/{corpus}"),
+    log:
+        "<results>/logs/demo/{corpus}.log",
+    benchmark:
+        "<results>/benchmarks/demo/{corpus}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    message:
+        "Generating the synthetic demo corpus in the form of {wildcards.corpus}"
+    shell:
+        "serflow demo {wildcards.corpus} --output {output:q} --log {log:q}"
+
+
+rule manifest:
+    input:
+        tree=lambda wildcards: tree(wildcards.corpus),
+        code=lambda wildcards: code(
+            "corpora/base.py", "corpora/manifest.py", f"corpora/{wildcards.corpus}.py"
+        ),
+    output:
+        manifest="<results>/manifests/{corpus}.csv",
+        report="<results>/manifests/{corpus}.json",
+    log:
+        "<results>/logs/manifest/{corpus}.log",
+    benchmark:
+        "<results>/benchmarks/manifest/{corpus}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    threads: 4
+    message:
+        "Reading the recordings of {wildcards.corpus} into a manifest"
+    shell:
+        "serflow manifest {wildcards.corpus} --root {input.tree:q} --output {output.manifest:q} --report {output.report:q}"
+        " --workers {threads} --log {log:q}"

@@ -1,0 +1,26 @@
+# From recordings to feature caches.
+
+
+rule features:
+    input:
+        manifest="<results>/manifests/{corpus}.csv",
+        tree=lambda wildcards: tree(wildcards.corpus),
+        code=code("features/*.py"),
+    output:
+        directory("<results>/features/{corpus}/{recipe}"),
+    log:
+        "<results>/logs/features/{corpus}/{recipe}.log",
+    benchmark:
+        "<results>/benchmarks/features/{corpus}/{recipe}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    threads: 8
+    params:
+        recipe=lambda wildcards: json.dumps(
+            PAPERS.recipes[wildcards.recipe], sort_keys=True
+        ),
+    message:
+        "Computing {wildcards.recipe} features of {wildcards.corpus}"
+    shell:
+        "serflow features --recipe {params.recipe:q} --manifest {input.manifest:q} --root {input.tree:q}"
+        " --output {output:q}/features.zarr --workers {threads} --log {log:q}"

@@ -1,0 +1,94 @@
+# Splits, pretrained weights, and one training job per system, protocol, seed and fold.
+
+
+rule split:
+    input:
+        manifests=manifests_of,
+        code=code("protocols.py"),
+    output:
+        split="<results>/splits/{paper}/{corpus}/{protocol}/seed{seed}.csv",
+        report="<results>/splits/{paper}/{corpus}/{protocol}/seed{seed}.json",
+    log:
+        "<results>/logs/split/{paper}/{corpus}/{protocol}/seed{seed}.log",
+    benchmark:
+        "<results>/benchmarks/split/{paper}/{corpus}/{protocol}/seed{seed}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    params:
+        protocol=lambda wildcards: json.dumps(
+            PAPERS.papers[wildcards.paper]["protocols"][wildcards.protocol]
+        ),
+        labels=lambda wildcards: ",".join(PAPERS.papers[wildcards.paper]["labels"]),
+        corpora=lambda wildcards: list(members(wildcards.corpus)),
+    message:
+        "Splitting {wildcards.corpus} for {wildcards.paper}: {wildcards.protocol}, seed {wildcards.seed}"
+    shell:
+        "serflow split --protocol {params.protocol:q} --labels {params.labels:q} --corpora {params.corpora:q}"
+        " --manifests {input.manifests:q} --seed {wildcards.seed} --output {output.split:q} --report {output.report:q}"
+        " --log {log:q}"
+
+
+rule weights:
+    output:
+        "<resources>/weights/{weights}.pth",
+    log:
+        "<results>/logs/weights/{weights}.log",
+    benchmark:
+        "<results>/benchmarks/weights/{weights}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    message:
+        "Downloading ImageNet weights {wildcards.weights}"
+    shell:
+        "serflow weights {wildcards.weights}.pth --output {output:q} --log {log:q}"
+
+
+rule train:
+    input:
+        manifests=manifests_of,
+        features=features_of,
+        split="<results>/splits/{paper}/{corpus}/{protocol}/seed{seed}.csv",
+        weights=weights_of,
+        code=lambda wildcards: code(
+            "training/*.py",
+            "models/__init__.py",
+            "models/weights.py",
+            f"models/{system_of(wildcards)['model']['module']}.py",
+        ),
+    output:
+        multiext(
+            "<results>/runs/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}/",
+            model="model.safetensors",
+            history="history.csv",
+            predictions="predictions.csv",
+            run="run.json",
+        ),
+    log:
+        "<results>/logs/train/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}.log",
+    benchmark:
+        "<results>/benchmarks/train/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    threads: CONFIG["threads"]
+    resources:
+        gpu=1,
+    params:
+        spec=lambda wildcards: json.dumps(
+            PAPERS.spec(run_of(wildcards)), sort_keys=True
+        ),
+        weights=lambda wildcards, input: (
+            ["--weights", input.weights] if input.weights else []
+        ),
+        stores=lambda wildcards, input: [
+            f"{folder}/features.zarr" for folder in input.features
+        ],
+        output=lambda wildcards, output: str(Path(output.run).parent),
+        checkpoint=lambda wildcards: f"{CONFIG['results']}/checkpoints/{run_of(wildcards).path}.pt",
+        device=CONFIG["device"],
+        precision=CONFIG["precision"],
+    message:
+        "Training {wildcards.system} of {wildcards.paper} on {wildcards.corpus}: {wildcards.protocol}, seed {wildcards.seed}, fold {wildcards.fold}"
+    shell:
+        "serflow train --spec {params.spec:q} --manifests {input.manifests:q} --features {params.stores:q}"
+        " --split {input.split:q} {params.weights:q} --output {params.output:q} --checkpoint {params.checkpoint:q}"
+        " --device {params.device} --precision {params.precision} --threads {threads} --log {log:q}"

@@ -1,0 +1,244 @@
+"""`serflow <verb>`: one verb per stage of the workflow. Parses arguments and calls, no more."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from serflow import log
+from serflow.errors import ConfigError, SerflowError
+from serflow.files import read_json, write_csv, write_json
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; return the exit status. A user's fault is printed as one sentence, its trace goes to the log."""
+    options = vars(_parser().parse_args(arguments))
+    log_file, function, verb = options.pop("log"), options.pop("function"), options.pop("verb")
+    if log_file:
+        log.open_log(log_file)
+    try:
+        function(**options)
+    except SerflowError as error:
+        if log_file:
+            log.say(traceback.format_exc())
+        print(f"serflow {verb}: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        if not log_file:
+            raise
+        log.say(traceback.format_exc())
+        print(
+            f"serflow {verb}: {type(error).__name__}: {error}. This is a bug; the trace is in {log_file}.",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="serflow", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
+
+    def verb(function: Any, summary: str, **arguments: dict[str, Any]) -> None:
+        name = function.__name__.replace("_", "-")
+        sub = verbs.add_parser(name, help=summary, description=summary)
+        sub.add_argument("--log", type=Path, help="write messages to this file instead of standard error")
+        for argument, keywords in arguments.items():
+            if keywords.pop("positional", False):
+                sub.add_argument(argument, **keywords)
+            else:
+                sub.add_argument(f"--{argument.replace('_', '-')}", required="default" not in keywords, **keywords)
+        sub.set_defaults(function=function)
+
+    one, many = {"type": Path}, {"type": Path, "nargs": "+"}
+    corpus = {"positional": True, "help": "ravdess, savee or iemocap"}
+    workers = {"type": int, "default": os.cpu_count(), "help": "number of processes (default: all cores)"}
+    threads = {"type": int, "default": os.cpu_count(), "help": "number of CPU threads (default: all cores)"}
+    spec = {"type": _json, "help": "JSON, or a file of it (a run.json will do)"}
+
+    verb(fetch, "download a corpus's archive and verify it", corpus=dict(corpus), output=one | {"help": "the archive"})
+    verb(
+        extract,
+        "extract a local archive, whole or not at all",
+        archive=dict(one),
+        output=one | {"help": "the corpus tree"},
+    )
+    verb(demo, "generate a synthetic demo corpus", corpus=dict(corpus), output=one | {"help": "the corpus tree"})
+    verb(
+        manifest,
+        "read a corpus tree into a manifest and a report on it",
+        corpus=dict(corpus),
+        root=one | {"help": "the corpus tree"},
+        output=one | {"help": "CSV"},
+        report=one | {"help": "JSON"},
+        workers=dict(workers),
+    )
+    verb(
+        verify,
+        "hold a copy of a corpus against the published counts",
+        corpus=dict(corpus),
+        root={"type": Path, "positional": True, "help": "archive or folder"},
+        workers=dict(workers),
+    )
+    verb(
+        features,
+        "compute a recipe into a feature cache",
+        recipe=dict(spec),
+        manifest=dict(one),
+        root=dict(one),
+        output=one | {"help": "the Zarr store"},
+        workers=dict(workers),
+    )
+    verb(
+        split,
+        "apply a protocol to one or more manifests",
+        protocol=dict(spec),
+        labels={"type": lambda text: text.split(","), "help": "emotions, separated by commas"},
+        corpora={"nargs": "+"},
+        manifests=dict(many),
+        seed={"type": int},
+        output=one | {"help": "CSV"},
+        report=one | {"help": "JSON: what leaks"},
+    )
+    verb(weights, "download ImageNet weights and verify them", name={"positional": True}, output=dict(one))
+    verb(
+        train,
+        "train one run: a system under a protocol, for one seed and fold",
+        spec=dict(spec),
+        manifests=dict(many),
+        features=dict(many),
+        split=dict(one),
+        weights=one | {"default": None, "help": "pretrained weights (default: random ones)"},
+        output=one | {"help": "the run's folder"},
+        checkpoint=one | {"help": "where to keep checkpoints until the run is done"},
+        device={"default": "auto", "choices": ["auto", "cpu", "cuda"]},
+        precision={"default": "auto", "choices": ["auto", "fp32", "bf16"]},
+        threads=dict(threads),
+    )
+    return parser
+
+
+def _json(text: str) -> Any:
+    """Return the value of a JSON text or of the file that it names."""
+    path = Path(text)
+    try:
+        return read_json(path) if not text.lstrip().startswith(("{", "[")) else json.loads(text)
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"neither JSON nor a file of it: {text!r} ({error})") from error
+
+
+def fetch(corpus: str, output: Path) -> None:
+    """Download a corpus's archive."""
+    from serflow.corpora import load
+    from serflow.corpora.archive import fetch as download
+
+    source = load(corpus).DOWNLOAD
+    if source is None:
+        raise ConfigError(corpus, "needs a signed licence and is never downloaded", "See resources/README.md.")
+    download(source.url, output, source.md5)
+
+
+def extract(archive: Path, output: Path) -> None:
+    """Extract an archive."""
+    from serflow.corpora.archive import extract as unpack
+
+    unpack(archive, output)
+
+
+def demo(corpus: str, output: Path) -> None:
+    """Generate a demo corpus."""
+    from serflow.corpora.demo import generate
+
+    generate(corpus, output)
+
+
+def manifest(corpus: str, root: Path, output: Path, report: Path, workers: int) -> None:
+    """Write a corpus's manifest and the report on it."""
+    from serflow.corpora import manifest as manifests
+
+    rows, found = manifests.build(corpus, root, workers)
+    manifests.write(rows, output)
+    write_json(report, found)
+
+
+def verify(corpus: str, root: Path, workers: int) -> None:
+    """Print how a copy differs from what was published."""
+    import tempfile
+
+    from serflow.corpora import load
+    from serflow.corpora import manifest as manifests
+    from serflow.corpora import verify as verification
+    from serflow.corpora.archive import extract as unpack
+    from serflow.errors import CorpusError
+
+    load(corpus)
+    with tempfile.TemporaryDirectory() as folder:
+        tree = root
+        if root.is_file():
+            tree = Path(folder, "tree")
+            unpack(root, tree)
+        rows, report = manifests.build(corpus, tree, workers)
+    print(verification.table(corpus, rows))
+    differences = verification.verify(corpus, rows, report)
+    for difference in differences:
+        print(f"- {difference}")
+    for pair in report["identical"]:
+        print(f"- identical recordings: {', '.join(pair)}")
+    if differences:
+        raise CorpusError(
+            root, f"differs from the published {corpus.upper()} in {len(differences)} points", "See above."
+        )
+    print(f"{root} agrees with the published {corpus.upper()}.")
+
+
+def features(recipe: dict[str, Any], manifest: Path, root: Path, output: Path, workers: int) -> None:
+    """Compute a feature cache."""
+    from serflow.features import cache
+    from serflow.files import read_csv
+
+    cache.build(recipe, read_csv(manifest), root, output, workers)
+
+
+def split(
+    protocol: dict[str, Any],
+    labels: list[str],
+    corpora: list[str],
+    manifests: list[Path],
+    seed: int,
+    output: Path,
+    report: Path,
+) -> None:
+    """Write a split and its leakage report."""
+    from serflow import protocols
+    from serflow.files import read_csv
+
+    rows = [row for path in manifests for row in read_csv(path)]
+    assignment = protocols.split(protocol, rows, labels, corpora, seed)
+    found = protocols.leakage(assignment, rows)
+    protocols.check(protocol, found, output)
+    write_json(report, found)
+    write_csv(output, protocols.COLUMNS, assignment)
+
+
+def weights(name: str, output: Path) -> None:
+    """Download pretrained weights."""
+    from serflow.models.weights import fetch as download
+
+    download(name, output)
+
+
+def train(spec: dict[str, Any], features: list[Path], **options: Any) -> None:
+    """Train one run."""
+    from serflow.training.run import train as run
+
+    run(spec, stores=features, **options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

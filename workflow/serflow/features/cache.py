@@ -1,0 +1,212 @@
+"""The Zarr feature cache: one store per corpus and recipe, whose key is the audio, every parameter and the code.
+
+A store holds `frames` (T, bins), `offsets` (N + 1) and `utterance` (N), the row of the manifest that item n,
+``frames[offsets[n]:offsets[n + 1]]``, belongs to. It is opened only with the key it was made for, so that frames of
+other settings can never be read under this recipe's name.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from serflow.errors import CacheError, CorpusError
+from serflow.features import transform
+from serflow.files import digest_file, digest_value
+from serflow.log import show_progress
+
+FORMAT = 1
+CHUNK_BYTES = 1 << 20
+#: Frames are handed to Zarr in blocks of this size: it bounds the memory of a build.
+FLUSH_BYTES = 32 << 20
+#: Utterances per task of a worker: enough to hide a task's cost, few enough to balance and to show progress.
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Features:
+    """A cache in memory: frames (T, bins), offsets (N + 1,) int64 and utterance (N,), the manifest row of each item."""
+
+    frames: np.ndarray
+    offsets: np.ndarray
+    utterance: np.ndarray
+
+
+def code_digest() -> str:
+    """Return the SHA-256 over what computes features: this package's sources and the libraries' versions."""
+    sources = {path.name: digest_file(path) for path in sorted(Path(__file__).parent.glob("*.py"))}
+    libraries = {name: version(name) for name in ("librosa", "numpy", "scipy", "soundfile", "soxr")}
+    return digest_value([sources, libraries])
+
+
+def cache_key(recipe: Mapping[str, Any], manifest: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """Return what a cache depends on: format, recipe, code, and the manifest's utterances with their audio's SHA-1."""
+    audio = digest_value([[row["utterance"], row["sha1"]] for row in manifest])
+    return {"format": FORMAT, "recipe": dict(recipe), "audio": audio, "code": code_digest()}
+
+
+def build(
+    recipe: Mapping[str, Any], manifest: Sequence[Mapping[str, str]], root: Path, store: Path, workers: int
+) -> None:
+    """Compute a recipe over all utterances of a manifest and write the store, whole or not at all.
+
+    Parameters
+    ----------
+    recipe
+        See `serflow.features.transform`.
+    manifest
+        Rows with ``utterance``, ``path`` (relative to `root`) and ``sha1``.
+    root
+        The corpus tree.
+    store
+        Where the store will stand; an existing one is replaced.
+    workers
+        Number of processes.
+
+    Raises
+    ------
+    CorpusError
+        If a recording cannot be read or its features are not finite.
+    CacheError
+        If what was written cannot be read back complete.
+    """
+    import zarr
+
+    key = cache_key(recipe, manifest)
+    partial = store.with_name(f".{store.name}.{os.getpid()}.partial")
+    store.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        group = zarr.create_group(partial, overwrite=True)
+        lengths = _write_frames(group, _compute(recipe, manifest, root, workers))
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        group.create_array("offsets", data=offsets)
+        group.create_array("utterance", data=np.arange(len(manifest), dtype=np.int64))
+        group.attrs.update(key)  # last: a store without its key is never taken for a whole one
+        _validate(partial, key, len(manifest))
+        shutil.rmtree(store, ignore_errors=True)
+        partial.rename(store)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def load(store: Path, recipe: Mapping[str, Any], manifest: Sequence[Mapping[str, str]]) -> Features:
+    """Read a whole store into memory.
+
+    Raises
+    ------
+    CacheError
+        If the store is missing, incomplete, or was made from another recipe, other audio or other code.
+    """
+    key = cache_key(recipe, manifest)
+    group = _validate(store, key, len(manifest))
+    arrays = {name: np.asarray(group[name][:]) for name in ("frames", "offsets", "utterance")}
+    return Features(**arrays)
+
+
+def _validate(store: Path, key: Mapping[str, Any], n_utterances: int) -> Any:
+    """Return the store's group after checking its key and its arrays' lengths."""
+    import zarr
+
+    remedy = "Delete the store and build it again with `serflow features` or snakemake."
+    try:
+        group: Any = zarr.open_group(store, mode="r")
+        offsets, frames = group["offsets"][:], group["frames"]
+    except (FileNotFoundError, KeyError, ValueError) as error:
+        raise CacheError(store, f"is no complete feature cache ({error})", remedy) from error
+    for part, expected in key.items():
+        if group.attrs.get(part) != expected:
+            raise CacheError(
+                store, f"was made from another {part}: {group.attrs.get(part)} instead of {expected}", remedy
+            )
+    if len(offsets) != n_utterances + 1 or offsets[-1] != frames.shape[0] or (np.diff(offsets) <= 0).any():
+        raise CacheError(store, f"holds {len(offsets) - 1} items, expected {n_utterances} with frames each", remedy)
+    return group
+
+
+def _write_frames(group: Any, items: Iterator[np.ndarray]) -> list[int]:
+    """Append items to the array `frames` in whole chunks as they come; return their lengths in frames."""
+    lengths: list[int] = []
+    pending: list[np.ndarray] = []
+    array, rows = None, 0
+    for item in items:
+        lengths.append(len(item))
+        pending.append(item)
+        if array is None:
+            rows = max(1, CHUNK_BYTES // (item.shape[1] * item.itemsize))
+            shape, chunks = (0, item.shape[1]), (rows, item.shape[1])
+            # Uncompressed: float log-spectra shrink by a tenth only, and each training job reads the store again.
+            array = group.create_array("frames", shape=shape, chunks=chunks, dtype=item.dtype, compressors=None)
+        if sum(map(len, pending)) * item.shape[1] * item.itemsize >= FLUSH_BYTES:
+            pending = _flush(array, pending, rows)
+    if array is not None:
+        _flush(array, pending, 1)
+    return lengths
+
+
+def _flush(array: Any, pending: list[np.ndarray], multiple: int) -> list[np.ndarray]:
+    """Append all but the last ``n % multiple`` of the pending frames; return those, so that chunks are written once."""
+    block = np.concatenate(pending)
+    whole = len(block) - len(block) % multiple
+    start = array.shape[0]
+    array.resize((start + whole, array.shape[1]))
+    array[start:] = block[:whole]
+    return [block[whole:]]
+
+
+def _compute(
+    recipe: Mapping[str, Any], manifest: Sequence[Mapping[str, str]], root: Path, workers: int
+) -> Iterator[np.ndarray]:
+    """Yield each utterance's frames in the manifest's order, computed by a pool of processes."""
+    from tqdm import tqdm
+
+    transform(recipe)  # names a wrong parameter before any process starts
+    paths = [root / row["path"] for row in manifest]
+    batches = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
+    _import_libraries()
+    # Forked workers share the libraries already imported; nothing here has started threads that a fork could break.
+    context = multiprocessing.get_context("fork")
+    with (
+        tqdm(total=len(paths), unit="utt", desc="features", disable=not show_progress()) as bar,
+        ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool,
+    ):
+        for items in pool.map(_compute_batch, [dict(recipe)] * len(batches), batches):
+            yield from items
+            bar.update(len(items))
+
+
+def _import_libraries() -> None:
+    import librosa
+    import soundfile  # noqa: F401
+
+    librosa.stft, librosa.filters.mel, librosa.power_to_db  # noqa: B018 (librosa loads its modules on first access)
+
+
+def _one_thread() -> None:
+    """Keep BLAS to one thread per worker: as many again only wait for each other (twice the time, measured)."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)
+
+
+def _compute_batch(recipe: Mapping[str, Any], paths: Sequence[Path]) -> list[np.ndarray]:
+    from serflow.features.audio import read_signal
+
+    function = transform(recipe)
+    items = []
+    for path in paths:
+        frames = function(read_signal(path, recipe["sample_rate"]))
+        if not np.isfinite(frames).all():
+            raise CorpusError(
+                path, "gives features that are not finite", "Listen to the file; replace it from the archive."
+            )
+        items.append(frames)
+    return items

@@ -1,0 +1,56 @@
+"""Spectrogram transforms, computed by librosa."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+
+@functools.cache
+def _mel_basis(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> np.ndarray:
+    """Mel filter bank, shape (n_mels, 1 + n_fft / 2), built once: librosa.feature.melspectrogram does so per call."""
+    import librosa
+
+    return librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax)
+
+
+def logmel(
+    signal: np.ndarray,
+    *,
+    sample_rate: int,
+    n_fft: int,
+    hop_length: int,
+    n_mels: int,
+    fmin: float,
+    fmax: float,
+    top_db: float,
+) -> np.ndarray:
+    """Log-mel power spectrogram in dB below the utterance's maximum.
+
+    The same as ``librosa.power_to_db(librosa.feature.melspectrogram(...), ref=np.max, top_db=top_db)``: Hann window of
+    `n_fft` samples, centred frames (zero padded), Slaney mel scale and area normalisation.
+
+    Parameters
+    ----------
+    signal
+        Shape (n_samples,), mono at `sample_rate` Hz.
+    sample_rate, fmin, fmax
+        In Hz.
+    n_fft, hop_length
+        In samples.
+    n_mels
+        Number of mel bands.
+    top_db
+        Values more than this many dB below the maximum are clipped.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (1 + n_samples // hop_length, n_mels), float32, in dB, from -top_db to 0.
+    """
+    import librosa
+
+    power = np.abs(librosa.stft(signal, n_fft=n_fft, hop_length=hop_length)) ** 2
+    mel = power.T @ _mel_basis(sample_rate, n_fft, n_mels, fmin, fmax).T
+    return librosa.power_to_db(mel, ref=np.max, top_db=top_db).astype(np.float32, copy=False)

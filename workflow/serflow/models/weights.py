@@ -1,0 +1,89 @@
+"""ImageNet weights: fetched once, verified, and laid into a network whose last layer is new."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.error import URLError
+
+from serflow.errors import WeightsError
+from serflow.files import digest_file
+
+if TYPE_CHECKING:
+    from torch import nn
+
+#: torchvision's IMAGENET1K_V1 weights. The file name ends in the first eight digits of the SHA-256.
+IMAGENET = {
+    "resnet18": "https://download.pytorch.org/models/resnet18-f37072fd.pth",
+    "resnet34": "https://download.pytorch.org/models/resnet34-b627a593.pth",
+    "resnet50": "https://download.pytorch.org/models/resnet50-0676ba61.pth",
+}
+CHOICES = "Set `pretrained:` in config.yaml to a copy of the file, or to `none` for random weights (a deviation)."
+
+
+def file_name(model: Mapping[str, Any]) -> str:
+    """Return the name of a system's ImageNet weights file, such as ``resnet18-f37072fd.pth``."""
+    return Path(IMAGENET[f"{model['module']}{model['depth']}"]).name
+
+
+def fetch(name: str, destination: Path) -> None:
+    """Download the weights file `name` to `destination`, verified by the SHA-256 prefix that its name carries.
+
+    Raises
+    ------
+    WeightsError
+        If it cannot be downloaded or is not what was published.
+    """
+    from torch.hub import download_url_to_file
+
+    url = next(url for url in IMAGENET.values() if url.endswith(f"/{name}"))
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        download_url_to_file(url, str(destination), hash_prefix=_prefix(name), progress=True)
+    except (URLError, OSError, RuntimeError) as error:
+        raise WeightsError(url, f"ImageNet weights cannot be downloaded ({error})", CHOICES) from error
+
+
+def load(network: nn.Module, path: Path) -> None:
+    """Copy the weights file into `network`, all but its last layer ``fc``, which keeps its random weights.
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, damaged, or belongs to another network.
+    """
+    import torch
+
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises half a dozen kinds for a damaged file
+        raise WeightsError(path, f"cannot be read as weights ({type(error).__name__}: {error})", CHOICES) from error
+    if path.name in map(_url_name, IMAGENET.values()) and not digest_file(path).startswith(_prefix(path.name)):
+        raise WeightsError(
+            path, f"its SHA-256 does not start with {_prefix(path.name)}", "Delete it, so that it is fetched again."
+        )
+    own = network.state_dict()
+    fitting = {key: value for key, value in state.items() if not key.startswith("fc.")}
+    wrong = sorted(
+        {key for key in own if not key.startswith("fc.")} ^ set(fitting)
+        | {key for key in fitting if key in own and own[key].shape != fitting[key].shape}
+    )
+    if wrong:
+        raise WeightsError(
+            path, f"does not fit the network: {wrong[0]} and {len(wrong) - 1} more tensors differ", CHOICES
+        )
+    network.load_state_dict(fitting, strict=False)
+
+
+def _prefix(name: str) -> str:
+    return Path(name).stem.rpartition("-")[2]
+
+
+def _url_name(url: str) -> str:
+    return Path(url).name

@@ -1,0 +1,77 @@
+"""What a run computes on: device, precision, threads, determinism."""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import TYPE_CHECKING
+
+from serflow.errors import TrainingError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def choose_device(wanted: str) -> torch.device:
+    """Return the device for ``auto`` (a GPU where there is one), ``cpu`` or ``cuda``.
+
+    Raises
+    ------
+    TrainingError
+        If ``cuda`` is wanted and there is none: a slow fallback must not be silent.
+    """
+    import torch
+
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise TrainingError(
+            "device", "is cuda, but torch sees no GPU", "Set `device: auto` or `cpu`, or check the driver."
+        )
+    use_gpu = wanted != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda" if use_gpu else "cpu")
+
+
+def choose_precision(wanted: str, device: torch.device) -> str:
+    """Return ``fp32`` or ``bf16``; ``auto`` takes bf16 where the hardware multiplies it (on a CPU: AMX)."""
+    import torch
+
+    if wanted != "auto":
+        return wanted
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    return "bf16" if torch.cpu.get_capabilities().get("amx_bf16") else "fp32"
+
+
+def make_deterministic(threads: int) -> None:
+    """Set torch up so that a seed gives the same numbers each time on one machine with one number of threads."""
+    import torch
+
+    os.environ.setdefault(
+        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+    )  # torch.use_deterministic_algorithms asks for it on GPUs
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    torch.set_flush_denormal(True)  # LSTMs run eight times slower on a CPU with denormals
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+
+
+def seed_all(seed: int) -> None:
+    """Seed Python's, NumPy's and torch's global generators."""
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def device_name(device: torch.device) -> str:
+    """Return the name of the processor or GPU, for the record."""
+    import platform
+
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    name = torch.cpu.get_capabilities().get("cpu_name")
+    return str(name or platform.processor() or platform.machine())

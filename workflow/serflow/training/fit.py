@@ -1,0 +1,223 @@
+"""The training loop: from a dataset and a system to weights, history and posteriors. Needs torch alone."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from serflow.errors import ConfigError, TrainingError
+from serflow.log import say, show_progress
+from serflow.training import checkpoint
+from serflow.training.device import seed_all
+from serflow.training.inputs import Dataset, prepare
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+HISTORY = (
+    "epoch",
+    "learning_rate",
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "seconds",
+)
+#: A checkpoint is written after an epoch if this long has passed since the last one.
+CHECKPOINT_SECONDS = 30.0
+EVALUATION_BATCH = 128
+
+
+@dataclass
+class Fit:
+    """A trained network, its history (one dict of `HISTORY` per epoch) and posteriors (N, n_classes), float64."""
+
+    network: nn.Module
+    history: list[dict[str, float]]
+    posteriors: np.ndarray
+    n_parameters: int
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Where and how to compute: device, precision (fp32 or bf16), checkpoint file, key of the run."""
+
+    device: torch.device
+    precision: str
+    checkpoint: Path
+    key: str
+
+
+def fit(
+    system: Mapping[str, Any],
+    data: Dataset,
+    n_classes: int,
+    seed: int,
+    setup: Setup,
+    build: Callable[[], nn.Module],
+) -> Fit:
+    """Train a network for a fixed number of epochs and evaluate the last epoch's weights on every utterance.
+
+    Nothing is selected: the validation part is only watched, the test part is touched once, at the end.
+
+    Parameters
+    ----------
+    system
+        ``input`` (see `serflow.training.inputs`) and ``training``: epochs, batch_size, optimiser, learning_rate.
+    data
+        Items with labels and the parts train, validation and test.
+    n_classes
+        Number of classes.
+    seed
+        Of weights, order of batches and dropout. Each epoch's draws depend on seed and epoch alone, so a resumed run
+        goes on as the undisturbed one would have.
+    setup
+        Device, precision, checkpoint.
+    build
+        Returns the network with its initial weights.
+
+    Raises
+    ------
+    TrainingError
+        If the loss is not finite, or the device runs out of memory.
+    """
+    import torch
+
+    options = system["training"]
+    items, finish = prepare(system["input"], data)
+    items, labels = items.to(setup.device), torch.from_numpy(data.labels).to(setup.device)
+    seed_all(seed)
+    network = build().to(device=setup.device).to(memory_format=torch.channels_last)
+    optimiser = make_optimiser(options, network)
+    history: list[dict[str, float]] = []
+    state, sentence = checkpoint.load(setup.checkpoint, setup.key)
+    say(sentence)
+    if state:
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        history = state["history"]
+    loop = _Loop(network, optimiser, items, labels, finish, setup, options["batch_size"])
+    saved = time.monotonic()
+    for epoch in range(len(history) + 1, options["epochs"] + 1):
+        history.append(loop.epoch(epoch, options["epochs"], seed, data))
+        if time.monotonic() - saved > CHECKPOINT_SECONDS and epoch < options["epochs"]:
+            states = {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
+            checkpoint.save(setup.checkpoint, setup.key, {**states, "epoch": epoch, "history": history})
+            saved = time.monotonic()
+    posteriors = loop.logits(np.arange(len(data.labels))).double().softmax(1).cpu().numpy()
+    return Fit(network, history, posteriors, sum(p.numel() for p in network.parameters()))
+
+
+def make_optimiser(options: Mapping[str, Any], network: nn.Module) -> torch.optim.Optimizer:
+    """Return the optimiser that ``options['optimiser']`` names, with ``options['learning_rate']``.
+
+    Raises
+    ------
+    ConfigError
+        If the name is unknown.
+    """
+    import torch
+
+    optimisers = {"adam": torch.optim.Adam}
+    if options["optimiser"] not in optimisers:
+        fault = f"unknown optimiser {options['optimiser']!r}"
+        raise ConfigError("training.optimiser", fault, f"Allowed: {', '.join(optimisers)}.")
+    return optimisers[options["optimiser"]](network.parameters(), lr=options["learning_rate"])
+
+
+class _Loop:
+    """One network with its data on the device: an epoch of training, and evaluation."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        items: torch.Tensor,
+        labels: torch.Tensor,
+        finish: Callable[[torch.Tensor], torch.Tensor],
+        setup: Setup,
+        batch_size: int,
+    ) -> None:
+        self.network, self.optimiser, self.items, self.labels = network, optimiser, items, labels
+        self.finish, self.setup, self.batch_size = finish, setup, batch_size
+
+    def forward(self, index: torch.Tensor) -> torch.Tensor:
+        """Return the logits of the items `index`, shape (len(index), n_classes), float32."""
+        import torch
+
+        bf16 = self.setup.precision == "bf16"
+        with torch.autocast(self.setup.device.type, torch.bfloat16, enabled=bf16):
+            return self.network(self.finish(self.items[index])).float()
+
+    def epoch(self, epoch: int, epochs: int, seed: int, data: Dataset) -> dict[str, float]:
+        """Train on each item of the training part once; return the epoch's row of the history."""
+        import torch
+        from torch.nn import functional as F
+        from tqdm import tqdm
+
+        started = time.monotonic()
+        seed_all(hash_seed(seed, epoch))
+        train = data.parts["train"]
+        order = train[torch.randperm(len(train)).numpy()]
+        batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+        self.network.train()
+        total, correct = torch.zeros((), device=self.setup.device), torch.zeros((), device=self.setup.device)
+        bar = tqdm(batches, desc=f"epoch {epoch}/{epochs}", unit="batch", leave=False, disable=not show_progress())
+        for batch in bar:
+            index = torch.from_numpy(batch).to(self.setup.device)
+            try:
+                logits = self.forward(index)
+                loss = F.cross_entropy(logits, self.labels[index])
+                self.optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                self.optimiser.step()
+            except torch.OutOfMemoryError as error:
+                fault = f"out of memory on {self.setup.device} with batches of {self.batch_size}"
+                raise TrainingError("training.batch_size", fault, "Lower batch_size of this system.") from error
+            total += loss.detach() * len(batch)
+            correct += (logits.detach().argmax(1) == self.labels[index]).sum()
+        train_loss, train_accuracy = float(total) / len(order), float(correct) / len(order)
+        if not math.isfinite(train_loss):
+            raise TrainingError(
+                "loss", f"is {train_loss} in epoch {epoch}", "Lower learning_rate, or set `precision: fp32`."
+            )
+        validation_loss, validation_accuracy = self.evaluate(data.parts["validation"])
+        seconds = time.monotonic() - started
+        say(
+            f"epoch {epoch}/{epochs}: train loss {train_loss:.3f}, accuracy {train_accuracy:.3f}; "
+            f"validation loss {validation_loss:.3f}, accuracy {validation_accuracy:.3f}; {seconds:.1f} s"
+        )
+        rate = self.optimiser.param_groups[0]["lr"]
+        row = (epoch, rate, train_loss, train_accuracy, validation_loss, validation_accuracy, seconds)
+        return dict(zip(HISTORY, row, strict=True))
+
+    def evaluate(self, part: np.ndarray) -> tuple[float, float]:
+        """Return mean cross-entropy and accuracy over the items of a part; NaN for an empty part."""
+        import torch
+        from torch.nn import functional as F
+
+        if not len(part):
+            return math.nan, math.nan
+        logits, labels = self.logits(part), self.labels[torch.from_numpy(part).to(self.setup.device)]
+        return float(F.cross_entropy(logits, labels)), float((logits.argmax(1) == labels).float().mean())
+
+    def logits(self, index: np.ndarray) -> torch.Tensor:
+        """Return the logits of the items `index` in evaluation mode, shape (len(index), n_classes)."""
+        import torch
+
+        self.network.eval()
+        with torch.inference_mode():
+            parts = torch.from_numpy(index).to(self.setup.device).split(EVALUATION_BATCH)
+            return torch.cat([self.forward(part) for part in parts])
+
+
+def hash_seed(seed: int, epoch: int) -> int:
+    """Return a seed for one epoch, independent between epochs and between seeds."""
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
