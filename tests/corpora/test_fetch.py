@@ -130,6 +130,13 @@ def test_a_server_that_answers_another_range_is_asked_for_all(server: Server, ta
     assert server.asked == ["bytes=1000-", None]
 
 
+def test_giving_up_without_a_part_is_told_too(server: Server, target: Path) -> None:
+    part_of(target, DATA[:1000])
+    server.sends_content_range = False
+    with pytest.raises(DownloadError, match="holds the first 0 bytes"):
+        archive.fetch(server.url, target, MD5, attempts=1)
+
+
 def test_a_complete_part_needs_no_server(target: Path) -> None:
     part_of(target, DATA)
     archive.fetch("http://127.0.0.1:9/data.zip", target, MD5)

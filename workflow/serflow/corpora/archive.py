@@ -84,7 +84,7 @@ def fetch(url: str, destination: Path, md5: str, timeout: float = 60.0, attempts
                 break
             attempts -= 1
             if attempts <= 0:
-                fault = f"broke off again and again; {part} holds the first {part.stat().st_size:,} bytes"
+                fault = f"broke off again and again; {part} holds the first {_size(part):,} bytes"
                 raise DownloadError(url, fault, f"Run the command again, it goes on from there. Or: {by_hand}")
         try:
             _verify(part, md5, f"The file was deleted; run the command again. Or: {by_hand}", url)
@@ -101,6 +101,10 @@ def fetch(url: str, destination: Path, md5: str, timeout: float = 60.0, attempts
         raise DownloadError(part, f"cannot be fetched ({error.strerror or error})", remedy) from error
 
 
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
 def _verify(path: Path, md5: str, remedy: str, where: object = None) -> None:
     found = files.digest_file(path, "md5")
     if found != md5:
@@ -109,7 +113,7 @@ def _verify(path: Path, md5: str, remedy: str, where: object = None) -> None:
 
 def _receive(url: str, part: Path, timeout: float) -> bool:
     """Fetch what `part` lacks of `url`; return whether all of it has come, False if the connection broke off."""
-    have = part.stat().st_size if part.is_file() else 0
+    have = _size(part)
     headers = {"User-Agent": "serflow"} | ({"Range": f"bytes={have}-"} if have else {})
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 (`fetch` has checked the scheme)
     try:
@@ -141,7 +145,7 @@ def _receive(url: str, part: Path, timeout: float) -> bool:
 def extract(archive: Path, destination: Path) -> None:
     """Unpack a zip, tar or tar.gz archive into the new folder `destination`, whole or not at all.
 
-    ``__MACOSX`` and hidden members (``._x``) are skipped.
+    What macOS adds (``__MACOSX``, ``._x``, ``.DS_Store``) is skipped.
 
     Raises
     ------
