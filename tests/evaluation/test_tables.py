@@ -48,38 +48,38 @@ def column(cells, part):
 def test_comparison_sets_published_both_protocols_and_their_gap_side_by_side(tables):
     cells = line(tables["comparison"], "toy", "Net_1", "WA (test)")
     assert cells["Published"] == "90.0"
-    assert column(cells, "Ours, random 80/10/10") == "100.0 [100.0, 100.0]"
-    assert column(cells, "Ours, other speakers") == "50.0 [50.0, 50.0]"
-    assert column(cells, "other speakers: speakers") == "8 / 1 / 1 (folds 0 of 6)"
+    assert column(cells, "Ours, paper's protocol") == "100.0 [100.0, 100.0]"
+    assert column(cells, "Ours, speaker-independent") == "50.0 [50.0, 50.0]"
+    assert column(cells, "speaker-independent: speakers") == "8 / 1 / 1 (folds 0 of 6)"
     assert cells["Gap (points)"] == "+50.0"
 
 
 def test_comparison_shows_the_last_published_validation_accuracy_beside_ours(tables):
     cells = line(tables["comparison"], "toy", "Net_1", "WA (validation)")
     assert cells["Published"] == "100.0 (epoch 50)"
-    assert column(cells, "Ours, random 80/10/10") == "100.0 [100.0, 100.0]"
+    assert column(cells, "Ours, paper's protocol") == "100.0 [100.0, 100.0]"
 
 
 def test_chance_rows_and_corpora_not_run_stand_in_the_comparison(tables):
     chance = line(tables["comparison"], "toy", "chance (uniform)", "UA (test)")
-    assert column(chance, "Ours, random 80/10/10") == "33.3"
+    assert column(chance, "Ours, paper's protocol") == "33.3"
     missing = line(tables["comparison"], "savee", "Net_1", "UA (test)")
-    assert column(missing, "Ours, random 80/10/10") == "not run: SAVEE is not configured"
+    assert column(missing, "Ours, paper's protocol") == "not run: SAVEE is not configured"
 
 
 def test_table_of_the_paper_has_its_epochs_with_ours_beside_them(tables):
-    first = line(tables["table_i"], "toy", "Net_1", "random 80/10/10", "1")
+    first = line(tables["table_i"], "toy", "Net_1", "paper's protocol", "1")
     assert (first["accuracy (train), published"], first["accuracy (train), ours"]) == ("88.0", "50.0")
     assert (first["loss (train), published"], first["loss (train), ours"]) == ("0.470", "1.000")
     assert first["accuracy (validation), ours"] == "10.0"
-    last = line(tables["table_i"], "toy", "Net_1", "random 80/10/10", "50")
+    last = line(tables["table_i"], "toy", "Net_1", "paper's protocol", "50")
     assert (last["accuracy (train), published"], last["accuracy (train), ours"]) == (
         "100.0",
         "not run: only 3 epochs",
     )
-    other = line(tables["table_i"], "toy", "Net_1", "other speakers", "1")
+    other = line(tables["table_i"], "toy", "Net_1", "speaker-independent", "1")
     assert (other["accuracy (train), published"], other["accuracy (train), ours"]) == ("-", "50.0")
-    chance = line(tables["table_i"], "toy", "chance (uniform)", "random 80/10/10")
+    chance = line(tables["table_i"], "toy", "chance (uniform)", "paper's protocol")
     assert (chance["accuracy (train), ours"], chance["loss (train), ours"]) == ("33.3", "1.099")
 
 
@@ -87,7 +87,7 @@ def test_few_speakers_are_shown_one_by_one_and_called_inconclusive(paper, make_r
     found = [("u0_0", "test", "sad", "sad"), ("u1_0", "test", "sad", "happy"), ("u2_0", "train", "sad", "sad")]
     made = make_tables(paper, score_runs(paper, [make_run(found)], manifest))
     cells = line(made["comparison"], "toy", "Net_1", "WA (test)")
-    assert column(cells, "Ours, random 80/10/10") == "50.0 (inconclusive; per speaker: 00 100.0, 01 0.0)"
+    assert column(cells, "Ours, paper's protocol") == "50.0 (inconclusive; per speaker: 00 100.0, 01 0.0)"
 
 
 def test_every_table_is_the_same_from_the_csv_as_from_memory(paper, dirs, manifest, tables, tmp_path):
@@ -133,6 +133,7 @@ def test_every_format_names_intervals_deviations_assumptions_and_synthetic_data(
             assert "80/10/10." in text
             assert "Synthetic demo corpus: these numbers say nothing about speech" in text
             assert "precision: fp32" in text
+            assert "Paper's protocol: random 80/10/10." in text
         assert "Common <here>." in page.text
         assert "\\caption{Toy \\& Co. 100 \\%: " in tex
         assert len({x.count(" & ") for x in tex.splitlines() if x.endswith(r" \\")}) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -66,7 +66,7 @@ def to_markdown(table: Table) -> str:
     lines += ["", f"## {DEVIATIONS}", "", *(f"- {text}" for text in table.deviations or [NO_DEVIATION])]
     if table.assumptions:
         lines += ["", f"## {ASSUMPTIONS}", ""]
-        lines += [f"- **{a['topic']}**: {a['unsaid']} Chosen: {a['chosen']} Why: {a['why']}" for a in table.assumptions]
+        lines += [f"- **{a['topic']}**: {_assumption(a)}" for a in table.assumptions]
     return "\n".join(lines) + "\n"
 
 
@@ -79,7 +79,7 @@ def to_latex(table: Table) -> str:
     """Return a LaTeX `table` (packages booktabs and graphicx), its notes below the rows."""
     notes = [*([table.banner] if table.banner else []), *table.notes]
     notes += [f"{DEVIATIONS}: {'; '.join(table.deviations) or NO_DEVIATION}"]
-    notes += [f"{a['topic']}: {a['unsaid']} Chosen: {a['chosen']} Why: {a['why']}" for a in table.assumptions]
+    notes += [f"Assumption, {a['topic']}: {_assumption(a)}" for a in table.assumptions]
     lines = ["% needs \\usepackage{booktabs,graphicx}", "\\begin{table}", "\\centering"]
     lines += [f"\\caption{{{tex_escape(table.title)}}}", "\\resizebox{\\linewidth}{!}{%"]
     lines += [f"\\begin{{tabular}}{{{'l' * len(table.columns)}}}", "\\toprule", _tex_line(table.columns), "\\midrule"]
@@ -93,9 +93,7 @@ def to_html(table: Table) -> str:
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
     body = "\n".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
     assumptions = "".join(
-        f"<dt>{escape(a['topic'])}</dt><dd>{escape(a['unsaid'])} <b>Chosen:</b> {escape(a['chosen'])} "
-        f"<b>Why:</b> {escape(a['why'])}</dd>\n"
-        for a in table.assumptions
+        f"<dt>{escape(a['topic'])}</dt><dd>{escape(_assumption(a))}</dd>\n" for a in table.assumptions
     )
     parts = [
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(table.title)}</title>',
@@ -108,6 +106,11 @@ def to_html(table: Table) -> str:
         "</body>\n</html>",
     ]
     return "\n".join(part for part in parts if part) + "\n"
+
+
+def _assumption(entry: Mapping[str, str]) -> str:
+    unsaid, chosen, why = (entry[key].rstrip(".") for key in ("unsaid", "chosen", "why"))
+    return f"unsaid: {unsaid}. Chosen: {chosen}. Why: {why}."
 
 
 def _md_line(cells: Sequence[str]) -> str:

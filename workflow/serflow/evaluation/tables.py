@@ -121,7 +121,7 @@ def comparison_table(paper: Mapping[str, Any], rows: Sequence[Row]) -> Table:
     """
     whole = [row for row in rows if row["scope"] == "all"]
     protocols = list(paper["protocols"])
-    titles = [_title(paper, "protocols", protocol) for protocol in protocols]
+    titles = [_protocol(protocol) for protocol in protocols]
     columns = ["Corpus", "System", "Metric (part)", "Published"]
     columns += [
         text for title in titles for text in (f"Ours, {title} [{BRACKETS}]", f"{title}: speakers / seeds / folds")
@@ -135,8 +135,8 @@ def comparison_table(paper: Mapping[str, Any], rows: Sequence[Row]) -> Table:
             for metric, part in _compared(mine, system):
                 cells = [corpus, _title(paper, "systems", system), _heading(metric, part)]
                 lines.append(cells + _compared_cells(mine, rows, protocols, (system, metric, part)))
-    gap = "Gap: ours under the paper's protocol minus ours speaker-independent; what knowing the speakers is worth."
-    notes = [METRIC_NOTE, INTERVALS, gap, *_published_notes(paper, whole)]
+    gap = "Gap: ours under the paper's protocol minus ours speaker-independent."
+    notes = [*_protocol_notes(paper), METRIC_NOTE, INTERVALS, gap, *_published_notes(paper, whole)]
     return Table(f"{paper['title']}: published and reproduced", columns, lines, notes)
 
 
@@ -170,14 +170,14 @@ def published_table(paper: Mapping[str, Any], rows: Sequence[Row], name: str) ->
             for system, epoch in asked:
                 found = [_find(mine, system, protocol, metric, epoch) for metric in metrics]
                 if any(found):
-                    cells = [corpus, _title(paper, "systems", system), _title(paper, "protocols", protocol)]
+                    cells = [corpus, _title(paper, "systems", system), _protocol(protocol)]
                     lines.append([*cells, epoch or "end", *_pairs(found), _sizes(found)])
             for chance in (UNIFORM, MAJORITY):
                 found = [_find(mine, chance, protocol, _chance_metric(*metric)) for metric in metrics]
                 if any(found):
-                    lines.append([corpus, chance, _title(paper, "protocols", protocol), "", *_pairs(found), ""])
+                    lines.append([corpus, chance, _protocol(protocol), "", *_pairs(found), ""])
     history = "Numbers of an epoch are means over folds and seeds of what training logged; they have no interval."
-    notes = [METRIC_NOTE, INTERVALS, history, *_published_notes(paper, entries)]
+    notes = [*_protocol_notes(paper), METRIC_NOTE, INTERVALS, history, *_published_notes(paper, entries)]
     return Table(f"{paper['title']}: {name}", columns, lines, notes)
 
 
@@ -204,6 +204,14 @@ def published_value(rows: Sequence[Row], system: str, metric: str, part: str) ->
 
 def _title(paper: Mapping[str, Any], kind: str, key: str) -> str:
     return str(paper[kind].get(key, {}).get("title", key))
+
+
+def _protocol(key: str) -> str:
+    return {PUBLISHED: "paper's protocol", INDEPENDENT: "speaker-independent"}.get(key, key.replace("_", " "))
+
+
+def _protocol_notes(paper: Mapping[str, Any]) -> list[str]:
+    return [f"{_protocol(key).capitalize()}: {_title(paper, 'protocols', key)}." for key in paper["protocols"]]
 
 
 def _heading(metric: str, part: str) -> str:
@@ -274,7 +282,8 @@ def _ours(row: Row | None, speakers: Sequence[str] = ()) -> str:
     if row is None:
         return NOTHING
     if value is None:
-        return str(row["note"]) or NOTHING
+        note = str(row["note"])
+        return note[note.find("not run") :] if "not run" in note else NOTHING
     text = _format(row["metric"], value)
     if sd is not None:
         text += f" ± {_format(row['metric'], sd)}"
