@@ -1,0 +1,501 @@
+"""MLflow: shows what the result files say. Nothing else imports mlflow, and nothing is read back from it."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import io
+import itertools
+import json
+import logging
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from serflow.errors import SerflowError
+from serflow.evaluation.metrics import scores
+from serflow.evaluation.runs import RERUN, Run, deviations, group_runs, load_runs, pooled_confusion
+from serflow.files import digest_file, digest_value, read_csv
+
+#: Raise it when what is written of a run changes: the runs that stores hold are then written anew.
+FORMAT = 1
+#: Tags that say which run this is, of which files it was made, and that nothing of it is missing.
+KEY, DIGEST, COMPLETE = "serflow.run", "serflow.digest", "serflow.complete"
+
+#: Keys of `run.json` that are tags, metrics or times; every other one is a parameter.
+_NO_PARAMETERS = ("commit", "device", "deviations", "seconds", "peak_memory_mib", "started", "finished")
+_NEEDED = ("paper", "corpus", "system", "protocol", "seed", "fold", "system_config", "started", "finished")
+_MAX_PARAMETER, _MAX_TAG, _MAX_PARAMETERS, _MAX_METRICS = 6000, 8000, 100, 1000
+
+#: MLflow's usage collection, hints and progress bars; set before its import, which reads them.
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+
+class TrackingError(SerflowError):
+    """Runs cannot be shown in MLflow."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What MLflow is to hold of one run; metrics are (name, step, value, milliseconds)."""
+
+    key: str
+    name: str
+    digest: str
+    started: int
+    finished: int
+    tags: dict[str, str]
+    parameters: dict[str, str]
+    metrics: list[tuple[str, int, float, int]]
+    artifacts: list[tuple[Path, str]]
+    config: dict[str, Any] | None = None
+    dataset: dict[str, Any] | None = None
+    parent: str | None = None
+
+
+def init(uri: str) -> None:
+    """Make the SQLite store `uri`, or bring it to the schema of the MLflow that is installed.
+
+    A new store is made beside its place and then linked there, so that it is never seen half-made: eight processes
+    that open a fresh SQLite store at once would otherwise each create its tables, and fail. A server
+    (``http://``, ``https://``) looks after its own store: nothing is done.
+
+    Raises
+    ------
+    TrackingError
+        If `uri` is neither, or its file is no database that this MLflow can use.
+    """
+    if _is_server(uri):
+        return
+    path = _sqlite_path(uri)
+    if path.exists():
+        with path.open("rb") as handle:
+            if handle.read(16) != b"SQLite format 3\0":
+                raise TrackingError(path, "is no SQLite database", "Set tracking.uri in config.yaml to another file.")
+        _upgrade(path)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    partial.unlink(missing_ok=True)
+    try:
+        _upgrade(partial)
+        with contextlib.suppress(FileExistsError):  # another process was faster: its store is as good
+            path.hardlink_to(partial)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def replay(
+    uri: str,
+    paper: Mapping[str, Any],
+    run_dirs: Iterable[Path],
+    scores_csv: Path | None,
+    artifacts: Iterable[Path],
+    artifact_root: Path,
+    split_and_manifest: Mapping[str, Mapping[str, Any]],
+) -> dict[str, str]:
+    """Write the runs of one paper to MLflow so that it holds each once, as the files have it.
+
+    The experiment is the paper, a parent run is a system under a protocol on a corpus, a child run one seed and fold.
+    A run that is there complete and made of the same files stays untouched; one made of other files, or left
+    incomplete by a killed process, is deleted for good and written anew. Other runs are left alone. All files are
+    read before anything is written.
+
+    Parameters
+    ----------
+    uri
+        ``sqlite:///FILE`` or the ``http(s)://`` address of a tracking server.
+    paper
+        The paper's file; ``paper`` and ``title`` are used.
+    run_dirs
+        Run directories.
+    scores_csv
+        The paper's scores, of which the rows over all runs go to the parent runs.
+    artifacts
+        Tables and figures. Each goes to every parent run, but those under a folder or file name that is another
+        parent's corpus, system or protocol.
+    artifact_root
+        Where the artifacts of an SQLite store go; a server has its own place.
+    split_and_manifest
+        By corpus: ``{"manifests": [path, ...], "splits": {protocol: path}}``; two manifests for a union of corpora.
+
+    Returns
+    -------
+    dict
+        Run key, ``paper/corpus/system/protocol[/seedS/foldK]``, to MLflow's run id.
+
+    Raises
+    ------
+    TrackingError
+        If a file lacks something, or MLflow fails. User names and passwords in `uri` are never shown.
+    ScoreError
+        If a run directory is incomplete.
+    """
+    runs = load_runs(run_dirs)
+    rows = read_csv(scores_csv) if scores_csv else []
+    entries = _entries(paper, runs, rows, sorted(artifacts), split_and_manifest)
+    init(uri)
+    with _mlflow_errors(uri):
+        from mlflow import MlflowClient
+
+        client = MlflowClient(uri)
+        experiment = _experiment(client, uri, paper, artifact_root)
+        receipt = _kept(client, uri, experiment, entries)
+        for entry in entries:  # parents stand before their children
+            if entry.key not in receipt:
+                receipt[entry.key] = _write(client, experiment, entry, receipt)
+            elif entry.parent:
+                _set_parent(client, receipt[entry.key], receipt[entry.parent])
+    return {entry.key: receipt[entry.key] for entry in entries}
+
+
+# --- from files to entries ---------------------------------------------------------------------------------------
+
+
+def _entries(
+    paper: Mapping[str, Any],
+    runs: Sequence[Run],
+    rows: Sequence[Mapping[str, str]],
+    artifacts: Sequence[Path],
+    datasets: Mapping[str, Mapping[str, Any]],
+) -> list[_Entry]:
+    for run in runs:
+        _check(run, paper["paper"])
+    twice = [key for key, n in itertools.groupby(sorted(map(_key, runs))) if len(list(n)) > 1]
+    if twice:
+        raise TrackingError(twice[0], "is the run of two run directories", "Give each run once.")
+    entries, groups = [], group_runs(runs)
+    names = {name for group in groups for name in group}
+    for group, members in groups.items():
+        children = [_child(run, _dataset(run, datasets)) for run in members]
+        chosen = [row for row in rows if (row["corpus"], row["system"], row["protocol"]) == group]
+        mine = _own_artifacts(artifacts, names - set(group))
+        entries += [_parent(paper["paper"], members, children, chosen, mine), *children]
+    return entries
+
+
+def _check(run: Run, paper: str) -> None:
+    where = run.path / "run.json"
+    missing = [key for key in _NEEDED if key not in run.info]
+    if missing:
+        raise TrackingError(where, f"key {missing[0]!r} is missing", RERUN)
+    if run.info["paper"] != paper:
+        raise TrackingError(where, f"is a run of paper {run.info['paper']!r}, expected {paper!r}", "Leave it out.")
+    if not list(run.path.glob("model.*")):
+        raise TrackingError(run.path, "holds no model file (model.safetensors or the like)", RERUN)
+
+
+def _key(run: Run) -> str:
+    return "/".join((run.info["paper"], *run.group, f"seed{run.info['seed']}", f"fold{run.info['fold']}"))
+
+
+def _child(run: Run, dataset: dict[str, Any] | None) -> _Entry:
+    info, key = run.info, _key(run)
+    files = [run.path / name for name in ("run.json", "predictions.csv", "history.csv")]
+    started, finished = _milliseconds(run, "started"), _milliseconds(run, "finished")
+    commit = str(info.get("commit") or "unknown")
+    return _Entry(
+        key=key,
+        name="/".join(key.split("/")[-2:]),
+        digest=digest_value([FORMAT, [digest_file(path) for path in files]]),
+        started=started,
+        finished=finished,
+        tags={
+            "commit": commit,
+            "mlflow.source.git.commit": commit,
+            "device": str(info.get("device") or "unknown"),
+            "deviations": "; ".join(info.get("deviations", [])) or "none",
+        },
+        parameters=_flatten({name: value for name, value in info.items() if name not in _NO_PARAMETERS}),
+        metrics=[*_history_metrics(run, started), *_final_metrics(run, finished)],
+        artifacts=[(path, "") for path in (*files, *sorted(run.path.glob("model.*")))],
+        config=info["system_config"],
+        dataset=dataset,
+        parent=key.rsplit("/", 2)[0],
+    )
+
+
+def _parent(
+    paper: str,
+    runs: Sequence[Run],
+    children: Sequence[_Entry],
+    rows: Sequence[Mapping[str, str]],
+    artifacts: Sequence[tuple[Path, str]],
+) -> _Entry:
+    notes = deviations(runs)
+    finished = max(child.finished for child in children)
+    facts = [
+        FORMAT,
+        list(rows),
+        notes,
+        [(folder, path.name, digest_file(path)) for path, folder in artifacts],
+        {child.key: child.digest for child in children},
+    ]
+    note = "Deviates from the paper:\n\n" + "\n".join(f"- {text}" for text in notes) if notes else "No deviations."
+    return _Entry(
+        key="/".join((paper, *runs[0].group)),
+        name="/".join(runs[0].group),
+        digest=digest_value(facts),
+        started=min(child.started for child in children),
+        finished=finished,
+        tags={"mlflow.note.content": note, "n_runs": str(len(runs))},
+        parameters=dict(zip(("corpus", "system", "protocol"), runs[0].group, strict=True)),
+        metrics=_score_metrics(rows, finished),
+        artifacts=list(artifacts),
+    )
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return the leaves of nested mappings under dotted names, sorted, as text that MLflow takes."""
+    flat: dict[str, str] = {}
+    for name, value in sorted(tree.items()):
+        if isinstance(value, Mapping) and value:
+            flat |= _flatten(value, f"{prefix}{name}.")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            flat[f"{prefix}{name}"] = text[:_MAX_PARAMETER]
+    return flat
+
+
+def _history_metrics(run: Run, started: int) -> Iterator[tuple[str, int, float, int]]:
+    """Yield each epoch's numbers, stamped with the time at which the epoch ended."""
+    elapsed = 0.0
+    for row in run.history:
+        elapsed += row.get("seconds", 0.0)
+        for name, value in row.items():
+            if name != "epoch" and not math.isnan(value):
+                yield name, int(row["epoch"]), value, started + int(1000 * elapsed)
+
+
+def _final_metrics(run: Run, finished: int) -> Iterator[tuple[str, int, float, int]]:
+    """Yield WA, UA and macro-F1 of this run's validation and test part, and what the run cost."""
+    for part in ("validation", "test"):
+        for metric, value in scores(pooled_confusion([run], part)).items():
+            if not math.isnan(value):
+                yield f"{part}_{metric}", 0, float(value), finished
+    for cost in ("seconds", "peak_memory_mib"):
+        if run.info.get(cost) is not None:
+            yield f"run_{cost}", 0, float(run.info[cost]), finished
+
+
+def _score_metrics(rows: Iterable[Mapping[str, str]], time: int) -> list[tuple[str, int, float, int]]:
+    """Return value, bounds, spread and published number of each score over all runs, such as ``test_UA_low``."""
+    found: dict[tuple[str, int], float] = {}
+    for row in rows:
+        if row.get("scope", "all") != "all":
+            continue
+        name = "_".join(filter(None, (row["part"], row["metric"])))
+        for column, suffix in (
+            ("value", ""),
+            *((column, f"_{column}") for column in ("low", "high", "sd", "published")),
+        ):
+            if row[column]:
+                found[name + suffix, int(row["epoch"] or 0)] = float(row[column])
+    return [(name, step, value, time) for (name, step), value in found.items() if not math.isnan(value)]
+
+
+def _own_artifacts(paths: Sequence[Path], foreign: set[str]) -> list[tuple[Path, str]]:
+    """Return the files that are not another parent's, each with its folder below the files' common one."""
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise TrackingError(missing[0], "no such file", "Make the tables and figures first.")
+    root = Path(os.path.commonpath([path.absolute().parent for path in paths])) if paths else Path()
+    found = []
+    for path in paths:
+        inner = path.absolute().relative_to(root)
+        if not foreign & {*inner.parent.parts, inner.stem}:
+            found.append((path, "" if inner.parent == Path() else inner.parent.as_posix()))
+    return found
+
+
+def _dataset(run: Run, datasets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return name, digest, source and size of what a run was made with: the manifests, under a split."""
+    corpus, _, protocol = run.group
+    if corpus not in datasets:
+        return None
+    manifests = [Path(path) for path in datasets[corpus]["manifests"]]
+    split = Path(datasets[corpus]["splits"][protocol])
+    return {
+        "name": corpus,
+        "digest": digest_value([digest_file(path) for path in manifests])[:12],
+        "source": json.dumps({"uri": " ".join(path.as_posix() for path in manifests)}),
+        "profile": json.dumps({"num_rows": sum(len(read_csv(path)) for path in manifests)}),
+        "tags": {
+            "mlflow.data.context": protocol,
+            "split": split.as_posix(),
+            "split_digest": digest_file(split)[:12],
+        },
+    }
+
+
+def _milliseconds(run: Run, field: str) -> int:
+    try:
+        return int(1000 * datetime.datetime.fromisoformat(run.info[field]).timestamp())
+    except (TypeError, ValueError):
+        fault = f"{field} {run.info[field]!r} is no ISO 8601 time"
+        raise TrackingError(run.path / "run.json", fault, RERUN) from None
+
+
+# --- from entries to MLflow --------------------------------------------------------------------------------------
+
+
+def _experiment(client: Any, uri: str, paper: Mapping[str, Any], artifact_root: Path) -> str:
+    """Return the id of the paper's experiment, made if it is not there."""
+    name = paper["paper"]
+    place = None if _is_server(uri) else (Path(artifact_root).absolute() / name).as_uri()
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        identity = client.create_experiment(name, artifact_location=place)
+    else:
+        identity = found.experiment_id
+        if place and found.artifact_location != place:
+            fault = f"keeps the artifacts of experiment {name!r} in {found.artifact_location}, not in {place}"
+            remedy = f"Was the folder moved? Then delete {_sqlite_path(uri)}: it is made again from the run files."
+            raise TrackingError(_sqlite_path(uri), fault, remedy)
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(identity)
+    client.set_experiment_tag(identity, "mlflow.note.content", str(paper.get("title", name)))
+    return str(identity)
+
+
+def _kept(client: Any, uri: str, experiment: str, entries: Sequence[_Entry]) -> dict[str, str]:
+    """Return the runs that can stay, by key, and delete what else the store holds under the keys of `entries`."""
+    wanted = {entry.key: entry.digest for entry in entries}
+    kept: dict[str, str] = {}
+    stale = []
+    for run in _search(client, uri, experiment):
+        tags, active = run.data.tags, run.info.lifecycle_stage == "active"
+        key = tags.get(KEY)
+        if key not in wanted:
+            continue
+        if active and COMPLETE in tags and tags.get(DIGEST) == wanted[key] and key not in kept:
+            kept[key] = run.info.run_id
+            continue
+        stale.append(run.info.run_id)
+        if active:
+            client.delete_run(run.info.run_id)
+    if stale and not _is_server(uri):
+        _purge(uri, stale)
+    return kept
+
+
+def _search(client: Any, uri: str, experiment: str) -> list[Any]:
+    """Return the runs of an experiment; of an SQLite store also those in the trash, which can be emptied there."""
+    from mlflow.entities import ViewType
+
+    view, token = ViewType.ACTIVE_ONLY if _is_server(uri) else ViewType.ALL, None
+    found: list[Any] = []
+    while True:
+        page = client.search_runs([experiment], run_view_type=view, max_results=1000, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
+def _purge(uri: str, run_ids: Sequence[str]) -> None:
+    """Delete runs for good, with their artifacts; `delete_run` only puts them in the trash."""
+    from mlflow.cli import gc
+
+    arguments = ["--backend-store-uri", uri, "--tracking-uri", uri, "--run-ids", ",".join(run_ids)]
+    with contextlib.redirect_stdout(io.StringIO()):
+        gc.main(arguments, standalone_mode=False)
+
+
+def _write(client: Any, experiment: str, entry: _Entry, receipt: Mapping[str, str]) -> str:
+    """Write one run; the tag that says it is complete comes last."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    tags = entry.tags | {KEY: entry.key, DIGEST: entry.digest}
+    if entry.parent:
+        tags["mlflow.parentRunId"] = receipt[entry.parent]
+    tags = {name: text[:_MAX_TAG] for name, text in tags.items()}
+    run_id = str(client.create_run(experiment, start_time=entry.started, tags=tags, run_name=entry.name).info.run_id)
+    for some in _chunks(list(entry.parameters.items()), _MAX_PARAMETERS):
+        client.log_batch(run_id, params=[Param(name, value) for name, value in some])
+    for some in _chunks(entry.metrics, _MAX_METRICS):
+        client.log_batch(run_id, metrics=[Metric(name, value, time, step) for name, step, value, time in some])
+    if entry.dataset:
+        _log_dataset(client, run_id, entry.dataset)
+    for path, folder in entry.artifacts:
+        client.log_artifact(run_id, str(path), folder or None)
+    if entry.config is not None:
+        client.log_dict(run_id, entry.config, "config.yaml")
+    client.set_terminated(run_id, end_time=entry.finished)
+    client.log_batch(run_id, tags=[RunTag(COMPLETE, "true")])
+    return run_id
+
+
+def _set_parent(client: Any, run_id: str, parent: str) -> None:
+    """Hang a run that stays below its parent, which may have been written anew."""
+    if client.get_run(run_id).data.tags.get("mlflow.parentRunId") != parent:
+        client.set_tag(run_id, "mlflow.parentRunId", parent)
+
+
+def _log_dataset(client: Any, run_id: str, facts: Mapping[str, Any]) -> None:
+    # The plain entity: mlflow.data's classes would read the files, or import pandas' and others' stacks.
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(facts["name"], facts["digest"], "local", facts["source"], profile=facts["profile"])
+    tags = [InputTag(name, value) for name, value in facts["tags"].items()]
+    client.log_inputs(run_id, datasets=[DatasetInput(dataset, tags)])
+
+
+def _chunks(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
+# --- the store ---------------------------------------------------------------------------------------------------
+
+
+def _is_server(uri: str) -> bool:
+    return uri.startswith(("http://", "https://"))
+
+
+def _sqlite_path(uri: str) -> Path:
+    path = uri.removeprefix("sqlite:///")
+    if path in {uri, ""}:
+        remedy = "Set tracking.uri in config.yaml to sqlite:///FILE or http(s)://HOST."
+        raise TrackingError(_shown(uri), "is neither an SQLite file nor a tracking server", remedy)
+    return Path(path)
+
+
+def _upgrade(path: Path) -> None:
+    """Do what ``mlflow db upgrade`` does."""
+    uri = f"sqlite:///{path}"
+    with _mlflow_errors(uri):
+        from mlflow.db import upgrade
+
+        upgrade.main([uri], standalone_mode=False)
+
+
+@contextlib.contextmanager
+def _mlflow_errors(uri: str) -> Iterator[None]:
+    """Silence MLflow, and tell its errors as one sentence without the password that `uri` may carry."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    import alembic.util
+    import sqlalchemy.exc
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (MlflowException, sqlalchemy.exc.SQLAlchemyError, alembic.util.CommandError) as error:
+        fault = f"MLflow: {_shown(str(error).splitlines()[0] if str(error) else type(error).__name__)}"
+        remedy = "Check that the server answers." if _is_server(uri) else "Delete the store: it is made from files."
+        raise TrackingError(_shown(uri), fault, remedy) from None
+
+
+def _shown(text: str) -> str:
+    return re.sub(r"//[^/\s]*@", "//***@", text)
