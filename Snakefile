@@ -20,9 +20,35 @@ wildcard_constraints:
 include: "workflow/rules/corpora.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/training.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/tracking.smk"
+
+
+report: "workflow/report/workflow.rst"
 
 
 rule all:
     default_target: True
     input:
-        all_targets(),
+        [target for paper in PAPERS.active() for target in targets_of(paper)],
+        [f"<results>/manifests/{corpus}.csv" for corpus in CONFIGURED],
+
+
+rule tables:
+    input:
+        [table for paper in PAPERS.active() for table in tables_of(paper)],
+
+
+rule figures:
+    input:
+        [figure for paper in PAPERS.active() for figure in figures_of(paper)],
+
+
+for name in PAPERS.active():
+
+    rule:
+        name:
+            name
+        input:
+            targets_of(name),

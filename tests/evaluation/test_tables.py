@@ -6,7 +6,7 @@ import pytest
 
 from serflow.evaluation.comparison import score_runs, write_scores
 from serflow.evaluation.render import tex_escape
-from serflow.evaluation.tables import make_tables, slug, table_stems, write_tables
+from serflow.evaluation.tables import make_tables, slug, table_stems, write_table
 
 LABELS = ("neutral", "happy", "sad")
 
@@ -95,9 +95,9 @@ def test_every_table_is_the_same_from_the_csv_as_from_memory(paper, dirs, manife
     reasons = {"savee": "SAVEE is not configured"}
     scores = tmp_path / "scores.csv"
     write_scores(score_runs(paper, dirs, manifest, n_folds=folds, not_run=reasons), scores)
-    write_tables(paper, scores, dirs, tmp_path / "tables", synthetic=True)
     assert table_stems(paper) == ["comparison", "table_i", "table_ii"]
     for stem in table_stems(paper):
+        write_table(paper, stem, scores, dirs, tmp_path / "tables" / stem, synthetic=True)
         written = list(csv.reader(io.StringIO((tmp_path / "tables" / f"{stem}.csv").read_text())))
         assert written == [tables[stem].columns, *tables[stem].rows]
 
@@ -119,8 +119,8 @@ class Cells(HTMLParser):
 def test_every_format_names_intervals_deviations_assumptions_and_synthetic_data(paper, dirs, manifest, tmp_path):
     scores = tmp_path / "scores.csv"
     write_scores(score_runs(paper, dirs, manifest), scores)
-    write_tables(paper, scores, dirs, tmp_path, synthetic=True)
     for stem in table_stems(paper):
+        write_table(paper, stem, scores, dirs, tmp_path / stem, synthetic=True)
         html, tex, md = ((tmp_path / f"{stem}.{suffix}").read_text() for suffix in ("html", "tex", "md"))
         page = Cells()
         page.feed(html)

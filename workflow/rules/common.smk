@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(workflow.basedir, "workflow")))
 from serflow.config import check_config
 from serflow.corpora import CORPORA, load, members
 from serflow.errors import SerflowError
+from serflow.evaluation.tables import slug, table_stems
 from serflow.models.weights import file_name
 from serflow.papers import Papers, Run
 from snakemake.exceptions import WorkflowError
@@ -36,6 +37,11 @@ WILDCARDS = {
     "recipe": "|".join(PAPERS.recipes),
     "system": "|".join({run.system for run in RUNS}),
     "protocol": "|".join({run.protocol for run in RUNS}),
+    "table": "|".join(
+        {stem for paper in PAPERS.papers.values() for stem in table_stems(paper)}
+    ),
+    "figure": r"figure_\w+",
+    "weights": r"[\w-]+",
     "seed": r"\d+",
     "fold": r"\d+",
 }
@@ -112,6 +118,134 @@ def weights_of(wildcards):
     )
 
 
-def all_targets():
-    """What `rule all` asks for."""
-    return [f"<results>/runs/{run.path}/run.json" for run in RUNS]
+def selected(paper, **wanted):
+    """The runs of a paper, those alone whose fields have the wanted values."""
+    return [
+        run
+        for run in PAPERS.runs(paper)
+        if all(getattr(run, key) == value for key, value in wanted.items())
+    ]
+
+
+def runs_of(paper, **wanted):
+    """What stands for the runs of a paper: each one's run.json, written last."""
+    return [f"<results>/runs/{run.path}/run.json" for run in selected(paper, **wanted)]
+
+
+def folders(paths):
+    """The folders of files."""
+    return [str(Path(path).parent) for path in paths]
+
+
+def first_run(paper):
+    """The run whose recordings a paper's figures show: its first protocol, seed and fold."""
+    return runs_of(paper)[0]
+
+
+def features_of_run(paper):
+    """The feature cache of `first_run`."""
+    run = next(PAPERS.runs(paper))
+    return f"<results>/features/{members(run.corpus)[0]}/{PAPERS.papers[paper]['systems'][run.system]['recipe']}"
+
+
+def corpora_of_paper(paper):
+    """The single corpora that a paper's runs use."""
+    return sorted(
+        {name for corpus in PAPERS.corpora(paper) for name in members(corpus)}
+    )
+
+
+def manifests_of_paper(paper):
+    """The manifests of a paper's corpora."""
+    return [f"<results>/manifests/{corpus}.csv" for corpus in corpora_of_paper(paper)]
+
+
+def leaks_of(paper):
+    """The leakage reports of a paper's splits: path -> corpus:protocol:seed."""
+    splits = dict.fromkeys(
+        (run.corpus, run.protocol, run.seed) for run in PAPERS.runs(paper)
+    )
+    return {
+        f"<results>/splits/{paper}/{c}/{p}/seed{s}.json": f"{c}:{p}:{s}"
+        for c, p, s in splits
+    }
+
+
+def splits_of(paper):
+    """The splits of a paper."""
+    return [path.replace(".json", ".csv") for path in leaks_of(paper)]
+
+
+def title_of(wildcards):
+    """The title of a confusion matrix."""
+    paper = PAPERS.papers[wildcards.paper]
+    system, protocol = (
+        paper["systems"][wildcards.system],
+        paper["protocols"][wildcards.protocol],
+    )
+    return (
+        f"{wildcards.paper}: {system['title']}\n{wildcards.corpus}, {protocol['title']}"
+    )
+
+
+def paper_file(paper):
+    """The YAML file of a paper."""
+    return os.path.relpath(
+        Path(workflow.basedir, "workflow", "papers", f"{paper}.yaml")
+    )
+
+
+def config_of(paper):
+    """The part of the configuration that decides what a paper's tables and figures say."""
+    keys = ("corpora", "seeds", "protocols", "folds", "pretrained")
+    overrides = {
+        name: part for name, part in CONFIG["overrides"].items() if name == paper
+    }
+    return {
+        "papers": [paper],
+        "overrides": overrides,
+        **{key: CONFIG[key] for key in keys},
+    }
+
+
+def tables_of(paper):
+    """The tables of a paper, in all formats."""
+    stems = ["data", *table_stems(PAPERS.papers[paper])]
+    return [
+        f"<results>/tables/{paper}/{stem}.{suffix}"
+        for stem in stems
+        for suffix in ("csv", "md", "tex", "html")
+    ]
+
+
+def figures_of(paper):
+    """The figures of a paper, as png and svg."""
+    runs = list(PAPERS.runs(paper))
+    stems = [
+        "comparison",
+        *map(figure_stem, PAPERS.papers[paper].get("published_posteriors", [])),
+    ]
+    stems += dict.fromkeys(f"{run.corpus}/{run.system}/curves" for run in runs)
+    stems += dict.fromkeys(
+        f"{run.corpus}/{run.system}/{run.protocol}/confusion" for run in runs
+    )
+    return [
+        f"<results>/figures/{paper}/{stem}.{suffix}"
+        for stem in stems
+        for suffix in ("png", "svg")
+    ]
+
+
+def figure_stem(entry):
+    """The file name of a published figure: "Figure 2" becomes figure_2."""
+    return slug(entry["figure"])
+
+
+def targets_of(paper):
+    """All that a paper's reproduction makes."""
+    return [*tables_of(paper), *figures_of(paper), f"<results>/tracking/{paper}.json"]
+
+
+def tracking_uri():
+    """Where MLflow keeps its runs."""
+    return CONFIG["tracking"]["uri"] or f"sqlite:///{CONFIG['results']}/mlflow.db"

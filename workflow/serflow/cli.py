@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
 
     def verb(function: Any, summary: str, **arguments: dict[str, Any]) -> None:
-        name = function.__name__.replace("_", "-")
+        name = function.__name__.removesuffix("_record").replace("_", "-")
         sub = verbs.add_parser(name, help=summary, description=summary)
         sub.add_argument("--log", type=Path, help="write messages to this file instead of standard error")
         for argument, keywords in arguments.items():
@@ -120,6 +120,74 @@ def _parser() -> argparse.ArgumentParser:
         device={"default": "auto", "choices": ["auto", "cpu", "cuda"]},
         precision={"default": "auto", "choices": ["auto", "fp32", "bf16"]},
         threads=dict(threads),
+    )
+    paper = {"type": _json, "help": "what `serflow paper` wrote"}
+    stem = one | {"help": "path without suffix"}
+    runs = many | {"help": "run folders"}
+    verb(
+        paper_record,
+        "write a paper as a configuration runs it: overrides laid over its file, what is left out and why",
+        name={"positional": True},
+        config=dict(spec),
+        output=one | {"help": "JSON"},
+    )
+    verb(
+        evaluate,
+        "score the runs of a paper, each number beside the published one",
+        paper=dict(paper),
+        runs=dict(runs),
+        manifests=dict(many),
+        output=one | {"help": "CSV in long form"},
+    )
+    verb(
+        table,
+        "write one table of a paper as csv, md, tex and html",
+        paper=dict(paper),
+        table={"help": "comparison, or the name of a published table in small letters, such as table_i"},
+        scores=dict(one),
+        runs=dict(runs),
+        stem=dict(stem),
+    )
+    verb(
+        table_data,
+        "write the table of a paper's corpora and splits as csv, md, tex and html",
+        paper=dict(paper),
+        reports=many | {"help": "JSON that `serflow manifest` wrote"},
+        leaks={"nargs": "+", "metavar": "CORPUS:PROTOCOL:SEED:JSON", "help": "reports that `serflow split` wrote"},
+        stem=dict(stem),
+    )
+    verb(
+        confusion, "pool the runs of one system into a confusion matrix", runs=dict(runs), output=one | {"help": "CSV"}
+    )
+    verb(
+        figure_confusion,
+        "draw a confusion matrix",
+        matrix=one | {"help": "CSV that `serflow confusion` wrote"},
+        title={},
+        stem=dict(stem),
+    )
+    verb(figure_curves, "draw training curves", paper=dict(paper), runs=dict(runs), stem=dict(stem))
+    verb(figure_comparison, "draw published and own scores", paper=dict(paper), scores=dict(one), stem=dict(stem))
+    verb(
+        figure_recognition,
+        "draw a recording's spectrogram and its posteriors beside the published ones",
+        paper=dict(paper),
+        figure={"help": "name of the published figure in small letters, such as figure_2"},
+        run=one | {"help": "run folder"},
+        features=one | {"help": "Zarr store"},
+        manifest=dict(one),
+        stem=dict(stem),
+    )
+    verb(
+        track,
+        "log the runs of a paper to MLflow, each once",
+        uri={"help": "sqlite:///FILE or the address of a tracking server"},
+        paper=dict(paper),
+        runs=dict(runs),
+        scores=dict(one),
+        artifacts=many | {"help": "tables and figures"},
+        results=one | {"help": "the results folder, which holds manifests and splits"},
+        output=one | {"help": "JSON: run -> MLflow's run id"},
     )
     return parser
 
@@ -238,6 +306,93 @@ def train(spec: dict[str, Any], features: list[Path], **options: Any) -> None:
     from serflow.training.run import train as run
 
     run(spec, stores=features, **options)
+
+
+def paper_record(name: str, config: dict[str, Any], output: Path) -> None:
+    """Write a paper as run."""
+    from serflow.config import check_config
+    from serflow.papers import Papers
+
+    write_json(output, Papers(check_config(config)).record(name))
+
+
+def evaluate(paper: dict[str, Any], runs: list[Path], manifests: list[Path], output: Path) -> None:
+    """Write the scores of a paper."""
+    from serflow.evaluation.comparison import evaluate_paper
+
+    n_folds = {(corpus, name): n for corpus, counts in paper["n_folds"].items() for name, n in counts.items()}
+    evaluate_paper(paper["paper"], runs, manifests, output, n_folds=n_folds, not_run=paper["not_run"])
+
+
+def table(paper: dict[str, Any], table: str, scores: Path, runs: list[Path], stem: Path) -> None:
+    """Write one table."""
+    from serflow.evaluation.tables import write_table
+
+    write_table(paper["paper"], table, scores, runs, stem, synthetic=paper["synthetic"])
+
+
+def table_data(paper: dict[str, Any], reports: list[Path], leaks: list[str], stem: Path) -> None:
+    """Write the table of corpora and splits."""
+    from serflow.evaluation.data import write_data_table
+
+    parts = [leak.split(":", 3) for leak in leaks]
+    keys = [(corpus, protocol, int(seed), Path(path)) for corpus, protocol, seed, path in parts]
+    write_data_table(paper["paper"], reports, keys, stem, synthetic=paper["synthetic"])
+
+
+def confusion(runs: list[Path], output: Path) -> None:
+    """Write a confusion matrix."""
+    from serflow.evaluation.comparison import confusion_matrix
+
+    confusion_matrix(runs, output)
+
+
+def figure_confusion(matrix: Path, title: str, stem: Path) -> None:
+    """Draw a confusion matrix."""
+    from serflow.figures.confusion import plot_confusion
+
+    plot_confusion(matrix, stem, title)
+
+
+def figure_curves(paper: dict[str, Any], runs: list[Path], stem: Path) -> None:
+    """Draw training curves."""
+    from serflow.figures.curves import plot_curves
+
+    plot_curves(paper["paper"], runs, stem)
+
+
+def figure_comparison(paper: dict[str, Any], scores: Path, stem: Path) -> None:
+    """Draw published and own scores."""
+    from serflow.figures.comparison import plot_comparison
+
+    plot_comparison(paper["paper"], scores, stem)
+
+
+def figure_recognition(
+    paper: dict[str, Any], figure: str, run: Path, features: Path, manifest: Path, stem: Path
+) -> None:
+    """Draw one recording's recognition."""
+    from serflow.evaluation.tables import slug
+    from serflow.figures.recognition import plot_recognition
+
+    entry = next(e for e in paper["paper"]["published_posteriors"] if slug(e["figure"]) == figure)
+    recipe = read_json(run / "run.json")["system_config"]["recipe"]
+    plot_recognition(run, entry, features, recipe, manifest, stem=stem)
+
+
+def track(
+    uri: str,
+    paper: dict[str, Any],
+    runs: list[Path],
+    scores: Path,
+    artifacts: list[Path],
+    results: Path,
+    output: Path,
+) -> None:
+    """Log runs to MLflow."""
+    from serflow.tracking import replay
+
+    write_json(output, replay(uri, paper["paper"], runs, scores, artifacts, results))
 
 
 if __name__ == "__main__":

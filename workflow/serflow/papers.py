@@ -131,6 +131,20 @@ class Papers:
         identity = {key: getattr(run, key) for key in ("paper", "corpus", "system", "protocol", "seed", "fold")}
         return {**identity, "labels": paper["labels"], "system_config": config, "deviations": deviations}
 
+    def record(self, name: str) -> dict[str, Any]:
+        """Return all that the stages after training need to know of a paper.
+
+        Returns
+        -------
+        dict
+            ``paper``: the file as run; ``not_run``: corpus -> reason; ``n_folds``: corpus -> protocol -> number of its
+            folds; ``synthetic``: whether a corpus of it is a demo corpus.
+        """
+        paper = self.papers[name]
+        n_folds = {c: {p: self.n_folds(name, c, p) for p in paper["protocols"]} for c in paper["corpora"]}
+        sources = [self.source(member) for corpus in self.corpora(name) for member in members(corpus)]
+        return {"paper": paper, "not_run": self.not_run(name), "n_folds": n_folds, "synthetic": "demo" in sources}
+
 
 def read_paper(path: Path) -> dict[str, Any]:
     """Return a paper file's content.

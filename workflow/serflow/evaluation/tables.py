@@ -49,38 +49,40 @@ def slug(name: str) -> str:
 
 
 def table_stems(paper: Mapping[str, Any]) -> list[str]:
-    """Return the file stems of all tables that `write_tables` makes for a paper."""
+    """Return the file stems of all tables of a paper."""
     return ["comparison", *dict.fromkeys(slug(entry["table"]) for entry in paper.get("published", []))]
 
 
-def write_tables(
+def write_table(
     paper: Mapping[str, Any],
+    table: str,
     scores_csv: Path | str,
     run_dirs: Iterable[Path | str],
-    out_dir: Path | str,
+    stem: Path | str,
     *,
     synthetic: bool = False,
 ) -> None:
-    """Write every table of `table_stems` to `out_dir` as csv, md, tex and html.
+    """Write one table as csv, md, tex and html.
 
     Parameters
     ----------
     paper
         The paper file: titles and assumptions are taken from it.
+    table
+        One of `table_stems`.
     scores_csv
         What `comparison.evaluate_paper` wrote; the only source of numbers.
     run_dirs
         Only for what the runs say of themselves: deviations, device, precision, versions.
-    out_dir
-        Directory for ``{stem}.{csv,md,tex,html}``.
+    stem
+        Path without suffix.
     synthetic
-        Whether the corpora are synthetic, which each table then says.
+        Whether the corpora are synthetic, which the table then says.
     """
     runs = load_runs(run_dirs)
     tables = make_tables(paper, read_csv(scores_csv), deviations(runs), [conditions(runs)], synthetic=synthetic)
-    texts = {f"{stem}.{suffix}": text for stem, table in tables.items() for suffix, text in render(table).items()}
-    for name, text in texts.items():
-        write_text(Path(out_dir) / name, text)
+    for suffix, text in render(tables[table]).items():
+        write_text(f"{stem}.{suffix}", text)
 
 
 def make_tables(
@@ -91,7 +93,7 @@ def make_tables(
     *,
     synthetic: bool = False,
 ) -> dict[str, Table]:
-    """Return the tables of a paper by file stem, from its score rows; see `write_tables`."""
+    """Return the tables of a paper by file stem, from its score rows; see `write_table`."""
     whole = [row for row in rows if row["scope"] == "all"]
     names = dict.fromkeys(entry["table"] for entry in paper.get("published", []))
     made = {"comparison": comparison_table(paper, rows)}

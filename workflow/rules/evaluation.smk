@@ -1,0 +1,136 @@
+# From runs to scores, tables and confusion matrices.
+
+
+rule paper:
+    input:
+        paper=lambda wildcards: paper_file(wildcards.paper),
+        code=code("papers.py", "config.py"),
+    output:
+        "<results>/papers/{paper}.json",
+    log:
+        "<results>/logs/paper/{paper}.log",
+    benchmark:
+        "<results>/benchmarks/paper/{paper}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    params:
+        config=lambda wildcards: json.dumps(config_of(wildcards.paper), sort_keys=True),
+    message:
+        "Recording {wildcards.paper} as this configuration runs it"
+    shell:
+        "serflow paper {wildcards.paper} --config {params.config:q} --output {output:q} --log {log:q}"
+
+
+rule scores:
+    input:
+        paper="<results>/papers/{paper}.json",
+        runs=lambda wildcards: runs_of(wildcards.paper),
+        manifests=lambda wildcards: manifests_of_paper(wildcards.paper),
+        code=code(
+            "evaluation/comparison.py", "evaluation/metrics.py", "evaluation/runs.py"
+        ),
+    output:
+        "<results>/scores/{paper}.csv",
+    log:
+        "<results>/logs/scores/{paper}.log",
+    benchmark:
+        "<results>/benchmarks/scores/{paper}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    params:
+        runs=lambda wildcards, input: folders(input.runs),
+    message:
+        "Scoring the runs of {wildcards.paper}"
+    shell:
+        "serflow evaluate --paper {input.paper:q} --runs {params.runs:q} --manifests {input.manifests:q}"
+        " --output {output:q} --log {log:q}"
+
+
+rule table:
+    input:
+        paper="<results>/papers/{paper}.json",
+        scores="<results>/scores/{paper}.csv",
+        runs=lambda wildcards: runs_of(wildcards.paper),
+        code=code("evaluation/*.py"),
+    output:
+        multiext("<results>/tables/{paper}/{table}", csv=".csv", md=".md", tex=".tex"),
+        html=report(
+            "<results>/tables/{paper}/{table}.html",
+            category="{paper}",
+            subcategory="1 Tables",
+            caption="../report/table.rst",
+            labels={"table": "{table}"},
+        ),
+    log:
+        "<results>/logs/table/{paper}/{table}.log",
+    benchmark:
+        "<results>/benchmarks/table/{paper}/{table}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    params:
+        runs=lambda wildcards, input: folders(input.runs),
+        stem=lambda wildcards, output: output.html.removesuffix(".html"),
+    message:
+        "Writing {wildcards.table} of {wildcards.paper}"
+    shell:
+        "serflow table --paper {input.paper:q} --table {wildcards.table} --scores {input.scores:q} --runs {params.runs:q}"
+        " --stem {params.stem:q} --log {log:q}"
+
+
+rule table_data:
+    input:
+        paper="<results>/papers/{paper}.json",
+        reports=lambda wildcards: [
+            path.replace(".csv", ".json")
+            for path in manifests_of_paper(wildcards.paper)
+        ],
+        leaks=lambda wildcards: list(leaks_of(wildcards.paper)),
+        code=code("evaluation/data.py", "evaluation/render.py", "evaluation/tables.py"),
+    output:
+        multiext("<results>/tables/{paper}/data", csv=".csv", md=".md", tex=".tex"),
+        html=report(
+            "<results>/tables/{paper}/data.html",
+            category="{paper}",
+            subcategory="1 Tables",
+            caption="../report/data.rst",
+            labels={"table": "corpora and splits"},
+        ),
+    log:
+        "<results>/logs/table_data/{paper}.log",
+    benchmark:
+        "<results>/benchmarks/table_data/{paper}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    params:
+        leaks=lambda wildcards, input: [
+            f"{key}:{path}"
+            for key, path in zip(leaks_of(wildcards.paper).values(), input.leaks)
+        ],
+        stem=lambda wildcards, output: output.html.removesuffix(".html"),
+    message:
+        "Writing the table of {wildcards.paper}'s corpora and splits"
+    shell:
+        "serflow table-data --paper {input.paper:q} --reports {input.reports:q} --leaks {params.leaks:q}"
+        " --stem {params.stem:q} --log {log:q}"
+
+
+rule confusion:
+    input:
+        runs=lambda wildcards: runs_of(**wildcards),
+        code=code(
+            "evaluation/comparison.py", "evaluation/metrics.py", "evaluation/runs.py"
+        ),
+    output:
+        "<results>/confusion/{paper}/{corpus}/{system}/{protocol}.csv",
+    log:
+        "<results>/logs/confusion/{paper}/{corpus}/{system}/{protocol}.log",
+    benchmark:
+        "<results>/benchmarks/confusion/{paper}/{corpus}/{system}/{protocol}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    params:
+        runs=lambda wildcards, input: folders(input.runs),
+    message:
+        "Counting confusions of {wildcards.system} on {wildcards.corpus}: {wildcards.protocol}"
+    shell:
+        "serflow confusion --runs {params.runs:q} --output {output:q} --log {log:q}"

@@ -1,0 +1,127 @@
+# One job per figure, as png (shown in the report) and svg.
+
+
+rule figure_confusion:
+    input:
+        matrix="<results>/confusion/{paper}/{corpus}/{system}/{protocol}.csv",
+        code=code("figures/confusion.py", "figures/style.py"),
+    output:
+        svg="<results>/figures/{paper}/{corpus}/{system}/{protocol}/confusion.svg",
+        png=report(
+            "<results>/figures/{paper}/{corpus}/{system}/{protocol}/confusion.png",
+            category="{paper}",
+            subcategory="2 Confusion matrices",
+            caption="../report/confusion.rst",
+            labels={
+                "system": "{system}",
+                "corpus": "{corpus}",
+                "protocol": "{protocol}",
+            },
+        ),
+    log:
+        "<results>/logs/figure_confusion/{paper}/{corpus}/{system}/{protocol}.log",
+    benchmark:
+        "<results>/benchmarks/figure_confusion/{paper}/{corpus}/{system}/{protocol}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    params:
+        title=title_of,
+        stem=lambda wildcards, output: output.png.removesuffix(".png"),
+    message:
+        "Drawing confusions of {wildcards.system} on {wildcards.corpus}: {wildcards.protocol}"
+    shell:
+        "serflow figure-confusion --matrix {input.matrix:q} --title {params.title:q} --stem {params.stem:q} --log {log:q}"
+
+
+rule figure_curves:
+    input:
+        paper="<results>/papers/{paper}.json",
+        runs=lambda wildcards: runs_of(**wildcards),
+        code=code("figures/curves.py", "figures/style.py", "evaluation/runs.py"),
+    output:
+        svg="<results>/figures/{paper}/{corpus}/{system}/curves.svg",
+        png=report(
+            "<results>/figures/{paper}/{corpus}/{system}/curves.png",
+            category="{paper}",
+            subcategory="3 Figures",
+            caption="../report/curves.rst",
+            labels={
+                "figure": "training curves",
+                "system": "{system}",
+                "corpus": "{corpus}",
+            },
+        ),
+    log:
+        "<results>/logs/figure_curves/{paper}/{corpus}/{system}.log",
+    benchmark:
+        "<results>/benchmarks/figure_curves/{paper}/{corpus}/{system}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    params:
+        runs=lambda wildcards, input: folders(input.runs),
+        stem=lambda wildcards, output: output.png.removesuffix(".png"),
+    message:
+        "Drawing training curves of {wildcards.system} on {wildcards.corpus}"
+    shell:
+        "serflow figure-curves --paper {input.paper:q} --runs {params.runs:q} --stem {params.stem:q} --log {log:q}"
+
+
+rule figure_comparison:
+    input:
+        paper="<results>/papers/{paper}.json",
+        scores="<results>/scores/{paper}.csv",
+        code=code("figures/comparison.py", "figures/style.py"),
+    output:
+        svg="<results>/figures/{paper}/comparison.svg",
+        png=report(
+            "<results>/figures/{paper}/comparison.png",
+            category="{paper}",
+            subcategory="3 Figures",
+            caption="../report/comparison.rst",
+            labels={"figure": "published and ours"},
+        ),
+    log:
+        "<results>/logs/figure_comparison/{paper}.log",
+    benchmark:
+        "<results>/benchmarks/figure_comparison/{paper}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    params:
+        stem=lambda wildcards, output: output.png.removesuffix(".png"),
+    message:
+        "Drawing published and own scores of {wildcards.paper}"
+    shell:
+        "serflow figure-comparison --paper {input.paper:q} --scores {input.scores:q} --stem {params.stem:q} --log {log:q}"
+
+
+rule figure_recognition:
+    input:
+        paper="<results>/papers/{paper}.json",
+        run=lambda wildcards: first_run(wildcards.paper),
+        features=lambda wildcards: features_of_run(wildcards.paper),
+        manifest=lambda wildcards: manifests_of_paper(wildcards.paper)[0],
+        code=code("figures/recognition.py", "figures/style.py", "evaluation/runs.py"),
+    output:
+        svg="<results>/figures/{paper}/{figure}.svg",
+        png=report(
+            "<results>/figures/{paper}/{figure}.png",
+            category="{paper}",
+            subcategory="3 Figures",
+            caption="../report/recognition.rst",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        "<results>/logs/figure_recognition/{paper}/{figure}.log",
+    benchmark:
+        "<results>/benchmarks/figure_recognition/{paper}/{figure}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    params:
+        run=lambda wildcards, input: str(Path(input.run).parent),
+        store=lambda wildcards, input: f"{input.features}/features.zarr",
+        stem=lambda wildcards, output: output.png.removesuffix(".png"),
+    message:
+        "Drawing {wildcards.figure} of {wildcards.paper}"
+    shell:
+        "serflow figure-recognition --paper {input.paper:q} --figure {wildcards.figure} --run {params.run:q}"
+        " --features {params.store:q} --manifest {input.manifest:q} --stem {params.stem:q} --log {log:q}"

@@ -1,0 +1,39 @@
+# MLflow: replays what the files say, so that trainings never wait for it.
+
+
+localrules:
+    track,
+
+
+rule track:
+    input:
+        paper="<results>/papers/{paper}.json",
+        scores="<results>/scores/{paper}.csv",
+        runs=lambda wildcards: runs_of(wildcards.paper),
+        manifests=lambda wildcards: manifests_of_paper(wildcards.paper),
+        splits=lambda wildcards: splits_of(wildcards.paper),
+        artifacts=lambda wildcards: [
+            *tables_of(wildcards.paper),
+            *figures_of(wildcards.paper),
+        ],
+        code=code("tracking.py"),
+    output:
+        "<results>/tracking/{paper}.json",
+    log:
+        "<results>/logs/track/{paper}.log",
+    benchmark:
+        "<results>/benchmarks/track/{paper}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    # One at a time: SQLite has one writer.
+    resources:
+        tracking=1,
+    params:
+        uri=tracking_uri(),
+        runs=lambda wildcards, input: folders(input.runs),
+        results=CONFIG["results"],
+    message:
+        "Logging the runs of {wildcards.paper} to MLflow"
+    shell:
+        "serflow track --uri {params.uri:q} --paper {input.paper:q} --runs {params.runs:q} --scores {input.scores:q}"
+        " --artifacts {input.artifacts:q} --results {params.results:q} --output {output:q} --log {log:q}"
