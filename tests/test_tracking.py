@@ -61,6 +61,8 @@ def write_run(root, paper, protocol="published", seed=0, epochs=3, loss=0.5):
         "commit": "0123abc",
         "device": "cpu",
         "seconds": 6.5,
+        "training_seconds": 6.0,
+        "peak_memory_mib": 512.0,
         "deviations": ["random weights"],
         "started": "2026-01-02T03:04:05+00:00",
         "finished": "2026-01-02T03:05:05+00:00",
@@ -117,6 +119,7 @@ def test_a_child_run_holds_what_its_files_say(show, client, tmp_path):
     assert run.data.metrics["test_WA"] == pytest.approx(3 / 4)
     assert run.data.metrics["test_UA"] == pytest.approx((1 + 1 / 2 + 1) / 3)
     assert run.data.metrics["test_macro_F1"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
+    assert run.data.metrics["run_training_seconds"] == 6.0
     assert "validation_UA" not in run.data.metrics  # no such part among the predictions
 
 
@@ -144,15 +147,22 @@ def test_artifacts_lie_under_the_given_root(show, client, tmp_path):
 
 
 def test_the_dataset_is_the_manifest_under_the_protocol(show, client, tmp_path):
-    manifest = write_rows(tmp_path / "ravdess.csv", ["utterance"], [{"utterance": f"u{i}"} for i in range(4)])
-    split = write_rows(tmp_path / "published.csv", ["utterance", "fold", "part"], [])
-    datasets = {"ravdess": {"manifests": [manifest], "splits": {"published": split}}}
-    receipt = show("data", [write_run(tmp_path, "data")], datasets=datasets)
+    write_rows(tmp_path / "manifests/ravdess.csv", ["utterance"], [{"utterance": f"u{i}"} for i in range(4)])
+    write_rows(tmp_path / "splits/data/ravdess/published/seed0.csv", ["utterance", "fold", "part"], [])
+    runs = [write_run(tmp_path / "runs", "data")]
+    receipt = show("data", runs, datasets=tracking.find_data(tmp_path, runs))
     run = client.get_run(receipt["data/ravdess/resnet18/published/seed0/fold0"])
     (item,) = run.inputs.dataset_inputs
     assert item.dataset.name == "ravdess"
     assert json.loads(item.dataset.profile) == {"num_rows": 4}
     assert {tag.key: tag.value for tag in item.tags}["mlflow.data.context"] == "published"
+
+
+def test_a_union_of_corpora_has_the_manifest_of_each(tmp_path):
+    run = tmp_path / "runs/deepemonet/ravdess+savee/svm/published/seed1/fold0"
+    found = tracking.find_data(tmp_path, [run])["ravdess+savee"]
+    assert found["manifests"] == [tmp_path / "manifests/ravdess.csv", tmp_path / "manifests/savee.csv"]
+    assert found["splits"] == {"published/seed1": tmp_path / "splits/deepemonet/ravdess+savee/published/seed1.csv"}
 
 
 def test_a_parent_run_holds_the_scores_of_its_own_system_corpus_and_protocol(show, client, tmp_path):
@@ -261,6 +271,14 @@ def test_bad_files_are_named_before_anything_is_written(show, client, tmp_path):
     with pytest.raises(SerflowError, match="no model file"):
         show("bad", [good])
     assert client.get_experiment_by_name("bad") is None
+
+
+def test_a_missing_split_is_named(show, client, tmp_path):
+    runs = [write_run(tmp_path / "runs", "unsplit")]
+    write_rows(tmp_path / "manifests/ravdess.csv", ["utterance"], [])
+    with pytest.raises(SerflowError, match=r"splits/unsplit/ravdess/published/seed0\.csv: no such file"):
+        show("unsplit", runs, datasets=tracking.find_data(tmp_path, runs))
+    assert client.get_experiment_by_name("unsplit") is None
 
 
 def test_a_store_whose_artifacts_are_elsewhere_is_told(show, store, tmp_path):

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from serflow.corpora import members
 from serflow.errors import SerflowError
 from serflow.evaluation.metrics import scores
 from serflow.evaluation.runs import RERUN, Run, deviations, group_runs, load_runs, pooled_confusion
@@ -27,7 +28,8 @@ FORMAT = 1
 KEY, DIGEST, COMPLETE = "serflow.run", "serflow.digest", "serflow.complete"
 
 #: Keys of `run.json` that are tags, metrics or times; every other one is a parameter.
-_NO_PARAMETERS = ("commit", "device", "deviations", "seconds", "peak_memory_mib", "started", "finished")
+_COSTS = ("seconds", "training_seconds", "peak_memory_mib")
+_NO_PARAMETERS = ("commit", "device", "deviations", "started", "finished", *_COSTS)
 _NEEDED = ("paper", "corpus", "system", "protocol", "seed", "fold", "system_config", "started", "finished")
 _MAX_PARAMETER, _MAX_TAG, _MAX_PARAMETERS, _MAX_METRICS = 6000, 8000, 100, 1000
 
@@ -127,7 +129,7 @@ def replay(
     artifact_root
         Where the artifacts of an SQLite store go; a server has its own place.
     split_and_manifest
-        By corpus: ``{"manifests": [path, ...], "splits": {protocol: path}}``; two manifests for a union of corpora.
+        What `find_data` returns.
 
     Returns
     -------
@@ -159,6 +161,31 @@ def replay(
     return {entry.key: receipt[entry.key] for entry in entries}
 
 
+def find_data(results: Path, run_dirs: Iterable[Path]) -> dict[str, dict[str, Any]]:
+    """Return where the manifests and splits of runs stand in the results folder.
+
+    Parameters
+    ----------
+    results
+        The results folder.
+    run_dirs
+        Run directories, ``.../PAPER/CORPUS/SYSTEM/PROTOCOL/seedS/foldK``.
+
+    Returns
+    -------
+    dict
+        By corpus: ``{"manifests": [path, ...], "splits": {"PROTOCOL/seedS": path}}``; a union of corpora has several
+        manifests.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for run in run_dirs:
+        paper, corpus, _, protocol, seed, _ = run.parts[-6:]
+        manifests = [results / "manifests" / f"{member}.csv" for member in members(corpus)]
+        data = found.setdefault(corpus, {"manifests": manifests, "splits": {}})
+        data["splits"][f"{protocol}/{seed}"] = results / "splits" / paper / corpus / protocol / f"{seed}.csv"
+    return found
+
+
 # --- from files to entries ---------------------------------------------------------------------------------------
 
 
@@ -176,11 +203,11 @@ def _entries(
         raise TrackingError(twice[0], "is the run of two run directories", "Give each run once.")
     entries, groups = [], group_runs(runs)
     names = {name for group in groups for name in group}
-    for group, members in groups.items():
-        children = [_child(run, _dataset(run, datasets)) for run in members]
+    for group, siblings in groups.items():
+        children = [_child(run, _dataset(run, datasets)) for run in siblings]
         chosen = [row for row in rows if (row["corpus"], row["system"], row["protocol"]) == group]
         mine = _own_artifacts(artifacts, names - set(group))
-        entries += [_parent(paper["paper"], members, children, chosen, mine), *children]
+        entries += [_parent(paper["paper"], siblings, children, chosen, mine), *children]
     return entries
 
 
@@ -283,7 +310,7 @@ def _final_metrics(run: Run, finished: int) -> Iterator[tuple[str, int, float, i
         for metric, value in scores(pooled_confusion([run], part)).items():
             if not math.isnan(value):
                 yield f"{part}_{metric}", 0, float(value), finished
-    for cost in ("seconds", "peak_memory_mib"):
+    for cost in _COSTS:
         if run.info.get(cost) is not None:
             yield f"run_{cost}", 0, float(run.info[cost]), finished
 
@@ -324,7 +351,10 @@ def _dataset(run: Run, datasets: Mapping[str, Mapping[str, Any]]) -> dict[str, A
     if corpus not in datasets:
         return None
     manifests = [Path(path) for path in datasets[corpus]["manifests"]]
-    split = Path(datasets[corpus]["splits"][protocol])
+    split = Path(datasets[corpus]["splits"][f"{protocol}/seed{run.info['seed']}"])
+    missing = [path for path in (*manifests, split) if not path.is_file()]
+    if missing:
+        raise TrackingError(missing[0], "no such file", "Make the corpus's manifest and split first.")
     return {
         "name": corpus,
         "digest": digest_value([digest_file(path) for path in manifests])[:12],
