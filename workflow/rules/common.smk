@@ -22,24 +22,22 @@ try:
 except SerflowError as error:
     raise WorkflowError(str(error)) from None
 
+for paper in PAPERS.papers:
+    for corpus, reason in PAPERS.not_run(paper).items():
+        keys = ", ".join(f"corpora.{name}.source" for name in members(corpus) if not PAPERS.source(name))
+        print(f"{paper} is left out: {reason}. To run it, set {keys} (see resources/README.md).", file=sys.stderr)
+
 CONFIGURED = [corpus for corpus in CORPORA if PAPERS.source(corpus)]
 RUNS = [run for paper in PAPERS.active() for run in PAPERS.runs(paper)]
 WILDCARDS = {
     "corpus": "|".join(
-        {
-            re.escape(corpus)
-            for run in RUNS
-            for corpus in (run.corpus, *members(run.corpus))
-        }
-        | set(CONFIGURED)
+        {re.escape(corpus) for run in RUNS for corpus in (run.corpus, *members(run.corpus))} | set(CONFIGURED)
     ),
     "paper": "|".join(PAPERS.papers),
     "recipe": "|".join(PAPERS.recipes),
     "system": "|".join({run.system for run in RUNS}),
     "protocol": "|".join({run.protocol for run in RUNS}),
-    "table": "|".join(
-        {stem for paper in PAPERS.papers.values() for stem in table_stems(paper)}
-    ),
+    "table": "|".join({stem for paper in PAPERS.papers.values() for stem in table_stems(paper)}),
     "figure": r"figure_\w+",
     "weights": r"[\w-]+",
     "seed": r"\d+",
@@ -50,19 +48,13 @@ WILDCARDS = {
 def code(*patterns):
     """The sources of a stage, as an input: a change in them reruns that stage and what depends on it, nothing else."""
     package = Path(workflow.basedir, "workflow", "serflow")
-    return sorted(
-        os.path.relpath(path) for pattern in patterns for path in package.glob(pattern)
-    )
+    return sorted(os.path.relpath(path) for pattern in patterns for path in package.glob(pattern))
 
 
 def archive(corpus):
     """Where a corpus's archive is: downloaded, or the user's own."""
     source = PAPERS.source(corpus)
-    return (
-        f"<resources>/archives/{load(corpus).DOWNLOAD.filename}"
-        if source == "download"
-        else source
-    )
+    return f"<resources>/archives/{load(corpus).DOWNLOAD.filename}" if source == "download" else source
 
 
 def tree(corpus):
@@ -70,11 +62,7 @@ def tree(corpus):
     source = PAPERS.source(corpus)
     if source == "demo":
         return f"<results>/corpora/{corpus}"
-    return (
-        source
-        if source != "download" and Path(source).is_dir()
-        else f"<resources>/corpora/{corpus}"
-    )
+    return source if source != "download" and Path(source).is_dir() else f"<resources>/corpora/{corpus}"
 
 
 def run_of(wildcards):
@@ -100,9 +88,7 @@ def manifests_of(wildcards):
 def features_of(wildcards):
     """The feature caches of a system's recipe, one per member corpus."""
     recipe = system_of(wildcards)["recipe"]
-    return [
-        f"<results>/features/{corpus}/{recipe}" for corpus in members(wildcards.corpus)
-    ]
+    return [f"<results>/features/{corpus}/{recipe}" for corpus in members(wildcards.corpus)]
 
 
 def weights_of(wildcards):
@@ -111,20 +97,12 @@ def weights_of(wildcards):
     pretrained = model.get("pretrained", "none")
     if pretrained == "none":
         return []
-    return (
-        f"<resources>/weights/{file_name(model)}"
-        if pretrained == "imagenet"
-        else pretrained
-    )
+    return f"<resources>/weights/{file_name(model)}" if pretrained == "imagenet" else pretrained
 
 
 def selected(paper, **wanted):
     """The runs of a paper, those alone whose fields have the wanted values."""
-    return [
-        run
-        for run in PAPERS.runs(paper)
-        if all(getattr(run, key) == value for key, value in wanted.items())
-    ]
+    return [run for run in PAPERS.runs(paper) if all(getattr(run, key) == value for key, value in wanted.items())]
 
 
 def runs_of(paper, **wanted):
@@ -150,9 +128,7 @@ def features_of_run(paper):
 
 def corpora_of_paper(paper):
     """The single corpora that a paper's runs use."""
-    return sorted(
-        {name for corpus in PAPERS.corpora(paper) for name in members(corpus)}
-    )
+    return sorted({name for corpus in PAPERS.corpora(paper) for name in members(corpus)})
 
 
 def manifests_of_paper(paper):
@@ -162,13 +138,8 @@ def manifests_of_paper(paper):
 
 def leaks_of(paper):
     """The leakage reports of a paper's splits: path -> corpus:protocol:seed."""
-    splits = dict.fromkeys(
-        (run.corpus, run.protocol, run.seed) for run in PAPERS.runs(paper)
-    )
-    return {
-        f"<results>/splits/{paper}/{c}/{p}/seed{s}.json": f"{c}:{p}:{s}"
-        for c, p, s in splits
-    }
+    splits = dict.fromkeys((run.corpus, run.protocol, run.seed) for run in PAPERS.runs(paper))
+    return {f"<results>/splits/{paper}/{c}/{p}/seed{s}.json": f"{c}:{p}:{s}" for c, p, s in splits}
 
 
 def splits_of(paper):
@@ -178,29 +149,19 @@ def splits_of(paper):
 
 def title_of(wildcards):
     """The title of a confusion matrix."""
-    paper = PAPERS.papers[wildcards.paper]
-    system, protocol = (
-        paper["systems"][wildcards.system],
-        paper["protocols"][wildcards.protocol],
-    )
-    return (
-        f"{wildcards.paper}: {system['title']}\n{wildcards.corpus}, {protocol['title']}"
-    )
+    protocol = PAPERS.papers[wildcards.paper]["protocols"][wildcards.protocol]["title"]
+    return f"{wildcards.paper} on {wildcards.corpus}: {system_of(wildcards)['title']}; {protocol}"
 
 
 def paper_file(paper):
     """The YAML file of a paper."""
-    return os.path.relpath(
-        Path(workflow.basedir, "workflow", "papers", f"{paper}.yaml")
-    )
+    return os.path.relpath(Path(workflow.basedir, "workflow", "papers", f"{paper}.yaml"))
 
 
 def config_of(paper):
     """The part of the configuration that decides what a paper's tables and figures say."""
     keys = ("corpora", "seeds", "protocols", "folds", "pretrained")
-    overrides = {
-        name: part for name, part in CONFIG["overrides"].items() if name == paper
-    }
+    overrides = {name: part for name, part in CONFIG["overrides"].items() if name == paper}
     return {
         "papers": [paper],
         "overrides": overrides,
@@ -211,11 +172,7 @@ def config_of(paper):
 def tables_of(paper):
     """The tables of a paper, in all formats."""
     stems = ["data", *table_stems(PAPERS.papers[paper])]
-    return [
-        f"<results>/tables/{paper}/{stem}.{suffix}"
-        for stem in stems
-        for suffix in ("csv", "md", "tex", "html")
-    ]
+    return [f"<results>/tables/{paper}/{stem}.{suffix}" for stem in stems for suffix in ("csv", "md", "tex", "html")]
 
 
 def figures_of(paper):
@@ -226,14 +183,8 @@ def figures_of(paper):
         *map(figure_stem, PAPERS.papers[paper].get("published_posteriors", [])),
     ]
     stems += dict.fromkeys(f"{run.corpus}/{run.system}/curves" for run in runs)
-    stems += dict.fromkeys(
-        f"{run.corpus}/{run.system}/{run.protocol}/confusion" for run in runs
-    )
-    return [
-        f"<results>/figures/{paper}/{stem}.{suffix}"
-        for stem in stems
-        for suffix in ("png", "svg")
-    ]
+    stems += dict.fromkeys(f"{run.corpus}/{run.system}/{run.protocol}/confusion" for run in runs)
+    return [f"<results>/figures/{paper}/{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")]
 
 
 def figure_stem(entry):

@@ -53,9 +53,7 @@ rule demo:
 rule manifest:
     input:
         tree=lambda wildcards: tree(wildcards.corpus),
-        code=lambda wildcards: code(
-            "corpora/base.py", "corpora/manifest.py", f"corpora/{wildcards.corpus}.py"
-        ),
+        code=lambda wildcards: code("corpora/base.py", "corpora/manifest.py", f"corpora/{wildcards.corpus}.py"),
     output:
         manifest="<results>/manifests/{corpus}.csv",
         report="<results>/manifests/{corpus}.json",

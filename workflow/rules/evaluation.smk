@@ -26,9 +26,7 @@ rule scores:
         paper="<results>/papers/{paper}.json",
         runs=lambda wildcards: runs_of(wildcards.paper),
         manifests=lambda wildcards: manifests_of_paper(wildcards.paper),
-        code=code(
-            "evaluation/comparison.py", "evaluation/metrics.py", "evaluation/runs.py"
-        ),
+        code=code("evaluation/comparison.py", "evaluation/metrics.py", "evaluation/runs.py"),
     output:
         "<results>/scores/{paper}.csv",
     log:
@@ -80,10 +78,7 @@ rule table:
 rule table_data:
     input:
         paper="<results>/papers/{paper}.json",
-        reports=lambda wildcards: [
-            path.replace(".csv", ".json")
-            for path in manifests_of_paper(wildcards.paper)
-        ],
+        reports=lambda wildcards: [path.replace(".csv", ".json") for path in manifests_of_paper(wildcards.paper)],
         leaks=lambda wildcards: list(leaks_of(wildcards.paper)),
         code=code("evaluation/data.py", "evaluation/render.py", "evaluation/tables.py"),
     output:
@@ -103,8 +98,7 @@ rule table_data:
         "../../envs/serflow.yaml"
     params:
         leaks=lambda wildcards, input: [
-            f"{key}:{path}"
-            for key, path in zip(leaks_of(wildcards.paper).values(), input.leaks)
+            f"{key}:{path}" for key, path in zip(leaks_of(wildcards.paper).values(), input.leaks)
         ],
         stem=lambda wildcards, output: output.html.removesuffix(".html"),
     message:
@@ -117,9 +111,7 @@ rule table_data:
 rule confusion:
     input:
         runs=lambda wildcards: runs_of(**wildcards),
-        code=code(
-            "evaluation/comparison.py", "evaluation/metrics.py", "evaluation/runs.py"
-        ),
+        code=code("evaluation/comparison.py", "evaluation/metrics.py", "evaluation/runs.py"),
     output:
         "<results>/confusion/{paper}/{corpus}/{system}/{protocol}.csv",
     log:

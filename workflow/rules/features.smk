@@ -16,9 +16,7 @@ rule features:
         "../../envs/serflow.yaml"
     threads: 8
     params:
-        recipe=lambda wildcards: json.dumps(
-            PAPERS.recipes[wildcards.recipe], sort_keys=True
-        ),
+        recipe=lambda wildcards: json.dumps(PAPERS.recipes[wildcards.recipe], sort_keys=True),
     message:
         "Computing {wildcards.recipe} features of {wildcards.corpus}"
     shell:

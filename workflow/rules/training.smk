@@ -15,9 +15,7 @@ rule split:
     conda:
         "../../envs/serflow.yaml"
     params:
-        protocol=lambda wildcards: json.dumps(
-            PAPERS.papers[wildcards.paper]["protocols"][wildcards.protocol]
-        ),
+        protocol=lambda wildcards: json.dumps(PAPERS.papers[wildcards.paper]["protocols"][wildcards.protocol]),
         labels=lambda wildcards: ",".join(PAPERS.papers[wildcards.paper]["labels"]),
         corpora=lambda wildcards: list(members(wildcards.corpus)),
     message:
@@ -73,15 +71,9 @@ rule train:
     resources:
         gpu=1,
     params:
-        spec=lambda wildcards: json.dumps(
-            PAPERS.spec(run_of(wildcards)), sort_keys=True
-        ),
-        weights=lambda wildcards, input: (
-            ["--weights", input.weights] if input.weights else []
-        ),
-        stores=lambda wildcards, input: [
-            f"{folder}/features.zarr" for folder in input.features
-        ],
+        spec=lambda wildcards: json.dumps(PAPERS.spec(run_of(wildcards)), sort_keys=True),
+        weights=lambda wildcards, input: (["--weights", input.weights] if input.weights else []),
+        stores=lambda wildcards, input: [f"{folder}/features.zarr" for folder in input.features],
         output=lambda wildcards, output: str(Path(output.run).parent),
         checkpoint=lambda wildcards: f"{CONFIG['results']}/checkpoints/{run_of(wildcards).path}.pt",
         device=CONFIG["device"],

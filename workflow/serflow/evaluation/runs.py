@@ -185,9 +185,11 @@ def conditions(runs: Sequence[Run]) -> str:
         return ", ".join(sorted({str(run.info.get(key) or "unknown") for run in runs}))
 
     torch = ", ".join(sorted({str(run.info.get("versions", {}).get("torch", "unknown")) for run in runs}))
+    commits = {str(run.info.get("commit") or "unknown") for run in runs}
+    short = ", ".join(sorted(commit[:10] + "+" * commit.endswith("+") for commit in commits))
     return (
         f"Runs: {len(runs)}; device: {values('device')} ({values('device_name')}); precision: {values('precision')}; "
-        f"PyTorch: {torch}; commit: {values('commit')}."
+        f"PyTorch: {torch}; commit: {short}."
     )
 
 

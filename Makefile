@@ -1,0 +1,58 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+export PATH := $(BIN):$(PATH)
+# The demo and the tests never reach for a network, and MLflow reports nothing to anyone.
+export MLFLOW_DISABLE_TELEMETRY := true
+DEMO := snakemake --workflow-profile profiles/demo
+DEMO_REPORT := results/demo/report.html
+SOURCES := workflow/serflow tests benchmarks
+
+.PHONY: help install demo report test lint format lock ui clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+.venv/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "serflow needs Python 3.11 to 3.13: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+install: .venv/.installed ## Make the virtual environment .venv from the lock file (6.5 GB, some minutes)
+
+demo: .venv/.installed ## Run the whole workflow on the synthetic demo corpora, offline
+	$(DEMO)
+	@if [ ! -e $(DEMO_REPORT) ] || [ -n "$$(find results/demo/tables results/demo/figures -newer $(DEMO_REPORT) -print -quit)" ]; then \
+		$(DEMO) --report $(DEMO_REPORT); fi
+	@echo "Results: results/demo/tables and results/demo/figures. Report: $(DEMO_REPORT)"
+
+report: .venv/.installed ## Make results/report.html from the results of the real run
+	snakemake --report results/report.html
+
+test: .venv/.installed ## Run the tests
+	pytest
+
+lint: .venv/.installed ## Check style, types, rules
+	ruff check $(SOURCES)
+	ruff format --check $(SOURCES)
+	snakefmt --check Snakefile workflow/rules
+	mypy
+	snakemake --lint
+
+format: .venv/.installed ## Format Python and Snakemake sources
+	ruff check --fix $(SOURCES)
+	ruff format $(SOURCES)
+	snakefmt Snakefile workflow/rules
+
+lock: ## Solve the dependencies anew into requirements.lock (needs uv)
+	uv pip compile pyproject.toml --extra dev --upgrade --generate-hashes --universal --python-version 3.11 \
+		--fork-strategy fewest --no-emit-index-url --custom-compile-command "make lock" --output-file requirements.lock
+
+ui: .venv/.installed ## Open MLflow on 127.0.0.1:5000 (RESULTS=results/demo for the demo's)
+	mlflow ui --backend-store-uri sqlite:///$(or $(RESULTS),results)/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
+
+clean: ## Delete the demo's results
+	rm -rf results/demo
