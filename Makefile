@@ -52,7 +52,7 @@ lock: ## Solve the dependencies anew into requirements.lock (needs uv)
 		--fork-strategy fewest --no-emit-index-url --custom-compile-command "make lock" --output-file requirements.lock
 
 ui: .venv/.installed ## Open MLflow on 127.0.0.1:5000 (RESULTS=results/demo for the demo's)
-	mlflow ui --backend-store-uri sqlite:///$(or $(RESULTS),results)/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///$(or $(RESULTS),results)/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
 
 clean: ## Delete the demo's results
 	rm -rf results/demo

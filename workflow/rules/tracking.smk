@@ -16,7 +16,7 @@ rule track:
             *tables_of(wildcards.paper),
             *figures_of(wildcards.paper),
         ],
-        code=code("tracking.py"),
+        code=code("tracking.py", "evaluation/metrics.py", "evaluation/runs.py"),
     output:
         "<results>/tracking/{paper}.json",
     log:

@@ -390,9 +390,10 @@ def track(
     output: Path,
 ) -> None:
     """Log runs to MLflow."""
-    from serflow.tracking import replay
+    from serflow.tracking import find_data, replay
 
-    write_json(output, replay(uri, paper["paper"], runs, scores, artifacts, results))
+    data = find_data(results, runs)
+    write_json(output, replay(uri, paper["paper"], runs, scores, artifacts, results / "mlartifacts", data))
 
 
 if __name__ == "__main__":
