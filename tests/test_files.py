@@ -1,0 +1,112 @@
+import hashlib
+import io
+import pickle
+import sys
+
+import pytest
+
+from serflow import log
+from serflow.errors import ConfigError, CorpusError, SerflowError
+from serflow.files import atomic_path, digest_file, digest_value, read_csv, read_json, write_csv, write_json, write_text
+from serflow.labels import EMOTIONS, check_labels
+
+
+def test_atomic_path_moves_the_whole_file_and_makes_its_folder(tmp_path):
+    target = tmp_path / "a" / "b" / "figure.svg"
+    with atomic_path(target) as partial:
+        assert partial.parent == target.parent
+        assert partial.suffix == ".svg"  # savefig and the like choose the format by it
+        partial.write_text("whole")
+        assert not target.exists()
+    assert target.read_text() == "whole"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_failed_write_leaves_what_was_there_and_nothing_else(tmp_path):
+    target = tmp_path / "scores.csv"
+    target.write_text("earlier")
+    with pytest.raises(KeyboardInterrupt), atomic_path(target) as partial:
+        partial.write_text("half of it")
+        raise KeyboardInterrupt
+    assert target.read_text() == "earlier"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_row_with_a_column_too_many_writes_nothing(tmp_path):
+    rows = [{"utterance": "a"}, {"utterance": "b", "speaker": "01"}]
+    with pytest.raises(ValueError, match="speaker"):
+        write_csv(tmp_path / "x.csv", ["utterance"], rows)
+    assert not list(tmp_path.iterdir())
+
+
+def test_csv_is_utf8_with_unix_line_ends_and_comes_back_as_text(tmp_path):
+    path = tmp_path / "rows.csv"
+    rows = [{"utterance": 'ä, "b"', "fold": 3}, {"utterance": "two\nlines", "fold": 0.5}]
+    write_csv(path, ["utterance", "fold"], iter(rows))
+    assert path.read_bytes() == b'utterance,fold\n"\xc3\xa4, ""b""",3\n"two\nlines",0.5\n'
+    assert read_csv(path) == [{"utterance": 'ä, "b"', "fold": "3"}, {"utterance": "two\nlines", "fold": "0.5"}]
+
+
+def test_json_and_text_come_back(tmp_path):
+    write_json(tmp_path / "x.json", {"ü": [1, None, 0.25]})
+    assert read_json(tmp_path / "x.json") == {"ü": [1, None, 0.25]}
+    write_text(tmp_path / "x.txt", "ü\n")
+    assert (tmp_path / "x.txt").read_bytes() == b"\xc3\xbc\n"
+
+
+def test_digest_of_a_file_is_that_of_its_bytes(tmp_path):
+    content = bytes(range(256)) * 5000
+    (tmp_path / "x").write_bytes(content)
+    assert digest_file(tmp_path / "x") == hashlib.sha256(content).hexdigest()
+    assert digest_file(tmp_path / "x", "md5") == hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def test_digest_of_a_value_knows_content_not_the_order_of_keys():
+    assert digest_value({"a": 1, "b": [1, 2]}) == digest_value({"b": [1, 2], "a": 1})
+    assert digest_value({"a": 1, "b": [1, 2]}) != digest_value({"a": 1, "b": [2, 1]})
+    assert digest_value({"a": 1}) != digest_value({"a": 2})
+
+
+def test_an_error_is_one_sentence_of_place_fault_and_remedy():
+    assert str(ConfigError("config.yaml: device", "'gpu' is unknown.", "Allowed: cpu.")) == (
+        "config.yaml: device: 'gpu' is unknown. Allowed: cpu."
+    )
+
+
+def test_an_error_survives_the_way_back_from_a_worker_process():
+    error = pickle.loads(pickle.dumps(CorpusError("a.wav", "has no samples", "Replace it.")))  # noqa: S301
+    assert isinstance(error, CorpusError)
+    assert (error.where, error.fault, error.remedy) == ("a.wav", "has no samples", "Replace it.")
+    assert all(issubclass(kind, SerflowError) for kind in (ConfigError, CorpusError))
+
+
+def test_a_label_set_keeps_its_order():
+    assert check_labels(["sad", "happy"], "x") == ("sad", "happy")
+    assert check_labels(EMOTIONS, "x") == EMOTIONS
+
+
+@pytest.mark.parametrize("labels", [["happy"], [], ["sad", "sad"], ["happy", "glad"]])
+def test_a_label_set_of_unknown_double_or_too_few_emotions_is_refused(labels):
+    with pytest.raises(ConfigError, match="toy.yaml: labels") as caught:
+        check_labels(labels, "toy.yaml: labels")
+    if "glad" in labels:
+        assert "'glad'" in str(caught.value)
+        assert "surprised" in caught.value.remedy
+
+
+def test_messages_go_to_standard_error_until_a_log_is_open(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(log, "_stream", None)
+    log.say("first")
+    assert capsys.readouterr().err == "first\n"
+    path = tmp_path / "logs" / "x.log"
+    path.parent.mkdir()
+    path.write_text("of an earlier run")
+    log.open_log(path)
+    log.say("second")
+    assert path.read_text() == "second\n"  # on disk at once: a killed job's log is whole
+    assert capsys.readouterr().err == ""
+
+
+def test_no_progress_bar_where_nobody_watches(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert not log.show_progress()

@@ -1,0 +1,279 @@
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from serflow.errors import ConfigError, SplitError
+from serflow.protocols import check, count_folds, leakage, speaker_folds, split
+
+EMOTIONS = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
+#: EmoBox's test actors of RAVDESS, fold by fold.
+EMOBOX = [
+    {"01", "11", "20", "21"},
+    {"04", "10", "12", "14"},
+    {"08", "09", "19", "23"},
+    {"03", "05", "07", "24"},
+    {"02", "15", "16", "18"},
+    {"06", "13", "17", "22"},
+]
+RANDOM = {"kind": "random", "parts": {"train": 0.8, "validation": 0.1, "test": 0.1}}
+SPEAKERS = {"kind": "speakers"}
+
+
+def row(speaker, emotion, number, sex="male", sha1=None, statement=""):
+    name = f"{speaker}-{emotion}-{number}"
+    return {
+        "utterance": name,
+        "speaker": speaker,
+        "sex": sex,
+        "emotion": emotion,
+        "statement": statement,
+        "sha1": sha1 or name,
+    }
+
+
+@pytest.fixture(scope="module")
+def ravdess():
+    """RAVDESS's shape: 24 actors, 4 neutral utterances and 8 of each other emotion, two statements, one double."""
+    rows = [
+        row(f"{a:02d}", emotion, n, "male" if a % 2 else "female", statement=f"{n % 2 + 1:02d}")
+        for a in range(1, 25)
+        for emotion in EMOTIONS
+        for n in range(4 if emotion == "neutral" else 8)
+    ]
+    assert len(rows) == 1440
+    rows[5]["sha1"] = rows[4]["sha1"]
+    return rows
+
+
+@pytest.fixture(scope="module")
+def savee():
+    return [
+        row(speaker, emotion, n) for speaker in ("DC", "JE", "JK", "KL") for emotion in EMOTIONS[2:] for n in range(5)
+    ]
+
+
+def by_fold(assignment):
+    """Fold -> utterance -> part."""
+    folds = {}
+    for entry in assignment:
+        assert entry["utterance"] not in folds.setdefault(entry["fold"], {})
+        folds[entry["fold"]][entry["utterance"]] = entry["part"]
+    return folds
+
+
+def speakers_of(parts, rows):
+    """Part -> speakers."""
+    speaker = {r["utterance"]: r["speaker"] for r in rows}
+    return {
+        part: {speaker[u] for u, p in parts.items() if p == part} for part in ("train", "validation", "test", "unused")
+    }
+
+
+def test_the_folds_of_ravdess_are_emobox(ravdess):
+    assert [set(fold) for fold in speaker_folds(["ravdess"])] == EMOBOX
+    folds = by_fold(split(SPEAKERS, ravdess, EMOTIONS, ["ravdess"], 0))
+    assert [speakers_of(folds[k], ravdess)["test"] for k in range(6)] == EMOBOX
+    assert set().union(*EMOBOX) == {f"{a:02d}" for a in range(1, 25)}
+    assert sum(map(len, EMOBOX)) == 24  # so each is tested once
+
+
+def test_validation_speakers_are_training_speakers_one_of_each_sex(ravdess):
+    """Of the next fold, whose four actors in EmoBox's second list are all women: fold 0 has one validator alone."""
+    sex = {r["speaker"]: r["sex"] for r in ravdess}
+    assert {sex[s] for s in EMOBOX[1]} == {"female"}
+    validators = []
+    for k, parts in by_fold(split(SPEAKERS, ravdess, EMOTIONS, ["ravdess"], 0)).items():
+        found = speakers_of(parts, ravdess)
+        assert sorted(sex[s] for s in found["validation"]) == (["female"] if k == 0 else ["female", "male"])
+        assert not found["train"] & found["test"]
+        assert not found["validation"] & (found["test"] | found["train"])
+        n = len(found["validation"])
+        assert Counter(parts.values()) == {"train": (20 - n) * 60, "validation": n * 60, "test": 4 * 60}
+        validators.append(found["validation"])
+    assert len({frozenset(v) for v in validators}) == 6  # not always the same ones
+
+
+def test_a_seed_plays_no_part_in_speaker_folds(ravdess):
+    first = split(SPEAKERS, ravdess, EMOTIONS, ["ravdess"], 0)
+    assert split(SPEAKERS, ravdess, EMOTIONS, ["ravdess"], 9) == first
+
+
+def test_a_random_split_has_the_fractions_of_every_class(ravdess):
+    folds = by_fold(split(RANDOM, ravdess, EMOTIONS, ["ravdess"], 0))
+    assert list(folds) == [0]
+    assert Counter(folds[0].values()) == {"train": 1152, "validation": 144, "test": 144}
+    emotion = {r["utterance"]: r["emotion"] for r in ravdess}
+    counts = Counter((emotion[u], part) for u, part in folds[0].items())
+    for name in EMOTIONS:
+        total = 96 if name == "neutral" else 192
+        for part, fraction in RANDOM["parts"].items():
+            assert abs(counts[name, part] - fraction * total) < 1.5  # two draws, each off by less than one
+
+
+def test_other_fractions(ravdess):
+    protocol = {"kind": "random", "parts": {"train": 0.5, "validation": 0.2, "test": 0.3}}
+    counts = Counter(e["part"] for e in split(protocol, ravdess, EMOTIONS, ["ravdess"], 0))
+    assert counts == {"train": 720, "validation": 288, "test": 432}
+
+
+def test_a_random_split_depends_on_the_seed_and_on_nothing_else(ravdess):
+    one, again, other = (split(RANDOM, ravdess, EMOTIONS, ["ravdess"], seed) for seed in (1, 1, 2))
+    assert one == again
+    test = [{e["utterance"] for e in s if e["part"] == "test"} for s in (one, other)]
+    assert len(test[0] & test[1]) < 72  # by chance a tenth of 144
+
+
+@pytest.mark.parametrize("protocol", [RANDOM, SPEAKERS])
+def test_emotions_outside_the_label_set_are_unused_in_every_fold(ravdess, protocol):
+    emotion = {r["utterance"]: r["emotion"] for r in ravdess}
+    for parts in by_fold(split(protocol, ravdess, ["happy", "sad"], ["ravdess"], 0)).values():
+        assert len(parts) == 1440
+        assert {u for u, part in parts.items() if part == "unused"} == {
+            u for u, e in emotion.items() if e not in ("happy", "sad")
+        }
+
+
+def test_a_class_too_small_to_divide_is_an_error():
+    rows = [row("01", "happy", n) for n in range(20)] + [row("01", "sad", 0)]
+    with pytest.raises(SplitError, match="21 utterances"):
+        split(RANDOM, rows, ["happy", "sad"], ["ravdess"], 0)
+
+
+def test_a_fold_without_a_speaker_is_an_error(ravdess):
+    rows = [r for r in ravdess if r["speaker"] not in EMOBOX[3]]
+    with pytest.raises(SplitError, match="no speaker of fold 3") as caught:
+        split(SPEAKERS, rows, EMOTIONS, ["ravdess"], 0)
+    assert caught.value.where == "ravdess"
+
+
+def test_an_unknown_kind_is_an_error(ravdess):
+    with pytest.raises(ConfigError, match=r"'grouped'.*random, speakers"):
+        split({"kind": "grouped"}, ravdess, EMOTIONS, ["ravdess"], 0)
+
+
+def test_a_union_tests_every_speaker_once(ravdess, savee):
+    corpora = ["ravdess", "savee"]
+    assert (count_folds(SPEAKERS, corpora), count_folds(RANDOM, corpora), count_folds(SPEAKERS, ["savee"])) == (6, 1, 4)
+    rows = ravdess + savee
+    assignment = split(SPEAKERS, rows, EMOTIONS, corpora, 0)
+    tested = []
+    for k, parts in by_fold(assignment).items():
+        found = speakers_of(parts, rows)
+        assert not found["test"] & (found["train"] | found["validation"])
+        assert found["validation"]
+        assert found["test"] >= EMOBOX[k]
+        tested += found["test"]
+    assert Counter(tested) == dict.fromkeys({r["speaker"] for r in rows}, 1)
+    check(SPEAKERS, leakage(assignment, rows), "x")
+
+
+def test_savee_has_one_speaker_to_test_one_to_validate_and_two_to_train(savee):
+    for parts in by_fold(split(SPEAKERS, savee, EMOTIONS, ["savee"], 0)).values():
+        found = speakers_of(parts, savee)
+        assert [len(found[part]) for part in ("train", "validation", "test")] == [2, 1, 1]
+
+
+def test_the_leakage_report_counts_what_stands_on_both_sides():
+    rows = [
+        row("01", "happy", 0, statement="01", sha1="a"),
+        row("01", "sad", 0, statement="02", sha1="b"),
+        row("02", "happy", 0, statement="01", sha1="a"),
+        row("03", "happy", 0, statement="03", sha1="c"),
+        row("03", "calm", 0, statement="03", sha1="d"),
+        row("04", "calm", 0, statement="01", sha1="a"),
+    ]
+    parts = ["train", "validation", "test", "test", "train", "unused"]
+    other = ["test", "train", "train", "unused", "unused", "unused"]
+    names = [r["utterance"] for r in rows]
+    assignment = [
+        {"utterance": name, "fold": k, "part": part}
+        for k, fold in enumerate((parts, other))
+        for name, part in zip(names, fold, strict=True)
+    ]
+    assert leakage(assignment, rows) == {
+        "folds": [
+            {
+                "fold": 0,
+                "parts": {"test": 2, "train": 2, "unused": 1, "validation": 1},
+                "speakers": ["03"],
+                "statements": ["01", "03"],
+                "identical_recordings": ["a"],
+            },
+            {
+                "fold": 1,
+                "parts": {"test": 1, "train": 2, "unused": 3},
+                "speakers": ["01"],
+                "statements": ["01"],
+                "identical_recordings": ["a"],
+            },
+        ]
+    }
+
+
+def test_a_corpus_without_statements_shares_none(savee):
+    report = leakage(split(RANDOM, savee, EMOTIONS, ["savee"], 0), savee)
+    assert report["folds"][0]["statements"] == []
+
+
+def test_the_reports_of_ravdess(ravdess):
+    """A random split shares everything with its test part; unseen speakers still say the same two sentences."""
+    random = leakage(split(RANDOM, ravdess, EMOTIONS, ["ravdess"], 0), ravdess)["folds"]
+    assert (len(random[0]["speakers"]), random[0]["statements"]) == (24, ["01", "02"])
+    for fold in leakage(split(SPEAKERS, ravdess, EMOTIONS, ["ravdess"], 0), ravdess)["folds"]:
+        assert (fold["speakers"], fold["statements"], fold["identical_recordings"]) == ([], ["01", "02"], [])
+
+
+def test_a_planted_speaker_is_found(ravdess):
+    assignment = split(SPEAKERS, ravdess, EMOTIONS, ["ravdess"], 0)
+    check(SPEAKERS, leakage(assignment, ravdess), "split.csv")
+    planted = next(e for e in assignment if e["fold"] == 2 and e["utterance"].startswith("23-"))
+    for part in ("train", "validation"):
+        planted["part"] = part
+        with pytest.raises(SplitError, match="fold 2 .*speakers 23") as caught:
+            check(SPEAKERS, leakage(assignment, ravdess), "split.csv")
+        assert caught.value.where == "split.csv"
+        check(RANDOM, leakage(assignment, ravdess), "split.csv")  # a random split promises nothing
+
+
+def test_a_planted_recording_is_found(ravdess):
+    rows = [dict(r) for r in ravdess]
+    next(r for r in rows if r["speaker"] == "01")["sha1"] = "same"
+    next(r for r in rows if r["speaker"] == "02")["sha1"] = "same"
+    report = leakage(split(SPEAKERS, rows, EMOTIONS, ["ravdess"], 0), rows)
+    with pytest.raises(SplitError, match="identical recordings same"):
+        check(SPEAKERS, report, "split.csv")
+
+
+@st.composite
+def corpora(draw):
+    """A partial RAVDESS: some speakers of every fold, some emotions, recordings that repeat within a speaker."""
+    rows = []
+    for fold in EMOBOX:
+        for speaker in draw(st.lists(st.sampled_from(sorted(fold)), min_size=1, unique=True)):
+            sex = "male" if int(speaker) % 2 else "female"
+            for n in range(draw(st.integers(1, 3))):
+                sha1 = f"{speaker}/{draw(st.integers(0, 1))}"
+                rows.append(row(speaker, draw(st.sampled_from(EMOTIONS[:3])), n, sex, sha1))
+            rows.append(row(speaker, "neutral", 99, sex))
+    return draw(st.permutations(rows))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(rows=corpora(), seed=st.integers(0, 5))
+def test_no_speaker_and_no_recording_crosses_a_speaker_independent_split(rows, seed):
+    labels = EMOTIONS[:2]
+    assignment = split(SPEAKERS, rows, labels, ["ravdess"], seed)
+    check(SPEAKERS, leakage(assignment, rows), "x")
+    sha1 = {r["utterance"]: r["sha1"] for r in rows}
+    tested = Counter()
+    for parts in by_fold(assignment).values():
+        assert list(parts) == [r["utterance"] for r in rows]
+        found = speakers_of({u: p for u, p in parts.items() if p != "unused"}, rows)
+        assert all(found[part] for part in ("train", "validation", "test"))
+        assert sum(len(found[part]) for part in found) == len(set().union(*found.values()))
+        test = {sha1[u] for u, part in parts.items() if part == "test"}
+        assert not test & {sha1[u] for u, part in parts.items() if part in ("train", "validation")}
+        tested.update(u for u, part in parts.items() if part == "test")
+    assert tested == dict.fromkeys((r["utterance"] for r in rows if r["emotion"] in labels), 1)
