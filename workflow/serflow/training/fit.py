@@ -166,7 +166,7 @@ class _Loop:
         seed_all(hash_seed(seed, epoch))
         train = data.parts["train"]
         order = train[torch.randperm(len(train)).numpy()]
-        batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+        batches = split_batches(order, self.batch_size)
         self.network.train()
         total, correct = torch.zeros((), device=self.setup.device), torch.zeros((), device=self.setup.device)
         bar = tqdm(batches, desc=f"epoch {epoch}/{epochs}", unit="batch", leave=False, disable=not show_progress())
@@ -216,6 +216,17 @@ class _Loop:
         with torch.inference_mode():
             parts = torch.from_numpy(index).to(self.setup.device).split(EVALUATION_BATCH)
             return torch.cat([self.forward(part) for part in parts])
+
+
+def split_batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """Return `order` in batches of `batch_size`, the last one smaller; a last one of one item joins the one before.
+
+    Batch normalisation cannot train on a single item.
+    """
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [np.concatenate(batches[-2:])]
+    return batches
 
 
 def hash_seed(seed: int, epoch: int) -> int:
