@@ -87,7 +87,7 @@ def test_a_label_set_keeps_its_order():
 
 @pytest.mark.parametrize("labels", [["happy"], [], ["sad", "sad"], ["happy", "glad"]])
 def test_a_label_set_of_unknown_double_or_too_few_emotions_is_refused(labels):
-    with pytest.raises(ConfigError, match="toy.yaml: labels") as caught:
+    with pytest.raises(ConfigError, match=r"toy\.yaml: labels") as caught:
         check_labels(labels, "toy.yaml: labels")
     if "glad" in labels:
         assert "'glad'" in str(caught.value)

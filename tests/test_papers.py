@@ -279,7 +279,7 @@ def test_one_recipe_name_means_one_recipe(tmp_path, toy):
     assert list(papers(tmp_path).recipes) == ["logmel128"]
     twin["recipes"]["logmel128"]["hop_length"] = 160
     write(tmp_path, twin)
-    with pytest.raises(ConfigError, match="'logmel128'.*another paper"):
+    with pytest.raises(ConfigError, match=r"'logmel128'.*another paper"):
         papers(tmp_path)
     assert papers(tmp_path, papers=["twin"]).recipes["logmel128"]["hop_length"] == 160
 

@@ -231,7 +231,7 @@ def test_a_planted_speaker_is_found(ravdess):
     planted = next(e for e in assignment if e["fold"] == 2 and e["utterance"].startswith("23-"))
     for part in ("train", "validation"):
         planted["part"] = part
-        with pytest.raises(SplitError, match="fold 2 .*speakers 23") as caught:
+        with pytest.raises(SplitError, match=r"fold 2 .*speakers 23") as caught:
             check(SPEAKERS, leakage(assignment, ravdess), "split.csv")
         assert caught.value.where == "split.csv"
         check(RANDOM, leakage(assignment, ravdess), "split.csv")  # a random split promises nothing

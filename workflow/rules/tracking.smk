@@ -31,7 +31,7 @@ rule track:
     params:
         uri=tracking_uri(),
         runs=lambda wildcards, input: folders(input.runs),
-        results=CONFIG["results"],
+        results=lambda wildcards, output: str(Path(output[0]).parents[1]),
     message:
         "Logging the runs of {wildcards.paper} to MLflow"
     shell:
