@@ -1,0 +1,44 @@
+"""A corpus of seven noises of different lengths, and a recipe small enough to compute by hand."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+RATE = 8000
+RECIPE = {
+    "transform": "logmel",
+    "sample_rate": RATE,
+    "n_fft": 256,
+    "hop_length": 80,
+    "n_mels": 20,
+    "fmin": 0.0,
+    "fmax": 4000.0,
+    "top_db": 60.0,
+}
+
+
+@pytest.fixture(scope="session")
+def recipe() -> dict[str, Any]:
+    return dict(RECIPE)
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, str]]]:
+    """The tree and its manifest's rows."""
+    root = tmp_path_factory.mktemp("corpus")
+    rng = np.random.default_rng(1)
+    rows = []
+    for n, length in enumerate((800, 1234, 400, 2000, 81, 1600, 999)):
+        samples = rng.integers(-8000, 8000, length).astype(np.int16)
+        path = root / "wav" / f"u{n}.wav"
+        path.parent.mkdir(exist_ok=True)
+        soundfile.write(path, samples, RATE)
+        sha1 = hashlib.sha1(samples.tobytes(), usedforsecurity=False).hexdigest()
+        rows.append({"utterance": f"u{n}", "path": f"wav/u{n}.wav", "sha1": sha1})
+    return root, rows

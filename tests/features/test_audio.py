@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+import soundfile
+
+from serflow.errors import CorpusError
+from serflow.features.audio import read_signal
+
+
+def test_a_recording_comes_back_as_written(tmp_path):
+    samples = np.array([0, 16384, -16384, 32767, -32768], np.int16)
+    soundfile.write(tmp_path / "x.wav", samples, 16000)
+    signal = read_signal(tmp_path / "x.wav", 16000)
+    assert signal.dtype == np.float32
+    np.testing.assert_allclose(signal, [0, 0.5, -0.5, 32767 / 32768, -1])
+
+
+def test_wav_and_flac_agree(tmp_path):
+    samples = np.random.default_rng(0).integers(-3000, 3000, 500).astype(np.int16)
+    for name in ("x.wav", "x.flac"):
+        soundfile.write(tmp_path / name, samples, 16000)
+    np.testing.assert_array_equal(read_signal(tmp_path / "x.wav", 16000), read_signal(tmp_path / "x.flac", 16000))
+
+
+def test_stereo_becomes_the_mean_of_its_channels(tmp_path):
+    left, right = np.full(100, 0.5, np.float32), np.full(100, -0.25, np.float32)
+    soundfile.write(tmp_path / "x.wav", np.stack([left, right], axis=1), 16000, subtype="FLOAT")
+    signal = read_signal(tmp_path / "x.wav", 16000)
+    assert signal.shape == (100,)
+    np.testing.assert_allclose(signal, 0.125)
+
+
+@pytest.mark.parametrize(("native", "samples", "expected"), [(48000, 48000, 16000), (44100, 22050, 8000)])
+def test_another_rate_is_resampled_and_keeps_the_tone(tmp_path, native, samples, expected):
+    time = np.arange(samples) / native
+    soundfile.write(tmp_path / "x.wav", 0.5 * np.sin(2 * np.pi * 1000 * time), native)
+    signal = read_signal(tmp_path / "x.wav", 16000)
+    assert signal.dtype == np.float32
+    assert len(signal) == expected
+    middle = slice(1000, -1000)
+    np.testing.assert_allclose(
+        signal[middle], 0.5 * np.sin(2 * np.pi * 1000 * np.arange(expected) / 16000)[middle], atol=5e-3
+    )
+
+
+@pytest.mark.parametrize("fault", ["absent", "text", "empty", "nan", "infinite", "truncated"])
+def test_a_recording_that_cannot_be_used_is_named(tmp_path, fault):
+    path = tmp_path / "Actor_01" / "bad.wav"
+    path.parent.mkdir()
+    signal = np.zeros(100, np.float32)
+    if fault == "text":
+        path.write_text("this is no recording")
+    elif fault == "truncated":
+        path.write_bytes(b"RIFF\x00\x10\x00\x00WAVEfm")
+    elif fault != "absent":
+        signal[50] = {"nan": np.nan, "infinite": np.inf}.get(fault, 0)
+        soundfile.write(path, signal[: 0 if fault == "empty" else None], 16000, subtype="FLOAT")
+    with pytest.raises(CorpusError) as caught:
+        read_signal(path, 16000)
+    assert caught.value.where == str(path)
+    assert {"empty": "no samples", "nan": "not finite", "infinite": "not finite"}.get(fault, "cannot be read") in str(
+        caught.value
+    )

@@ -1,0 +1,263 @@
+import hashlib
+import shutil
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+import zarr
+
+from serflow.errors import CacheError, ConfigError, CorpusError
+from serflow.features import cache
+
+
+def loop(corpus, recipe):
+    """The frames of every utterance, by librosa alone."""
+    root, rows = corpus
+    items = []
+    for row in rows:
+        signal, _ = soundfile.read(root / row["path"], dtype="float32")
+        power = librosa.feature.melspectrogram(
+            y=signal,
+            sr=recipe["sample_rate"],
+            n_fft=recipe["n_fft"],
+            hop_length=recipe["hop_length"],
+            n_mels=recipe["n_mels"],
+            fmin=recipe["fmin"],
+            fmax=recipe["fmax"],
+        )
+        items.append(librosa.power_to_db(power, ref=np.max, top_db=recipe["top_db"]).T)
+    return items
+
+
+def check_content(features, items):
+    assert features.frames.dtype == np.float32
+    np.testing.assert_array_equal(features.offsets, np.cumsum([0, *map(len, items)]))
+    np.testing.assert_array_equal(features.utterance, np.arange(len(items)))
+    np.testing.assert_allclose(features.frames, np.concatenate(items), atol=1e-3)
+
+
+def files_of(store):
+    return {
+        path.relative_to(store): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in store.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def built(corpus, recipe, tmp_path_factory):
+    """A store that no test changes."""
+    root, rows = corpus
+    store = tmp_path_factory.mktemp("built") / "features.zarr"
+    cache.build(recipe, rows, root, store, 2)
+    return store
+
+
+@pytest.fixture
+def store(built, tmp_path):
+    """A copy of a store."""
+    return shutil.copytree(built, tmp_path / "features.zarr")
+
+
+def test_a_store_holds_what_a_plain_loop_gives(built, corpus, recipe):
+    check_content(cache.load(built, recipe, corpus[1]), loop(corpus, recipe))
+    assert [path.name for path in built.parent.iterdir()] == ["features.zarr"]
+
+
+def test_the_number_of_workers_changes_nothing(built, corpus, recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "BATCH", 3)
+    cache.build(recipe, corpus[1], corpus[0], tmp_path / "x.zarr", 1)
+    one, two = (cache.load(store, recipe, corpus[1]) for store in (tmp_path / "x.zarr", built))
+    np.testing.assert_array_equal(one.frames, two.frames)
+
+
+@pytest.mark.parametrize(("chunk", "flush"), [(5, 12), (1, 1), (7, 500), (4, 4)])
+def test_frames_are_written_in_bounded_blocks(corpus, recipe, tmp_path, monkeypatch, chunk, flush):
+    frame = recipe["n_mels"] * 4  # bytes
+    monkeypatch.setattr(cache, "CHUNK_BYTES", chunk * frame)
+    monkeypatch.setattr(cache, "FLUSH_BYTES", flush * frame)
+    blocks = []
+    original = cache._flush
+
+    def watched(array, pending, multiple):
+        blocks.append(sum(map(len, pending)))
+        return original(array, pending, multiple)
+
+    monkeypatch.setattr(cache, "_flush", watched)
+    cache.build(recipe, corpus[1], corpus[0], tmp_path / "x.zarr", 1)
+    items = loop(corpus, recipe)
+    check_content(cache.load(tmp_path / "x.zarr", recipe, corpus[1]), items)
+    assert zarr.open_group(tmp_path / "x.zarr", mode="r")["frames"].chunks == (chunk, recipe["n_mels"])
+    assert max(blocks) < flush + chunk + max(map(len, items))
+    if flush < 100:
+        assert len(blocks) > 2
+
+
+def test_a_store_replaces_an_earlier_one(store, corpus, recipe):
+    finer = recipe | {"hop_length": 40}
+    cache.build(finer, corpus[1], corpus[0], store, 1)
+    check_content(cache.load(store, finer, corpus[1]), loop(corpus, finer))
+
+
+# A store of other settings can never be read
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("hop_length", 81),
+        ("n_fft", 512),
+        ("n_mels", 21),
+        ("fmin", 20.0),
+        ("fmax", 3999.0),
+        ("top_db", 80.0),
+        ("sample_rate", 16000),
+        ("transform", "mfcc"),
+        ("window", "hann"),
+    ],
+)
+def test_a_store_of_another_recipe_is_refused(built, corpus, recipe, parameter, value):
+    with pytest.raises(CacheError, match="another recipe") as caught:
+        cache.load(built, recipe | {parameter: value}, corpus[1])
+    assert caught.value.where == str(built)
+    assert f"'{parameter}': {value!r}" in caught.value.fault
+    assert "build it again" in caught.value.remedy
+
+
+def changed(rows, change):
+    rows = [dict(row) for row in rows]
+    if change == "audio":
+        rows[3]["sha1"] = "0" * 40
+    elif change == "name":
+        rows[3]["utterance"] = "v3"
+    elif change == "order":
+        rows[2], rows[3] = rows[3], rows[2]
+    elif change == "fewer":
+        del rows[-1]
+    elif change == "more":
+        rows.append(dict(rows[0], utterance="u9"))
+    return rows
+
+
+@pytest.mark.parametrize("change", ["audio", "name", "order", "fewer", "more"])
+def test_a_store_of_other_audio_is_refused(built, corpus, recipe, change):
+    with pytest.raises(CacheError, match="another audio"):
+        cache.load(built, recipe, changed(corpus[1], change))
+
+
+def test_where_the_files_lie_does_not_matter(built, corpus, recipe):
+    moved = [row | {"path": f"elsewhere/{row['path']}"} for row in corpus[1]]
+    assert len(cache.load(built, recipe, moved).utterance) == 7
+
+
+def test_a_store_of_other_code_is_refused(built, corpus, recipe, monkeypatch):
+    monkeypatch.setattr(cache, "code_digest", lambda: "other")
+    with pytest.raises(CacheError, match="another code"):
+        cache.load(built, recipe, corpus[1])
+
+
+def test_the_code_digest_covers_sources_and_libraries(monkeypatch):
+    before = cache.code_digest()
+    assert cache.code_digest() == before
+    monkeypatch.setattr(cache, "version", lambda name: "0.0" if name == "librosa" else "1.0")
+    with_other_librosa = cache.code_digest()
+    assert with_other_librosa != before
+    monkeypatch.setattr(cache, "digest_file", lambda path: "edited" if path.name == "spectrogram.py" else "same")
+    assert cache.code_digest() not in (before, with_other_librosa)
+
+
+def test_a_store_of_another_format_is_refused(built, corpus, recipe, monkeypatch):
+    monkeypatch.setattr(cache, "FORMAT", cache.FORMAT + 1)
+    with pytest.raises(CacheError, match="another format"):
+        cache.load(built, recipe, corpus[1])
+
+
+@pytest.mark.parametrize("attribute", ["format", "recipe", "audio", "code"])
+def test_a_store_without_its_key_is_refused(store, corpus, recipe, attribute):
+    group = zarr.open_group(store, mode="r+")
+    del group.attrs[attribute]
+    with pytest.raises(CacheError, match=f"another {attribute}"):
+        cache.load(store, recipe, corpus[1])
+
+
+@pytest.mark.parametrize("array", ["frames", "offsets"])
+def test_a_store_without_an_array_is_refused(store, corpus, recipe, array):
+    shutil.rmtree(store / array)
+    with pytest.raises(CacheError, match="no complete feature cache"):
+        cache.load(store, recipe, corpus[1])
+
+
+def test_a_store_with_frames_missing_is_refused(store, corpus, recipe):
+    group = zarr.open_group(store, mode="r+")
+    frames = group["frames"]
+    frames.resize((frames.shape[0] - 1, frames.shape[1]))
+    with pytest.raises(CacheError, match="7 items, expected 7 with frames each"):
+        cache.load(store, recipe, corpus[1])
+
+
+@pytest.mark.parametrize("kind", ["absent", "empty folder", "file"])
+def test_no_store_at_all_is_an_error_that_names_it(tmp_path, corpus, recipe, kind):
+    path = tmp_path / "features.zarr"
+    if kind == "empty folder":
+        path.mkdir()
+    elif kind == "file":
+        path.write_text("not a store")
+    with pytest.raises(CacheError) as caught:
+        cache.load(path, recipe, corpus[1])
+    assert caught.value.where == str(path)
+
+
+def chunks_of(store, array):
+    return [path for path in sorted((store / array / "c").rglob("*")) if path.is_file()]
+
+
+@pytest.mark.xfail(strict=True, raises=ValueError, reason="load reads the arrays outside the block that catches")
+def test_a_truncated_chunk_is_refused(store, corpus, recipe):
+    chunk = chunks_of(store, "frames")[0]
+    chunk.write_bytes(chunk.read_bytes()[:-100])
+    with pytest.raises(CacheError):
+        cache.load(store, recipe, corpus[1])
+
+
+@pytest.mark.xfail(
+    strict=True, reason="zarr fills a lost chunk with zeros, 0 dB here, and load takes them for features"
+)
+def test_a_lost_chunk_is_refused(store, corpus, recipe):
+    chunks_of(store, "frames")[0].unlink()
+    with pytest.raises(CacheError):
+        cache.load(store, recipe, corpus[1])
+
+
+# A build that fails
+
+
+@pytest.mark.parametrize("fault", ["absent", "text", "nan"])
+def test_a_failed_build_leaves_nothing_and_names_the_recording(corpus, recipe, tmp_path, fault):
+    root = shutil.copytree(corpus[0], tmp_path / "tree")
+    bad = root / "wav" / "u5.wav"
+    bad.unlink()
+    if fault == "text":
+        bad.write_text("no recording")
+    elif fault == "nan":
+        soundfile.write(bad, np.full(900, np.nan, np.float32), recipe["sample_rate"], subtype="FLOAT")
+    with pytest.raises(CorpusError) as caught:
+        cache.build(recipe, corpus[1], root, tmp_path / "out" / "x.zarr", 2)
+    assert caught.value.where == str(bad)  # from a worker process
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_failed_build_leaves_an_earlier_store_as_it_was(store, corpus, recipe, tmp_path):
+    before = files_of(store)
+    rows = [*corpus[1], {"utterance": "u9", "path": "wav/u9.wav", "sha1": "0" * 40}]
+    with pytest.raises(CorpusError, match=r"u9\.wav"):
+        cache.build(recipe, rows, corpus[0], store, 1)
+    assert files_of(store) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["features.zarr"]
+    check_content(cache.load(store, recipe, corpus[1]), loop(corpus, recipe))
+
+
+def test_a_wrong_parameter_is_told_before_any_work(corpus, recipe, tmp_path):
+    with pytest.raises(ConfigError, match="'n_mel'"):
+        cache.build(recipe | {"n_mel": 3}, corpus[1], corpus[0], tmp_path / "x.zarr", 1)
+    assert not list(tmp_path.iterdir())
