@@ -171,8 +171,8 @@ def test_what_is_not_configured_is_left_out_and_said(tmp_path, toy):
     write(tmp_path, toy | {"corpora": ["ravdess", "ravdess+savee", "savee+iemocap"]})
     found = papers(tmp_path)
     assert found.not_run("toy") == {
-        "ravdess+savee": "SAVEE not configured",
-        "savee+iemocap": "SAVEE and IEMOCAP not configured",
+        "ravdess+savee": "SAVEE is not configured",
+        "savee+iemocap": "SAVEE and IEMOCAP are not configured",
     }
     assert found.corpora("toy") == ["ravdess"]
     assert found.active() == ["toy"]
@@ -196,7 +196,7 @@ def test_the_record_says_what_later_stages_ask():
     assert record["paper"] == deepemo_file()
     assert json.loads(json.dumps(record)) == record
     left_out = papers(corpora={}).record("deepemo")
-    assert left_out["not_run"] == {"ravdess": "RAVDESS not configured"}
+    assert left_out["not_run"] == {"ravdess": "RAVDESS is not configured"}
     assert left_out["synthetic"] is False
 
 

@@ -220,9 +220,7 @@ def test_a_truncated_chunk_is_refused(store, corpus, recipe):
         cache.load(store, recipe, corpus[1])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="zarr fills a lost chunk with zeros, 0 dB here, and load takes them for features"
-)
+@pytest.mark.xfail(strict=True, reason="zarr fills a lost chunk with zeros (0 dB), and load takes them for features")
 def test_a_lost_chunk_is_refused(store, corpus, recipe):
     chunks_of(store, "frames")[0].unlink()
     with pytest.raises(CacheError):

@@ -77,7 +77,7 @@ class Papers:
         for corpus in self.papers[paper]["corpora"]:
             missing = [name.upper() for name in members(corpus) if not self.source(name)]
             if missing:
-                reasons[corpus] = f"{' and '.join(missing)} not configured"
+                reasons[corpus] = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not configured"
         return reasons
 
     def corpora(self, paper: str) -> list[str]:
