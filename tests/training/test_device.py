@@ -1,0 +1,51 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from serflow.errors import TrainingError
+from serflow.training.device import choose_device, choose_precision, make_deterministic, seed_all
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_an_error_not_a_slow_run():
+    with pytest.raises(TrainingError, match="no GPU") as caught:
+        choose_device("cuda")
+    assert "`device: auto`" in caught.value.remedy
+    assert choose_device("auto") == choose_device("cpu") == CPU
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "taken"), [(True, "auto", "cuda"), (True, "cpu", "cpu"), (True, "cuda", "cuda")]
+)
+def test_a_gpu_is_taken_where_there_is_one(monkeypatch, there, wanted, taken):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    assert choose_device(wanted).type == taken
+
+
+@pytest.mark.parametrize(("amx", "taken"), [(True, "bf16"), (False, "fp32")])
+def test_auto_precision_is_bf16_where_the_cpu_multiplies_it(monkeypatch, amx, taken):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx})
+    assert choose_precision("auto", CPU) == taken
+    assert choose_precision("fp32", CPU) == "fp32"
+    assert choose_precision("bf16", CPU) == "bf16"
+
+
+def test_one_seed_covers_python_numpy_and_torch():
+    def draw(seed):
+        seed_all(seed)
+        return random.random(), np.random.rand(), torch.rand(1).item()
+
+    assert draw(2) == draw(2)
+    assert all(a != b for a, b in zip(draw(2), draw(3), strict=True))
+    draw(2**32 + 1)  # more than NumPy's generator takes
+
+
+def test_determinism_and_threads_are_set():
+    make_deterministic(2)
+    assert torch.are_deterministic_algorithms_enabled()
+    assert torch.get_num_threads() == 2
+    assert not torch.backends.cudnn.benchmark

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from serflow.errors import ConfigError
+from serflow.training.inputs import Dataset, prepare
+
+IMAGE = {"kind": "image", "height": 8, "width": 8, "floor_db": -80.0}
+
+
+def dataset(*items):
+    frames = np.concatenate(items).astype(np.float32)
+    offsets = np.cumsum([0, *map(len, items)])
+    return Dataset(frames, offsets, np.zeros(len(items), np.int64), {}, [str(n) for n in range(len(items))])
+
+
+def test_low_frequencies_are_at_the_bottom_and_time_runs_right():
+    item = np.full((5, 4), -80.0)  # frames, bands
+    item[:, 0] = 0.0  # the lowest band is loud throughout
+    item[4, :] = 0.0  # the last frame is loud in all
+    images, _ = prepare(IMAGE | {"height": 4, "width": 5}, dataset(item))
+    assert images.shape == (1, 1, 4, 5)
+    expected = torch.zeros(4, 5)
+    expected[3, :] = 1  # bottom row
+    expected[:, 4] = 1  # rightmost column
+    assert torch.equal(images[0, 0], expected)
+
+
+def test_decibels_are_mapped_from_floor_to_maximum():
+    item = np.array([[-80.0, -60.0, -40.0, -8.0, 0.0]])
+    images, _ = prepare(IMAGE | {"height": 5, "width": 1}, dataset(item))
+    torch.testing.assert_close(images[0, 0, :, 0].flip(0), torch.tensor([0.0, 0.25, 0.5, 0.9, 1.0]))
+    images, _ = prepare(IMAGE | {"height": 5, "width": 1, "floor_db": -160.0}, dataset(item))
+    assert images[0, 0, -1, 0] == 0.5
+
+
+@pytest.mark.parametrize("n_frames", [3, 40, 111])
+def test_any_duration_gives_the_same_size_by_torchs_resizing(n_frames):
+    rng = np.random.default_rng(n_frames)
+    items = [rng.uniform(-80, 0, (n, 16)) for n in (7, n_frames)]
+    images, _ = prepare(IMAGE, dataset(*items))
+    assert images.shape == (2, 1, 8, 8)
+    assert images.dtype == torch.float32
+    picture = torch.from_numpy(items[1].astype(np.float32)).T.flip(0)[None, None] / 80 + 1
+    expected = F.interpolate(picture, (8, 8), mode="bilinear", antialias=True, align_corners=False)
+    torch.testing.assert_close(images[1:], expected, atol=1e-5, rtol=0)
+    assert 0 <= images.min() <= images.max() <= 1
+
+
+def test_a_batch_has_three_equal_channels_normalised_as_imagenets():
+    images, finish = prepare(IMAGE, dataset(np.full((4, 16), -40.0), np.zeros((9, 16))))
+    batch = finish(images)
+    assert batch.shape == (2, 3, 8, 8)
+    assert batch.is_contiguous(memory_format=torch.channels_last)
+    for channel, (mean, std) in enumerate(zip((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), strict=True)):
+        torch.testing.assert_close(batch[0, channel], torch.full((8, 8), (0.5 - mean) / std))
+        torch.testing.assert_close(batch[1, channel], torch.full((8, 8), (1 - mean) / std))
+
+
+@pytest.mark.parametrize("kind", ["picture", None])
+def test_an_unknown_kind_is_named(kind):
+    with pytest.raises(ConfigError, match=f"{kind!r}.*Allowed: image"):
+        prepare({"kind": kind}, dataset(np.zeros((1, 1))))
+
+
+@pytest.mark.parametrize("change", [{"heigth": 8}, {"height": ...}])
+@pytest.mark.xfail(strict=True, raises=TypeError, reason="prepare promises a ConfigError for options that do not fit")
+def test_options_that_do_not_fit_are_named(change):
+    options = {key: value for key, value in (IMAGE | change).items() if value is not ...}
+    with pytest.raises(ConfigError, match=next(iter(change))):
+        prepare(options, dataset(np.zeros((1, 1))))
