@@ -1,10 +1,15 @@
-"""Architectures, one file each: a module with ``build(n_classes, **options) -> torch.nn.Module``."""
+"""Architectures, one file each: a module with ``build(n_classes, **options)`` that returns a torch.nn.Module.
+
+A module with ``FRAMEWORK = "sklearn"`` returns a scikit-learn estimator instead. A ``build`` that takes ``input_shape``
+is given the shape of one item as the network receives it.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from serflow.errors import ConfigError
@@ -13,8 +18,29 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def build(model: Mapping[str, Any], n_classes: int) -> nn.Module:
-    """Return a system's network with random weights drawn from torch's global generator.
+def module_of(model: Mapping[str, Any]) -> ModuleType:
+    """Return the module of this package that ``model['module']`` names.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    try:
+        return import_module(f"serflow.models.{model['module']}")
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "model.module", f"there is no model {model['module']!r}", "Name a file of serflow/models."
+        ) from error
+
+
+def framework(model: Mapping[str, Any]) -> str:
+    """Return ``torch`` or ``sklearn``."""
+    return getattr(module_of(model), "FRAMEWORK", "torch")
+
+
+def build(model: Mapping[str, Any], n_classes: int, input_shape: Sequence[int]) -> Any:
+    """Return a system's network with random weights drawn from torch's global generator, or its estimator.
 
     Parameters
     ----------
@@ -23,22 +49,35 @@ def build(model: Mapping[str, Any], n_classes: int) -> nn.Module:
         options.
     n_classes
         Width of the last layer.
+    input_shape
+        Shape of one item, without the batch.
 
     Raises
     ------
     ConfigError
-        If there is no such module, or it does not take an option.
+        If there is no such module, it does not take an option, or one is missing.
     """
     options = {key: value for key, value in model.items() if key not in ("module", "pretrained")}
-    try:
-        function = import_module(f"serflow.models.{model['module']}").build
-    except ModuleNotFoundError as error:
+    function = module_of(model).build
+    parameters = {key: value for key, value in inspect.signature(function).parameters.items() if key != "n_classes"}
+    if parameters.pop("input_shape", None):
+        options["input_shape"] = tuple(input_shape)
+    required = {key for key, parameter in parameters.items() if parameter.default is parameter.empty}
+    given = set(options) - {"input_shape"}
+    for key in sorted((required - given) | (given - set(parameters))):
+        fault = "is missing" if key in required else "is not an option"
         raise ConfigError(
-            "model.module", f"there is no model {model['module']!r}", "Name a file of serflow/models."
-        ) from error
-    allowed = set(inspect.signature(function).parameters) - {"n_classes"}
-    for key in sorted(set(options) - allowed):
-        raise ConfigError(
-            "model", f"{key!r} is not an option of {model['module']}", f"It takes: {', '.join(sorted(allowed))}."
+            "model", f"{key!r} {fault} of {model['module']}", f"It takes: {', '.join(sorted(parameters)) or 'none'}."
         )
     return function(n_classes, **options)
+
+
+def initialise_as_keras(network: nn.Module) -> None:
+    """Draw the weights of convolutions and dense layers as Keras does unless told otherwise: Glorot uniform, bias 0."""
+    from torch import nn
+
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
