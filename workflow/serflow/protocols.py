@@ -25,8 +25,8 @@ Rows = Sequence[Mapping[str, str]]
 
 
 def item_ids(utterance: str, copies: Iterable[str] = ()) -> list[str]:
-    """Return the ids of an utterance's items, the original first: ``["u", "u#noise", "u#pitch"]``."""
-    return [utterance, *(f"{utterance}{COPY_MARK}{copy}" for copy in copies)]
+    """Return the ids of the items of an utterance, itself first, copies sorted: ``["u", "u#noise", "u#pitch"]``."""
+    return [utterance, *(f"{utterance}{COPY_MARK}{copy}" for copy in sorted(copies))]
 
 
 def base_of(item: str) -> str:
