@@ -192,37 +192,37 @@ def published_table(paper: Mapping[str, Any], rows: Sequence[Row], name: str) ->
     return Table(f"{paper['title']}: {name}", columns, lines, notes)
 
 
-def confusion_percent(
-    paper: Mapping[str, Any], entry: Mapping[str, Any], runs: Sequence[Run]
-) -> tuple[np.ndarray, np.ndarray]:
+def confusion_percent(entry: Mapping[str, Any], runs: Sequence[Run]) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Return a published confusion matrix and ours, of the test parts pooled over folds and seeds.
 
     Parameters
     ----------
-    paper
-        The paper file, for its label set of C classes.
     entry
-        One of its ``published_confusion``: `system`, `corpus`, `protocol`, and `rows` in per cent as printed.
+        One of a paper's ``published_confusion``: `system`, `corpus`, `protocol`, and `rows` in per cent as printed.
     runs
         Runs of which those of that system, corpus and protocol count.
 
     Returns
     -------
+    labels
+        The C classes, in the order of the published rows.
     published, ours
         ``(C, C)`` in per cent of the true class (rows); ours is NaN where there is no utterance.
     """
-    labels = paper["labels"]
+    labels = list(entry["rows"])
     published = np.array([[entry["rows"][truth][guess] for guess in labels] for truth in labels], dtype=float)
     mine = [run for run in runs if run.group == (entry["corpus"], entry["system"], entry["protocol"])]
-    counts = pooled_confusion(mine) if mine else np.zeros(published.shape)
+    counts = np.zeros(published.shape)
+    if mine:
+        order = [mine[0].labels.index(label) for label in labels]
+        counts = pooled_confusion(mine)[np.ix_(order, order)]
     totals = counts.sum(axis=1, keepdims=True)
-    return published, np.where(totals > 0, 100 * counts / np.maximum(totals, 1), np.nan)
+    return labels, published, np.where(totals > 0, 100 * counts / np.maximum(totals, 1), np.nan)
 
 
 def confusion_table(paper: Mapping[str, Any], entry: Mapping[str, Any], runs: Sequence[Run]) -> Table:
     """Set a published confusion matrix, ours and their difference one below the other; see `confusion_percent`."""
-    published, ours = confusion_percent(paper, entry, runs)
-    labels = paper["labels"]
+    labels, published, ours = confusion_percent(entry, runs)
     lines = []
     for name, matrix, form in (
         ("published", published, "{:.0f}"),
