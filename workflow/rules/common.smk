@@ -12,6 +12,7 @@ from serflow.config import check_config
 from serflow.corpora import CORPORA, load, members
 from serflow.errors import SerflowError
 from serflow.evaluation.tables import slug, table_stems
+from serflow.figures.published import entries
 from serflow.models.weights import file_name
 from serflow.papers import Papers, Run
 from snakemake.exceptions import WorkflowError
@@ -38,7 +39,7 @@ WILDCARDS = {
     "system": "|".join({run.system for run in RUNS}),
     "protocol": "|".join({run.protocol for run in RUNS}),
     "table": "|".join({stem for paper in PAPERS.papers.values() for stem in table_stems(paper)}),
-    "figure": r"figure_\w+",
+    "figure": r"\w+",
     "weights": r"[\w-]+",
     "seed": r"\d+",
     "fold": r"\d+",
@@ -86,9 +87,15 @@ def manifests_of(wildcards):
 
 
 def features_of(wildcards):
-    """The feature caches of a system's recipe, one per member corpus."""
-    recipe = system_of(wildcards)["recipe"]
+    """The feature caches of a system under a protocol, one per member corpus."""
+    recipe, _ = PAPERS.recipe_of(wildcards.paper, wildcards.system, wildcards.protocol)
     return [f"<results>/features/{corpus}/{recipe}" for corpus in members(wildcards.corpus)]
+
+
+def model_of(wildcards):
+    """The source of a system's model: a module of the package, or the user's own file."""
+    name = system_of(wildcards)["model"]["module"]
+    return name if name.endswith(".py") else code(f"models/{name}.py")
 
 
 def weights_of(wildcards):
@@ -123,7 +130,58 @@ def first_run(paper):
 def features_of_run(paper):
     """The feature cache of `first_run`."""
     run = next(PAPERS.runs(paper))
-    return f"<results>/features/{members(run.corpus)[0]}/{PAPERS.papers[paper]['systems'][run.system]['recipe']}"
+    recipe, _ = PAPERS.recipe_of(paper, run.system, run.protocol)
+    return f"<results>/features/{members(run.corpus)[0]}/{recipe}"
+
+
+def published_figures(paper):
+    """The figures and confusion matrices that a paper prints and that can be drawn anew: file stem -> entry."""
+    return {stem: entry for stem, entry in entries(PAPERS.papers[paper]).items() if can_draw(paper, entry)}
+
+
+def can_draw(paper, entry):
+    """Whether there will be what a published figure shows: its corpora, and where it shows runs, each of them."""
+    corpora = entry.get("corpora") or [entry["corpus"]]
+    wanted = [{"corpus": corpus, "system": system} for corpus in corpora for system in systems_of_figure(entry)]
+    configured = all(corpus in PAPERS.corpora(paper) for corpus in corpora)
+    return configured and all(selected(paper, protocol=entry["protocol"], **runs) for runs in wanted)
+
+
+def systems_of_figure(entry):
+    """The systems whose runs a published figure shows."""
+    return entry.get("systems") or ([entry["system"]] if "system" in entry else [])
+
+
+def figure_inputs(wildcards):
+    """What a published figure is drawn from, by the options of `serflow figure`."""
+    entry = published_figures(wildcards.paper)[wildcards.published]
+    if systems := systems_of_figure(entry):
+        corpora = entry.get("corpora") or [entry["corpus"]]
+        found = [
+            runs_of(wildcards.paper, corpus=corpus, system=system, protocol=entry["protocol"])
+            for corpus in corpora
+            for system in systems
+        ]
+        return {"runs": sum(found, [])}
+    corpora = list(members(entry["corpus"]))
+    if "recipe" in entry:
+        features = f"<results>/features/{corpora[0]}/{entry['recipe']}"
+        return {"manifests": [f"<results>/manifests/{corpora[0]}.csv"], "features": features}
+    manifests = {"manifests": [f"<results>/manifests/{corpus}.csv" for corpus in corpora]}
+    return manifests | ({"roots": list(map(tree, corpora))} if entry["kind"] == "waveforms" else {})
+
+
+def figure_options(wildcards, input):
+    """The options of `serflow figure` for its inputs."""
+    options = []
+    for key, paths in input.items():
+        if key in ("manifests", "roots"):
+            options += [f"--{key}", *paths]
+        elif key == "features":
+            options += ["--features", f"{paths}/features.zarr"]
+        elif key == "runs":
+            options += ["--runs", *folders(paths)]
+    return options
 
 
 def corpora_of_paper(paper):
@@ -160,7 +218,7 @@ def paper_file(paper):
 
 def config_of(paper):
     """The part of the configuration that decides what a paper's tables and figures say."""
-    keys = ("corpora", "seeds", "protocols", "folds", "pretrained")
+    keys = ("corpora", "allow_partial", "seeds", "systems", "protocols", "folds", "pretrained")
     overrides = {name: part for name, part in CONFIG["overrides"].items() if name == paper}
     return {
         "papers": [paper],
@@ -178,23 +236,33 @@ def tables_of(paper):
 def figures_of(paper):
     """The figures of a paper, as png and svg."""
     runs = list(PAPERS.runs(paper))
-    stems = [
-        "comparison",
-        *map(figure_stem, PAPERS.papers[paper].get("published_posteriors", [])),
-    ]
-    stems += dict.fromkeys(f"{run.corpus}/{run.system}/curves" for run in runs)
+    stems = ["comparison", *posterior_figures(paper), *published_figures(paper)]
+    trained = [run for run in runs if "training" in PAPERS.papers[paper]["systems"][run.system]]
+    stems += dict.fromkeys(f"{run.corpus}/{run.system}/curves" for run in trained)
     stems += dict.fromkeys(f"{run.corpus}/{run.system}/{run.protocol}/confusion" for run in runs)
     return [f"<results>/figures/{paper}/{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")]
 
 
-def figure_stem(entry):
-    """The file name of a published figure: "Figure 2" becomes figure_2."""
-    return slug(entry["figure"])
+def posterior_figures(paper):
+    """The file stems of a paper's figures of recognised recordings: "Figure 2" becomes figure_2."""
+    return [slug(entry["figure"]) for entry in PAPERS.papers[paper].get("published_posteriors", [])]
 
 
 def targets_of(paper):
     """All that a paper's reproduction makes."""
     return [*tables_of(paper), *figures_of(paper), f"<results>/tracking/{paper}.json"]
+
+
+def overview():
+    """The tables and the figure over all papers."""
+    if not PAPERS.active():
+        return []
+    tables = [
+        f"<results>/tables/{stem}.{suffix}"
+        for stem in ("comparison", "costs")
+        for suffix in ("csv", "md", "tex", "html")
+    ]
+    return tables + [f"<results>/figures/comparison.{suffix}" for suffix in ("png", "svg")]
 
 
 def tracking_uri():
