@@ -8,11 +8,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir, "workflow")))
 
+from serflow import targets
 from serflow.config import check_config
 from serflow.corpora import CORPORA, load, members
 from serflow.errors import SerflowError
-from serflow.evaluation.tables import slug, table_stems
-from serflow.figures.published import entries
 from serflow.models.weights import file_name
 from serflow.papers import Papers, Run
 from snakemake.exceptions import WorkflowError
@@ -38,7 +37,9 @@ WILDCARDS = {
     "recipe": "|".join(PAPERS.recipes),
     "system": "|".join({run.system for run in RUNS}),
     "protocol": "|".join({run.protocol for run in RUNS}),
-    "table": "|".join({stem for paper in PAPERS.papers.values() for stem in table_stems(paper)}),
+    "table": "|".join(
+        {stem.split("/")[1] for paper in PAPERS.papers for stem in targets.tables(PAPERS, paper)} - {"data"}
+    ),
     "figure": r"\w+",
     "weights": r"[\w-]+",
     "seed": r"\d+",
@@ -134,39 +135,19 @@ def features_of_run(paper):
     return f"<results>/features/{members(run.corpus)[0]}/{recipe}"
 
 
-def published_figures(paper):
-    """The figures and confusion matrices that a paper prints and that can be drawn anew: file stem -> entry."""
-    return {stem: entry for stem, entry in entries(PAPERS.papers[paper]).items() if can_draw(paper, entry)}
-
-
-def can_draw(paper, entry):
-    """Whether there will be what a published figure shows: its corpora, and where it shows runs, each of them."""
-    corpora = entry.get("corpora") or [entry["corpus"]]
-    wanted = [{"corpus": corpus, "system": system} for corpus in corpora for system in systems_of_figure(entry)]
-    configured = all(corpus in PAPERS.corpora(paper) for corpus in corpora)
-    return configured and all(selected(paper, protocol=entry["protocol"], **runs) for runs in wanted)
-
-
-def systems_of_figure(entry):
-    """The systems whose runs a published figure shows."""
-    return entry.get("systems") or ([entry["system"]] if "system" in entry else [])
-
-
 def figure_inputs(wildcards):
     """What a published figure is drawn from, by the options of `serflow figure`."""
-    entry = published_figures(wildcards.paper)[wildcards.published]
-    if systems := systems_of_figure(entry):
-        corpora = entry.get("corpora") or [entry["corpus"]]
-        found = [
-            runs_of(wildcards.paper, corpus=corpus, system=system, protocol=entry["protocol"])
-            for corpus in corpora
-            for system in systems
-        ]
-        return {"runs": sum(found, [])}
+    entry = targets.published_figures(PAPERS, wildcards.paper)[wildcards.published]
+    runs = targets.runs_of_figure(PAPERS, wildcards.paper, entry)
+    if runs:
+        return {"runs": [f"<results>/runs/{run.path}/run.json" for run in runs]}
     corpora = list(members(entry["corpus"]))
     if "recipe" in entry:
         features = f"<results>/features/{corpora[0]}/{entry['recipe']}"
-        return {"manifests": [f"<results>/manifests/{corpora[0]}.csv"], "features": features}
+        return {
+            "manifests": [f"<results>/manifests/{corpora[0]}.csv"],
+            "features": features,
+        }
     manifests = {"manifests": [f"<results>/manifests/{corpus}.csv" for corpus in corpora]}
     return manifests | ({"roots": list(map(tree, corpora))} if entry["kind"] == "waveforms" else {})
 
@@ -217,8 +198,8 @@ def paper_file(paper):
 
 
 def config_of(paper):
-    """The part of the configuration that decides what a paper's tables and figures say."""
-    keys = ("corpora", "allow_partial", "seeds", "systems", "protocols", "folds", "pretrained")
+    """The part of the configuration that a paper's record depends on."""
+    keys = ("corpora", "allow_partial", "pretrained")
     overrides = {name: part for name, part in CONFIG["overrides"].items() if name == paper}
     return {
         "papers": [paper],
@@ -229,23 +210,22 @@ def config_of(paper):
 
 def tables_of(paper):
     """The tables of a paper, in all formats."""
-    stems = ["data", *table_stems(PAPERS.papers[paper])]
-    return [f"<results>/tables/{paper}/{stem}.{suffix}" for stem in stems for suffix in ("csv", "md", "tex", "html")]
+    return tables(targets.tables(PAPERS, paper))
 
 
 def figures_of(paper):
     """The figures of a paper, as png and svg."""
-    runs = list(PAPERS.runs(paper))
-    stems = ["comparison", *posterior_figures(paper), *published_figures(paper)]
-    trained = [run for run in runs if "training" in PAPERS.papers[paper]["systems"][run.system]]
-    stems += dict.fromkeys(f"{run.corpus}/{run.system}/curves" for run in trained)
-    stems += dict.fromkeys(f"{run.corpus}/{run.system}/{run.protocol}/confusion" for run in runs)
-    return [f"<results>/figures/{paper}/{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")]
+    return figures(targets.figures(PAPERS, paper))
 
 
-def posterior_figures(paper):
-    """The file stems of a paper's figures of recognised recordings: "Figure 2" becomes figure_2."""
-    return [slug(entry["figure"]) for entry in PAPERS.papers[paper].get("published_posteriors", [])]
+def tables(stems):
+    """Tables in all formats."""
+    return [f"<results>/tables/{stem}.{suffix}" for stem in stems for suffix in ("csv", "md", "tex", "html")]
+
+
+def figures(stems):
+    """Figures as png and svg."""
+    return [f"<results>/figures/{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")]
 
 
 def targets_of(paper):
@@ -254,15 +234,17 @@ def targets_of(paper):
 
 
 def overview():
-    """The tables and the figure over all papers."""
-    if not PAPERS.active():
-        return []
-    tables = [
-        f"<results>/tables/{stem}.{suffix}"
-        for stem in ("comparison", "costs")
-        for suffix in ("csv", "md", "tex", "html")
-    ]
-    return tables + [f"<results>/figures/comparison.{suffix}" for suffix in ("png", "svg")]
+    """The tables and figures over all papers."""
+    return [*tables(targets.TABLES), *figures(targets.FIGURES)] if PAPERS.active() else []
+
+
+def stems_of(find):
+    """The papers that have figures of one kind and the figures' stems, as wildcard constraints."""
+    found = {paper: list(find(PAPERS, paper)) for paper in PAPERS.papers}
+    return (
+        "|".join(paper for paper, stems in found.items() if stems) or "none",
+        "|".join({stem for stems in found.values() for stem in stems}) or "none",
+    )
 
 
 def tracking_uri():

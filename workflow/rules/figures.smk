@@ -116,8 +116,8 @@ rule figure_published:
     benchmark:
         "<results>/benchmarks/figure_published/{paper}/{published}.tsv"
     wildcard_constraints:
-        published="|".join({stem for paper in PAPERS.papers for stem in published_figures(paper)}) or "none",
-        paper="|".join(paper for paper in PAPERS.papers if published_figures(paper)) or "none",
+        paper=stems_of(targets.published_figures)[0],
+        published=stems_of(targets.published_figures)[1],
     conda:
         "../../envs/serflow.yaml"
     params:
@@ -177,8 +177,8 @@ rule figure_recognition:
     benchmark:
         "<results>/benchmarks/figure_recognition/{paper}/{figure}.tsv"
     wildcard_constraints:
-        figure="|".join({stem for paper in PAPERS.papers for stem in posterior_figures(paper)}) or "none",
-        paper="|".join(paper for paper in PAPERS.papers if posterior_figures(paper)) or "none",
+        paper=stems_of(targets.recognition_figures)[0],
+        figure=stems_of(targets.recognition_figures)[1],
     conda:
         "../../envs/serflow.yaml"
     params:
