@@ -80,7 +80,9 @@ def _count(values: Any) -> str:
     counts: dict[str, int] = {}
     for value in values:
         counts[value] = counts.get(value, 0) + 1
-    return ", ".join(value if len(counts) == 1 else f"{value} ({n} runs)" for value, n in sorted(counts.items()))
+    return ", ".join(
+        value if len(counts) == 1 else f"{value} ({n} run{'s' * (n > 1)})" for value, n in sorted(counts.items())
+    )
 
 
 def _demote(markdown: str) -> str:

@@ -69,7 +69,7 @@ def confusion_difference(published: np.ndarray, ours: np.ndarray, labels: Sequen
         Title.
     """
     with style():
-        figure = new_figure(16, 6.4)
+        figure = new_figure(16, 5.9)
         grid = figure.subplots(1, 3, sharey=True)
         difference = ours - published
         bound = max(25.0, float(np.nanmax(np.abs(difference), initial=0.0)))
