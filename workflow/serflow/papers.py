@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serflow.config import read_schema, validate
+from serflow.config import overlay, read_schema, validate
 from serflow.corpora import load, members
 from serflow.errors import ConfigError
 from serflow.features import transform
@@ -18,6 +18,8 @@ from serflow.protocols import count_folds
 PAPERS = Path(__file__).parents[1] / "papers"
 #: Which list of ``seeds`` in config.yaml a kind of protocol takes.
 SEEDS = {"random": "random", "speakers": "grouped", "augmented": "random"}
+#: Where a paper as run departs from its file: the path of keys, and a sentence.
+Deviation = tuple[tuple[str, ...], str]
 #: The keys of an entry of ``figures`` that hold names, and the key of the paper file that defines them.
 FIGURE_NAMES = {
     **{"recipe": "recipes", "systems": "systems", "protocol": "protocols", "corpus": "corpora", "corpora": "corpora"},
@@ -265,7 +267,7 @@ def _check_protocol(protocol: Mapping[str, Any], where: str) -> None:
 
 def apply_overrides(paper: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a paper with config.yaml's ``overrides`` and ``pretrained`` laid over it."""
-    result = _overlay(paper, config["overrides"].get(paper["paper"], {}))
+    result = overlay(paper, config["overrides"].get(paper["paper"], {}))
     for system in result["systems"].values():
         if system["model"].get("pretrained") == "imagenet":
             system["model"]["pretrained"] = config["pretrained"]
@@ -273,12 +275,12 @@ def apply_overrides(paper: Mapping[str, Any], config: Mapping[str, Any]) -> dict
     return result
 
 
-def find_deviations(original: Mapping[str, Any], effective: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+def find_deviations(original: Mapping[str, Any], effective: Mapping[str, Any]) -> list[Deviation]:
     """Return where a paper as run differs from its file: (path of keys, sentence)."""
     before, after = dict(_leaves(original, ())), dict(_leaves(effective, ()))
     changed = [path for path in sorted(before.keys() | after.keys()) if before.get(path) != after.get(path)]
     added = [name for name in effective["systems"] if name not in original["systems"]]
-    result = [(("systems", name), f"system {name}: not in the paper") for name in added]
+    result: list[Deviation] = [(("systems", name), f"system {name}: not in the paper") for name in added]
     for path in changed:
         if path[0] == "systems" and path[1] in added:
             continue
@@ -289,7 +291,7 @@ def find_deviations(original: Mapping[str, Any], effective: Mapping[str, Any]) -
 
 def take_partial(
     paper: Mapping[str, Any], source: Callable[[str], str | None]
-) -> tuple[dict[str, Any], list[tuple[tuple[str, ...], str]]]:
+) -> tuple[dict[str, Any], list[Deviation]]:
     """Put what is configured of each union of corpora in its place, as ``allow_partial`` asks.
 
     Returns
@@ -298,7 +300,7 @@ def take_partial(
         The paper, what names the union naming what is run in its place, and the deviations.
         A union stays as it is if none of its members is configured, or what is left of it is a corpus of the paper.
     """
-    result, deviations = copy.deepcopy(dict(paper)), []
+    result, deviations = copy.deepcopy(dict(paper)), list[Deviation]()
     for corpus in paper["corpora"]:
         taken = "+".join(name for name in members(corpus) if source(name))
         if not taken or taken in result["corpora"]:
@@ -312,14 +314,6 @@ def take_partial(
                     entry["corpora"][entry["corpora"].index(corpus)] = taken
         deviations.append((("corpora", taken), f"corpus: {taken} alone instead of {corpus}"))
     return result, deviations
-
-
-def _overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    result = copy.deepcopy(dict(base))
-    for key, value in changes.items():
-        nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-        result[key] = _overlay(result[key], value) if nested else copy.deepcopy(value)
-    return result
 
 
 def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from serflow.corpora import members
 from serflow.evaluation.tables import slug, table_stems
 from serflow.figures.published import entries
 from serflow.papers import Papers, Run
@@ -61,3 +62,16 @@ def _has_sources(papers: Papers, paper: str, entry: Mapping[str, Any]) -> bool:
     shown = {(run.corpus, run.system) for run in runs_of_figure(papers, paper, entry)}
     configured = set(corpora) <= set(papers.corpora(paper))
     return configured and all((corpus, system) in shown for corpus in corpora for system in systems)
+
+
+def caches(papers: Papers) -> list[tuple[str, str]]:
+    """Return the feature caches that runs and figures read: (corpus, recipe)."""
+    found: dict[tuple[str, str], None] = {}
+    for paper in papers.active():
+        for run in papers.runs(paper):
+            recipe, _ = papers.recipe_of(paper, run.system, run.protocol)
+            found |= dict.fromkeys((corpus, recipe) for corpus in members(run.corpus))
+        for entry in published_figures(papers, paper).values():
+            if "recipe" in entry:
+                found[members(entry["corpus"])[0], entry["recipe"]] = None
+    return list(found)
