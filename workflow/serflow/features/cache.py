@@ -8,6 +8,7 @@ name.
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import shutil
@@ -33,16 +34,18 @@ CHUNK_BYTES = 1 << 20
 FLUSH_BYTES = 32 << 20
 #: Utterances per task of a worker: enough to hide a task's cost, few enough to balance and to show progress.
 BATCH = 16
+REBUILD = "Delete the store and build it again with `serflow features` or snakemake."
 
 
 @dataclass(frozen=True)
 class Features:
-    """A cache in memory: the arrays of a store (see above) and the names of the recipe's copies."""
+    """A cache in memory: the arrays of a store (see above), the frames' SHA-256 and the names of its copies."""
 
     frames: np.ndarray
     offsets: np.ndarray
     utterance: np.ndarray
     copy: np.ndarray
+    sha256: str
     copies: tuple[str, ...]
 
     def names(self, manifest: Sequence[Mapping[str, str]]) -> list[str]:
@@ -96,14 +99,15 @@ def build(
     store.parent.mkdir(parents=True, exist_ok=True)
     try:
         group = zarr.create_group(partial, overwrite=True)
-        lengths = _write_frames(group, _compute(recipe, manifest, root, workers))
+        lengths, sha256 = _write_frames(group, _compute(recipe, manifest, root, workers))
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         group.create_array("offsets", data=offsets)
         per_utterance = 1 + len(recipe.get("copies", {}))
         row, copy = np.divmod(np.arange(len(manifest) * per_utterance, dtype=np.int64), per_utterance)
         group.create_array("utterance", data=row)
         group.create_array("copy", data=copy)
-        group.attrs.update(key)  # last: a store without its key is never taken for a whole one
+        # Last: a store without its key is never taken for a whole one.
+        group.attrs.update({**key, "sha256": sha256})
         _validate(partial, key, len(row))
         shutil.rmtree(store, ignore_errors=True)
         partial.rename(store)
@@ -117,42 +121,48 @@ def load(store: Path, recipe: Mapping[str, Any], manifest: Sequence[Mapping[str,
     Raises
     ------
     CacheError
-        If the store is missing, incomplete, or was made from another recipe, other audio or other code.
+        If the store is missing, incomplete or damaged, or was made from another recipe, other audio or other code.
     """
-    key = cache_key(recipe, manifest)
     copies = tuple(sorted(recipe.get("copies", {})))
-    group = _validate(store, key, len(manifest) * (1 + len(copies)))
-    arrays = {name: np.asarray(group[name][:]) for name in ("frames", "offsets", "utterance", "copy")}
-    return Features(**arrays, copies=copies)
+    group = _validate(store, cache_key(recipe, manifest), len(manifest) * (1 + len(copies)))
+    try:
+        arrays = {name: np.asarray(group[name][:]) for name in ("frames", "offsets", "utterance", "copy")}
+    except (OSError, ValueError) as error:
+        raise CacheError(store, f"cannot be read ({error})", REBUILD) from error
+    sha256 = hashlib.sha256(arrays["frames"].data).hexdigest()
+    if sha256 != group.attrs.get("sha256"):  # zarr takes zeros for a chunk that is lost
+        raise CacheError(store, "holds other frames than were written: it is damaged", REBUILD)
+    return Features(**arrays, sha256=sha256, copies=copies)
 
 
 def _validate(store: Path, key: Mapping[str, Any], n_items: int) -> Any:
     """Return the store's group after checking its key and its arrays' lengths."""
     import zarr
 
-    remedy = "Delete the store and build it again with `serflow features` or snakemake."
     try:
         group: Any = zarr.open_group(store, mode="r")
         offsets, frames = group["offsets"][:], group["frames"]
     except (FileNotFoundError, KeyError, ValueError) as error:
-        raise CacheError(store, f"is no complete feature cache ({error})", remedy) from error
+        raise CacheError(store, f"is no complete feature cache ({error})", REBUILD) from error
     for part, expected in key.items():
         if group.attrs.get(part) != expected:
             raise CacheError(
-                store, f"was made from another {part}: {group.attrs.get(part)} instead of {expected}", remedy
+                store, f"was made from another {part}: {group.attrs.get(part)} instead of {expected}", REBUILD
             )
     if len(offsets) != n_items + 1 or offsets[-1] != frames.shape[0] or (np.diff(offsets) <= 0).any():
-        raise CacheError(store, f"holds {len(offsets) - 1} items, expected {n_items} with frames each", remedy)
+        raise CacheError(store, f"holds {len(offsets) - 1} items, expected {n_items} with frames each", REBUILD)
     return group
 
 
-def _write_frames(group: Any, items: Iterator[np.ndarray]) -> list[int]:
-    """Append items to the array `frames` in whole chunks as they come; return their lengths in frames."""
+def _write_frames(group: Any, items: Iterator[np.ndarray]) -> tuple[list[int], str]:
+    """Append items to the array `frames` in whole chunks as they come; return their lengths and the frames' SHA-256."""
     lengths: list[int] = []
+    sha256 = hashlib.sha256()
     pending: list[np.ndarray] = []
     array, rows = None, 0
     for item in items:
         lengths.append(len(item))
+        sha256.update(np.ascontiguousarray(item).data)
         pending.append(item)
         if array is None:
             rows = max(1, CHUNK_BYTES // (item.shape[1] * item.itemsize))
@@ -163,7 +173,7 @@ def _write_frames(group: Any, items: Iterator[np.ndarray]) -> list[int]:
             pending = _flush(array, pending, rows)
     if array is not None:
         _flush(array, pending, 1)
-    return lengths
+    return lengths, sha256.hexdigest()
 
 
 def _flush(array: Any, pending: list[np.ndarray], multiple: int) -> list[np.ndarray]:
@@ -215,17 +225,21 @@ def _one_thread() -> None:
 
 
 def _compute_batch(recipe: Mapping[str, Any], utterances: Sequence[tuple[str, Path]]) -> list[np.ndarray]:
+    from librosa import ParameterError
+
     from serflow.features.audio import read_signal
 
     function = transform(recipe)
     rate, copies = recipe["sample_rate"], recipe.get("copies", {})
     items = []
     for name, path in utterances:
-        for signal in make_items(read_signal(path, rate), rate, name, copies):
-            frames = function(signal)
-            if not np.isfinite(frames).all():
-                raise CorpusError(
-                    path, "gives features that are not finite", "Listen to the file; replace it from the archive."
-                )
-            items.append(frames)
+        try:
+            frames = [function(signal) for signal in make_items(read_signal(path, rate), rate, name, copies)]
+        except ParameterError as error:
+            raise CacheError("recipe", f"librosa refuses its parameters: {error}", "Correct them.") from error
+        if not all(np.isfinite(item).all() for item in frames):
+            raise CorpusError(
+                path, "gives features that are not finite", "Listen to the file; replace it from the archive."
+            )
+        items.extend(frames)
     return items

@@ -27,11 +27,13 @@ def module_of(model: Mapping[str, Any]) -> ModuleType:
         If there is none.
     """
     try:
-        return import_module(f"serflow.models.{model['module']}")
-    except ModuleNotFoundError as error:
+        module = import_module(f"serflow.models.{model['module']}")
+        module.build  # noqa: B018
+    except (ModuleNotFoundError, AttributeError) as error:
         raise ConfigError(
             "model.module", f"there is no model {model['module']!r}", "Name a file of serflow/models."
         ) from error
+    return module
 
 
 def framework(model: Mapping[str, Any]) -> str:
@@ -60,16 +62,14 @@ def build(model: Mapping[str, Any], n_classes: int, input_shape: Sequence[int]) 
     options = {key: value for key, value in model.items() if key not in ("module", "pretrained")}
     function = module_of(model).build
     parameters = {key: value for key, value in inspect.signature(function).parameters.items() if key != "n_classes"}
-    if parameters.pop("input_shape", None):
-        options["input_shape"] = tuple(input_shape)
+    shape = {"input_shape": tuple(input_shape)} if parameters.pop("input_shape", None) else {}
     required = {key for key, parameter in parameters.items() if parameter.default is parameter.empty}
-    given = set(options) - {"input_shape"}
-    for key in sorted((required - given) | (given - set(parameters))):
+    for key in sorted((required - set(options)) | (set(options) - set(parameters))):
         fault = "is missing" if key in required else "is not an option"
         raise ConfigError(
             "model", f"{key!r} {fault} of {model['module']}", f"It takes: {', '.join(sorted(parameters)) or 'none'}."
         )
-    return function(n_classes, **options)
+    return function(n_classes, **options, **shape)
 
 
 def initialise_as_keras(network: nn.Module) -> None:

@@ -65,11 +65,10 @@ def train(
         If the features are of other settings, a part is empty, or training cannot go on.
     """
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
-    data = load_dataset(spec, manifests, stores, split)
+    data, frames = load_dataset(spec, manifests, stores, split)
     say(f"{run_name(spec)}: " + ", ".join(f"{len(data.parts[part])} {part}" for part in PARTS) + " items")
     identity = {key: spec[key] for key in SPEC}
-    inputs = {"split": digest_file(split), "frames": digest_array(data.frames)}
-    inputs["code"] = code_digest(spec["system_config"]["model"])
+    inputs = {"split": digest_file(split), "frames": frames, "code": code_digest(spec["system_config"]["model"])}
     inputs["weights"] = digest_file(weights) if weights else "none"
     if models.framework(spec["system_config"]["model"]) == "sklearn":
         result, computing = _train_estimator(spec, data)
@@ -89,7 +88,6 @@ def train(
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - clock, 1),
-        "training_seconds": round(sum(row["seconds"] for row in result.history), 1),
         "peak_memory_mib": peak_memory_mib(),
     }
     write_run(output, spec["labels"], data, result, record)
@@ -108,6 +106,8 @@ def _train_network(
 ) -> tuple[Fit, dict[str, Any]]:
     """Train a network; return it and what it was computed with. `identity` is what else its checkpoint must match."""
     # torch after the data: a mistake in the data is told within a second
+    import torch
+
     from serflow.models.weights import load as load_weights
     from serflow.training.device import choose_device, choose_precision, device_name, make_deterministic
     from serflow.training.fit import Setup, fit
@@ -116,7 +116,8 @@ def _train_network(
     place = choose_device(device)
     mode = choose_precision(precision, place)
     say(f"device {place} ({device_name(place)}), precision {mode}, {threads} threads")
-    computing = {"device": place.type, "precision": mode, "threads": threads, "versions": versions(NETWORK_LIBRARIES)}
+    libraries = versions(NETWORK_LIBRARIES) | {"torch": str(torch.__version__)}  # with its build, such as +cpu
+    computing = {"device": place.type, "precision": mode, "threads": threads, "versions": libraries}
     system = spec["system_config"]
 
     def build(input_shape: Sequence[int]) -> Any:
@@ -127,7 +128,9 @@ def _train_network(
 
     setup = Setup(place, mode, checkpoint, digest_value([*identity, computing]))
     result = fit(system, data, len(spec["labels"]), spec["seed"], setup, build)
-    return result, {**computing, "device_name": device_name(place), "model_format": "safetensors"}
+    seconds = sum(row["seconds"] for row in result.history)
+    computing |= {"device_name": device_name(place), "model_format": "safetensors"}
+    return result, {**computing, "training_seconds": round(seconds, 1)}
 
 
 def _train_estimator(spec: Mapping[str, Any], data: Dataset) -> tuple[Fit, dict[str, Any]]:
@@ -136,10 +139,11 @@ def _train_estimator(spec: Mapping[str, Any], data: Dataset) -> tuple[Fit, dict[
 
     from serflow.training.classical import fit
 
-    system, n_classes = spec["system_config"], len(spec["labels"])
+    clock, system, n_classes = time.monotonic(), spec["system_config"], len(spec["labels"])
     result = fit(system, data, n_classes, lambda input_shape: models.build(system["model"], n_classes, input_shape))
     computing = {"device": "cpu", "precision": "fp64", "threads": 1, "versions": versions(ESTIMATOR_LIBRARIES)}
-    return result, {**computing, "device_name": platform.processor() or platform.machine(), "model_format": "skops"}
+    computing |= {"device_name": platform.processor() or platform.machine(), "model_format": "skops"}
+    return result, {**computing, "training_seconds": round(time.monotonic() - clock, 1)}
 
 
 def run_name(spec: Mapping[str, Any]) -> str:
@@ -148,10 +152,12 @@ def run_name(spec: Mapping[str, Any]) -> str:
     return f"{place}/seed{spec['seed']}/fold{spec['fold']}"
 
 
-def load_dataset(spec: Mapping[str, Any], manifests: Sequence[Path], stores: Sequence[Path], split: Path) -> Dataset:
+def load_dataset(
+    spec: Mapping[str, Any], manifests: Sequence[Path], stores: Sequence[Path], split: Path
+) -> tuple[Dataset, str]:
     """Read what a run needs into memory: features of all member corpora, labels, and the parts of the run's fold.
 
-    Items outside the fold's three parts (``unused``) are left out.
+    The second value is the digest of all features. Items outside the fold's three parts (``unused``) are left out.
 
     Raises
     ------
@@ -174,6 +180,11 @@ def load_dataset(spec: Mapping[str, Any], manifests: Sequence[Path], stores: Seq
                 split, f"names {name}, which no feature cache has", "Make the split again with `serflow split`."
             )
     emotions = [rows[c][features[c].utterance[n]]["emotion"] for c, n in map(places.__getitem__, chosen)]
+    for name, emotion in zip(chosen, emotions, strict=True):
+        if emotion not in spec["labels"]:
+            fault = f"has {name} in a part, whose emotion {emotion} is not in the label set"
+            raise TrainingError(split, fault, "Make the split again with the run's labels.")
+    labels = [spec["labels"].index(emotion) for emotion in emotions]
     indices = {
         part: np.array([i for i, name in enumerate(chosen) if parts[name] == part], dtype=np.int64) for part in PARTS
     }
@@ -181,8 +192,8 @@ def load_dataset(spec: Mapping[str, Any], manifests: Sequence[Path], stores: Seq
         if not len(indices[part]):
             raise TrainingError(split, f"fold {spec['fold']} has no utterance to {part}", "Check protocol and corpus.")
     frames, offsets = _gather(features, [places[name] for name in chosen])
-    labels = np.array([spec["labels"].index(emotion) for emotion in emotions], dtype=np.int64)
-    return Dataset(frames, offsets, labels, indices, chosen)
+    data = Dataset(frames, offsets, np.array(labels, dtype=np.int64), indices, chosen)
+    return data, digest_value([part.sha256 for part in features])
 
 
 def _gather(features: Sequence[Features], places: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -230,15 +241,8 @@ def save_model(model: Any, model_format: str, path: Path) -> None:
     save_file({key: value.contiguous().cpu() for key, value in model.state_dict().items()}, path)
 
 
-def digest_array(array: np.ndarray) -> str:
-    """Return the SHA-256 of an array's bytes."""
-    import hashlib
-
-    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
-
-
 def code_digest(model: Mapping[str, Any]) -> str:
-    """Return the SHA-256 over the sources that decide a run's numbers: training, and the models' its own."""
+    """Return the SHA-256 over the sources that decide a run's numbers: training, and the model's own."""
     package = Path(__file__).parents[1]
     own = Path(str(models.module_of(model).__file__))
     sources = [

@@ -82,8 +82,7 @@ def freeze(network: nn.Module, frozen: bool) -> None:
     """Freeze all of a network but its head, its last child, and batch normalisation (as fastai does); or thaw it."""
     from torch import nn
 
-    *body, _ = network.children()
-    for part in body:
+    for part in list(network.children())[:-1]:
         for layer in part.modules():
             if not isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
                 for parameter in layer.parameters(recurse=False):
