@@ -193,8 +193,9 @@ def test_stacked_counts_of_the_corpora_add_up_to_the_printed_totals():
 @given(st.lists(st.lists(st.none() | st.integers(0, 1000), min_size=4, max_size=4), min_size=1, max_size=4))
 def test_numbers_of_a_dumbbell_never_overlap_nor_leave_the_axes(rows):
     with style():
-        figure = new_figure(11 / 3, 1.0 + row_height(4) * len(rows))
-        axes = figure.subplots()
+        figure = new_figure(3.0, row_height(4) * len(rows))
+        figure.set_layout_engine("none")
+        axes = figure.add_axes((0, 0, 1, 1))  # a panel of the comparison is 3 inches wide
         for y, values in enumerate(rows):
             points = [
                 None if x is None else Point(x / 10, "x", max(0, x / 10 - 5), min(100, x / 10 + 5)) for x in values

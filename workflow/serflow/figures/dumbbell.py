@@ -19,6 +19,8 @@ SPREAD = 0.8
 PITCH = 0.22
 #: Axis limits in per cent: room for a number right of 100.
 LIMITS = (0.0, 118.0)
+#: Per cent that a number takes up left of its point in the narrowest panel.
+ROOM = 20.0
 JOIN = "#8c8c8c"
 
 
@@ -68,8 +70,10 @@ def draw(axes: Axes, points: Sequence[Point | None], y: float) -> None:
 
 def _number(axes: Axes, point: Point, height: float, neighbours: Sequence[float]) -> None:
     """Print a value beside its interval, at its own height, on the side that the lines to its neighbours leave free."""
-    right = not neighbours or point.value >= np.mean(neighbours) or point.value < 16
-    edge = max(point.value, point.high or 0.0) if right else min(point.value, 100.0 if point.low is None else point.low)
+    low = point.value if point.low is None else min(point.value, point.low)
+    high = point.value if point.high is None else max(point.value, point.high)
+    right = not neighbours or point.value >= np.mean(neighbours) or low < ROOM
+    edge = high if right else low
     axes.annotate(
         f"{point.value:.1f}",
         (edge, height),
