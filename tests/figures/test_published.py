@@ -54,6 +54,13 @@ def texts_of(path):
     return ["".join(node.itertext()) for node in nodes]
 
 
+def assert_whole(path):
+    """Nothing is cut off: there is no ink at the picture's edge."""
+    pixels = imread(path)[..., :3]
+    for edge in (pixels[:2], pixels[-2:], pixels[:, :2], pixels[:, -2:]):
+        assert (edge == 1).all(), f"ink at the edge of {path.name}"
+
+
 @pytest.fixture
 def corpus(tmp_path):
     """Two speakers with two recordings each of a pure tone of 1 kHz; the second speaker alone has a calm one."""
@@ -137,9 +144,7 @@ def test_every_figure_of_a_paper_is_drawn_whole_and_says_which_it_is(sources, tm
         title = " ".join(texts_of(tmp_path / f"{name}.svg"))
         assert entries(PAPER)[name]["figure"] in title
         assert "SYNTHETIC" in title
-        pixels = imread(tmp_path / f"{name}.png")[..., :3]
-        for edge in (pixels[:2], pixels[-2:], pixels[:, :2], pixels[:, -2:]):
-            assert (edge == 1).all(), f"ink at the edge of {name}"
+        assert_whole(tmp_path / f"{name}.png")
 
 
 @pytest.mark.parametrize(
@@ -236,6 +241,7 @@ def test_the_picture_of_all_papers_has_a_row_per_system_with_its_values_and_verd
     for expected in ("not reproduced", "SAVEE", "toypaper on savee, UA (test)", "ours, speaker-independent"):
         assert expected in whole
     assert "SYNTHETIC" not in whole
+    assert_whole(tmp_path / "figure.png")
     assert "SYNTHETIC" in overview([overview_row(synthetic="1")])._suptitle.get_text()
 
 

@@ -34,7 +34,7 @@ def overview(rows: Sequence[Row]) -> Figure:
     """
     lines = list({(row["paper"], row["corpus"], row["system"]): row for row in reversed(rows)}.values())[::-1]
     with style():
-        figure = new_figure(11, 1.9 + row_height(len(_KINDS) + 1) * max(1, len(lines)))
+        figure = new_figure(11, 2.1 + row_height(len(_KINDS) + 1) * max(1, len(lines)))
         axes = figure.subplots()
         for y, row in enumerate(lines):
             if row["chance_uniform"]:
@@ -63,7 +63,7 @@ def _title(rows: Sequence[Row]) -> str:
     synthetic = any(row["synthetic"] != "0" for row in rows)
     title = "Published and reproduced" + (": SYNTHETIC demo corpora, nothing about speech" if synthetic else "")
     parts = "published and ours: part as named; speaker-independent and leak: test part"
-    return f"{title}\n{parts}; bars: 95 % bootstrap intervals over speakers, none where speakers are too few"
+    return f"{title}\n{parts}\nbars: 95 % bootstrap intervals over speakers, none where speakers are too few"
 
 
 def _point(row: Row, kind: str) -> Point | None:
