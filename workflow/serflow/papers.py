@@ -75,6 +75,15 @@ class Papers:
                 self.deviations[name] += found
         for key in ("systems", "protocols"):
             _check_names(key, config[key] or [], {name for paper in self.papers.values() for name in paper[key]})
+        n_folds = max(
+            self.n_folds(n, c, p)
+            for n, paper in self.papers.items()
+            for c in paper["corpora"]
+            for p in paper["protocols"]
+        )
+        if config["folds"] and max(config["folds"]) >= n_folds:
+            fault = f"{max(config['folds'])} is a fold of no protocol"
+            raise ConfigError("config.yaml: folds", fault, f"Allowed: 0 to {n_folds - 1}.")
         self.recipes = self._merge_recipes()
 
     def source(self, corpus: str) -> str | None:
@@ -115,15 +124,12 @@ class Papers:
         return f"{name}_{protocol}", {**recipe, "copies": rules["copies"]}
 
     def folds(self, paper: str, corpus: str, protocol: str) -> list[int]:
-        """Return the folds to run."""
+        """Return the folds to run: of those that config.yaml asks for, all that the corpus has."""
         n_folds = self.n_folds(paper, corpus, protocol)
         wanted = self.config["folds"]
         if wanted is None or n_folds == 1:
             return list(range(n_folds))
-        if max(wanted) >= n_folds:
-            fault = f"{max(wanted)} is no fold of {paper}/{corpus}/{protocol}"
-            raise ConfigError("config.yaml: folds", fault, f"Allowed: 0 to {n_folds - 1}.")
-        return list(wanted)
+        return [fold for fold in wanted if fold < n_folds]
 
     def n_folds(self, paper: str, corpus: str, protocol: str) -> int:
         """Return the number of folds that a protocol has on a corpus."""

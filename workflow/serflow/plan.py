@@ -116,7 +116,7 @@ def load_of(papers: Papers, paper: str, system: str, recorded: Sequence[Mapping[
     hours, measured = None, "unknown"
     if cost:
         per_item, other = float(cost["epoch_seconds"]) / 1000, float(cost["other_seconds"])
-        hours = sum(other + epochs * per_item * n_training(papers, run) for run in runs) / 3600
+        hours = sum(other + max(epochs, 1) * per_item * n_training(papers, run) for run in runs) / 3600
         measured = f"{cost['device_name']}, {cost['precision']}, {cost['threads']} threads, {cost['date']}"
     size = 2 * 4 * n_parameters(papers, runs[0]) * len(runs)
     return Load(paper, system, len(runs), epochs, hours, measured, size)

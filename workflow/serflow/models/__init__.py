@@ -9,6 +9,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -19,20 +21,30 @@ if TYPE_CHECKING:
 
 
 def module_of(model: Mapping[str, Any]) -> ModuleType:
-    """Return the module of this package that ``model['module']`` names.
+    """Return the module that ``model['module']`` names: one of this package, or a user's own file ending in ``.py``.
 
     Raises
     ------
     ConfigError
-        If there is none.
+        If there is none, or it has no ``build``.
     """
+    name = model["module"]
     try:
-        module = import_module(f"serflow.models.{model['module']}")
+        module = _load_file(name) if name.endswith(".py") else import_module(f"serflow.models.{name}")
         module.build  # noqa: B018
-    except (ModuleNotFoundError, AttributeError) as error:
-        raise ConfigError(
-            "model.module", f"there is no model {model['module']!r}", "Name a file of serflow/models."
-        ) from error
+    except (ModuleNotFoundError, FileNotFoundError, AttributeError) as error:
+        fault = f"there is no model {name!r} ({error})"
+        raise ConfigError("model.module", fault, "Name a file of serflow/models, or the path of your own.") from error
+    return module
+
+
+def _load_file(path: str) -> ModuleType:
+    """Return the module that a file holds; the path is relative to the working directory, as all in config.yaml."""
+    spec = spec_from_file_location(Path(path).stem, path)
+    assert spec is not None, path  # noqa: S101 (a .py file has a loader)
+    assert spec.loader is not None, path  # noqa: S101
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
     return module
 
 
