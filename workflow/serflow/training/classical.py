@@ -15,9 +15,9 @@ def fit(system: Mapping[str, Any], data: Dataset, n_classes: int, build: Callabl
     """Fit an estimator to the training part and apply it to every item.
 
     The predicted label is the estimator's own. Posteriors are the softmax of its decision values, one per class: they
-    are not calibrated, and for an SVM, which decides by the votes of its pairs of classes, the largest one is in rare
-    cases (a tie) of another class than the label. (scikit-learn's own probabilities would need a cross-validation, and
-    differ from the label more often.)
+    are not calibrated. An SVM decides by the votes of its pairs of classes; where they tie, for about one item in a
+    hundred, the largest posterior can be another class's than the label. (scikit-learn's own probabilities would need a
+    cross-validation, and differ from the label too.)
 
     Parameters
     ----------
