@@ -123,9 +123,9 @@ rule overview:
             labels={"table": "published and ours"},
         ),
     log:
-        "<results>/logs/overview.log",
+        "<results>/logs/overview/all.log",
     benchmark:
-        "<results>/benchmarks/overview.tsv"
+        "<results>/benchmarks/overview/all.tsv"
     conda:
         "../../envs/serflow.yaml"
     params:
@@ -152,7 +152,9 @@ rule costs:
             labels={"table": "what the reproduction costs"},
         ),
     log:
-        "<results>/logs/costs.log",
+        "<results>/logs/costs/all.log",
+    benchmark:
+        "<results>/benchmarks/costs/all.tsv"
     conda:
         "../../envs/serflow.yaml"
     params:

@@ -143,9 +143,9 @@ rule figure_overview:
             labels={"figure": "published and ours"},
         ),
     log:
-        "<results>/logs/figure_overview.log",
+        "<results>/logs/figure_overview/all.log",
     benchmark:
-        "<results>/benchmarks/figure_overview.tsv"
+        "<results>/benchmarks/figure_overview/all.tsv"
     conda:
         "../../envs/serflow.yaml"
     params:
