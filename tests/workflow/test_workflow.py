@@ -238,7 +238,7 @@ def test_a_misspelt_key_stops_the_dry_run_and_is_named(project, edited):
 def test_a_paper_without_its_corpus_is_left_out_and_named(project, edited):
     edited("test.yaml", "ravdess: {source: demo}", "ravdess: {source: null}")
     output = snakemake(project, "-n", check=False)
-    assert "deepemo is left out: RAVDESS is not configured" in output
+    assert "deepemo on ravdess is left out: RAVDESS is not configured" in output
     assert "corpora.ravdess.source" in output
 
 

@@ -25,7 +25,10 @@ except SerflowError as error:
 for paper in PAPERS.papers:
     for corpus, reason in PAPERS.not_run(paper).items():
         keys = ", ".join(f"corpora.{name}.source" for name in members(corpus) if not PAPERS.source(name))
-        print(f"{paper} is left out: {reason}. To run it, set {keys} (see resources/README.md).", file=sys.stderr)
+        print(
+            f"{paper} on {corpus} is left out: {reason}. To run it, set {keys} (see resources/README.md).",
+            file=sys.stderr,
+        )
 
 CONFIGURED = [corpus for corpus in CORPORA if PAPERS.source(corpus)]
 RUNS = [run for paper in PAPERS.active() for run in PAPERS.runs(paper)]
@@ -38,7 +41,7 @@ WILDCARDS = {
     "system": "|".join({run.system for run in RUNS}),
     "protocol": "|".join({run.protocol for run in RUNS}),
     "table": "|".join(
-        {stem.split("/")[1] for paper in PAPERS.papers for stem in targets.tables(PAPERS, paper)} - {"data"}
+        {Path(stem).name for paper in PAPERS.papers for stem in targets.tables(PAPERS, paper)} - {"data"}
     ),
     "figure": r"\w+",
     "weights": r"[\w-]+",
