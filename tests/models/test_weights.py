@@ -52,9 +52,6 @@ def test_everything_but_the_last_layer_is_copied(tmp_path, imagenet, network, su
     assert not torch.equal(network.conv1.weight, before["conv1.weight"])
 
 
-@pytest.mark.xfail(
-    strict=True, raises=WeightsError, reason="load wants num_batches_tracked, which torch itself fills in"
-)
 def test_weights_without_counts_of_batches_load_as_in_torch(tmp_path, imagenet, network):
     """Files from before torch 0.4.1, torchvision's ResNets among them, have none; torch takes zeros for them."""
     old = {key: value for key, value in imagenet.items() if not key.endswith("num_batches_tracked")}
@@ -118,7 +115,6 @@ def test_a_damaged_or_dangerous_file_is_refused(tmp_path, fault):
     assert not trap.exists()
 
 
-@pytest.mark.xfail(strict=True, reason="torch's message is printed whole: ten lines, and it advises weights_only=False")
 def test_a_dangerous_file_gives_one_sentence(tmp_path):
     torch.save({"conv1.weight": Malicious(tmp_path / "trap")}, tmp_path / "own.pth")
     with pytest.raises(WeightsError) as caught:
@@ -126,9 +122,6 @@ def test_a_dangerous_file_gives_one_sentence(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AttributeError, reason="load takes for granted that the file holds a dict of tensors"
-)
 def test_a_file_of_something_else_is_refused(tmp_path):
     torch.save([1, 2, 3], tmp_path / "own.pth")
     with pytest.raises(WeightsError):
@@ -218,7 +211,6 @@ def test_offline_the_error_names_the_two_other_choices(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.xfail(strict=True, raises=StopIteration, reason="fetch looks the name up without a default")
 def test_an_unknown_name_is_named(tmp_path):
     with pytest.raises(WeightsError, match="resnet19"):
         weights.fetch("resnet19-00000000.pth", tmp_path / "x.pth")

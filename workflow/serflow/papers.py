@@ -159,7 +159,8 @@ def read_paper(path: Path) -> dict[str, Any]:
     try:
         paper = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise ConfigError(path, f"is not valid YAML ({error})", "Correct the file.") from error
+        fault = f"is not valid YAML ({' '.join(str(error).split())})"
+        raise ConfigError(path, fault, "Correct the file.") from error
     check_paper(paper, str(path))
     if paper["paper"] != path.stem:
         raise ConfigError(f"{path}: paper", f"{paper['paper']!r} differs from the file's name", f"Write {path.stem!r}.")
@@ -171,7 +172,10 @@ def check_paper(paper: Mapping[str, Any], where: str) -> None:
     validate(paper, read_schema("paper"), where)
     check_labels(paper["labels"], f"{where}: labels")
     for corpus in paper["corpora"]:
-        members(corpus)
+        try:
+            members(corpus)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: corpora", error.fault, error.remedy) from None
     for name, recipe in paper["recipes"].items():
         transform(recipe, f"{where}: recipes.{name}")
     for name, system in paper["systems"].items():

@@ -7,6 +7,7 @@ other settings can never be read under this recipe's name.
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import shutil
@@ -30,15 +31,20 @@ CHUNK_BYTES = 1 << 20
 FLUSH_BYTES = 32 << 20
 #: Utterances per task of a worker: enough to hide a task's cost, few enough to balance and to show progress.
 BATCH = 16
+REBUILD = "Delete the store and build it again with `serflow features` or snakemake."
 
 
 @dataclass(frozen=True)
 class Features:
-    """A cache in memory: frames (T, bins), offsets (N + 1,) int64 and utterance (N,), the manifest row of each item."""
+    """A cache in memory: frames (T, bins), offsets (N + 1,) int64 and utterance (N,), the manifest row of each item.
+
+    ``sha256`` is of the frames.
+    """
 
     frames: np.ndarray
     offsets: np.ndarray
     utterance: np.ndarray
+    sha256: str
 
 
 def code_digest() -> str:
@@ -86,11 +92,12 @@ def build(
     store.parent.mkdir(parents=True, exist_ok=True)
     try:
         group = zarr.create_group(partial, overwrite=True)
-        lengths = _write_frames(group, _compute(recipe, manifest, root, workers))
+        lengths, sha256 = _write_frames(group, _compute(recipe, manifest, root, workers))
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         group.create_array("offsets", data=offsets)
         group.create_array("utterance", data=np.arange(len(manifest), dtype=np.int64))
-        group.attrs.update(key)  # last: a store without its key is never taken for a whole one
+        # Last: a store without its key is never taken for a whole one.
+        group.attrs.update({**key, "sha256": sha256})
         _validate(partial, key, len(manifest))
         shutil.rmtree(store, ignore_errors=True)
         partial.rename(store)
@@ -104,41 +111,47 @@ def load(store: Path, recipe: Mapping[str, Any], manifest: Sequence[Mapping[str,
     Raises
     ------
     CacheError
-        If the store is missing, incomplete, or was made from another recipe, other audio or other code.
+        If the store is missing, incomplete or damaged, or was made from another recipe, other audio or other code.
     """
-    key = cache_key(recipe, manifest)
-    group = _validate(store, key, len(manifest))
-    arrays = {name: np.asarray(group[name][:]) for name in ("frames", "offsets", "utterance")}
-    return Features(**arrays)
+    group = _validate(store, cache_key(recipe, manifest), len(manifest))
+    try:
+        arrays = {name: np.asarray(group[name][:]) for name in ("frames", "offsets", "utterance")}
+    except (OSError, ValueError) as error:
+        raise CacheError(store, f"cannot be read ({error})", REBUILD) from error
+    sha256 = hashlib.sha256(arrays["frames"].data).hexdigest()
+    if sha256 != group.attrs.get("sha256"):  # zarr takes zeros for a chunk that is lost
+        raise CacheError(store, "holds other frames than were written: it is damaged", REBUILD)
+    return Features(**arrays, sha256=sha256)
 
 
 def _validate(store: Path, key: Mapping[str, Any], n_utterances: int) -> Any:
     """Return the store's group after checking its key and its arrays' lengths."""
     import zarr
 
-    remedy = "Delete the store and build it again with `serflow features` or snakemake."
     try:
         group: Any = zarr.open_group(store, mode="r")
         offsets, frames = group["offsets"][:], group["frames"]
     except (FileNotFoundError, KeyError, ValueError) as error:
-        raise CacheError(store, f"is no complete feature cache ({error})", remedy) from error
+        raise CacheError(store, f"is no complete feature cache ({error})", REBUILD) from error
     for part, expected in key.items():
         if group.attrs.get(part) != expected:
             raise CacheError(
-                store, f"was made from another {part}: {group.attrs.get(part)} instead of {expected}", remedy
+                store, f"was made from another {part}: {group.attrs.get(part)} instead of {expected}", REBUILD
             )
     if len(offsets) != n_utterances + 1 or offsets[-1] != frames.shape[0] or (np.diff(offsets) <= 0).any():
-        raise CacheError(store, f"holds {len(offsets) - 1} items, expected {n_utterances} with frames each", remedy)
+        raise CacheError(store, f"holds {len(offsets) - 1} items, expected {n_utterances} with frames each", REBUILD)
     return group
 
 
-def _write_frames(group: Any, items: Iterator[np.ndarray]) -> list[int]:
-    """Append items to the array `frames` in whole chunks as they come; return their lengths in frames."""
+def _write_frames(group: Any, items: Iterator[np.ndarray]) -> tuple[list[int], str]:
+    """Append items to the array `frames` in whole chunks as they come; return their lengths and the frames' SHA-256."""
     lengths: list[int] = []
+    sha256 = hashlib.sha256()
     pending: list[np.ndarray] = []
     array, rows = None, 0
     for item in items:
         lengths.append(len(item))
+        sha256.update(np.ascontiguousarray(item).data)
         pending.append(item)
         if array is None:
             rows = max(1, CHUNK_BYTES // (item.shape[1] * item.itemsize))
@@ -149,7 +162,7 @@ def _write_frames(group: Any, items: Iterator[np.ndarray]) -> list[int]:
             pending = _flush(array, pending, rows)
     if array is not None:
         _flush(array, pending, 1)
-    return lengths
+    return lengths, sha256.hexdigest()
 
 
 def _flush(array: Any, pending: list[np.ndarray], multiple: int) -> list[np.ndarray]:

@@ -32,11 +32,17 @@ def build(model: Mapping[str, Any], n_classes: int) -> nn.Module:
     options = {key: value for key, value in model.items() if key not in ("module", "pretrained")}
     try:
         function = import_module(f"serflow.models.{model['module']}").build
-    except ModuleNotFoundError as error:
+    except (ModuleNotFoundError, AttributeError) as error:
         raise ConfigError(
             "model.module", f"there is no model {model['module']!r}", "Name a file of serflow/models."
         ) from error
-    allowed = set(inspect.signature(function).parameters) - {"n_classes"}
+    parameters = inspect.signature(function).parameters
+    allowed = set(parameters) - {"n_classes"}
+    for key in sorted(allowed - set(options)):
+        if parameters[key].default is inspect.Parameter.empty:
+            raise ConfigError(
+                "model", f"{key!r} is missing for {model['module']}", f"It takes: {', '.join(sorted(allowed))}."
+            )
     for key in sorted(set(options) - allowed):
         raise ConfigError(
             "model", f"{key!r} is not an option of {model['module']}", f"It takes: {', '.join(sorted(allowed))}."

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
-from serflow.errors import WeightsError
+from serflow.errors import ConfigError, WeightsError
 from serflow.files import digest_file
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ CHOICES = "Set `pretrained:` in config.yaml to a copy of the file, or to `none` 
 
 def file_name(model: Mapping[str, Any]) -> str:
     """Return the name of a system's ImageNet weights file, such as ``resnet18-f37072fd.pth``."""
-    return Path(IMAGENET[f"{model['module']}{model['depth']}"]).name
+    name = f"{model['module']}{model.get('depth', '')}"
+    if name not in IMAGENET:
+        raise ConfigError("model.pretrained", f"there are no ImageNet weights for {name}", f"There are for {_known()}.")
+    return Path(IMAGENET[name]).name
 
 
 def fetch(name: str, destination: Path) -> None:
@@ -37,7 +40,11 @@ def fetch(name: str, destination: Path) -> None:
     """
     from torch.hub import download_url_to_file
 
-    url = next(url for url in IMAGENET.values() if url.endswith(f"/{name}"))
+    url = next((url for url in IMAGENET.values() if url.endswith(f"/{name}")), None)
+    if url is None:
+        raise WeightsError(
+            name, "is no file of ImageNet weights", f"There are {', '.join(map(_url_name, IMAGENET.values()))}."
+        )
     destination.parent.mkdir(parents=True, exist_ok=True)
     try:
         download_url_to_file(url, str(destination), hash_prefix=_prefix(name), progress=True)
@@ -63,22 +70,29 @@ def load(network: nn.Module, path: Path) -> None:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen kinds for a damaged file
-        raise WeightsError(path, f"cannot be read as weights ({type(error).__name__}: {error})", CHOICES) from error
+        fault = f"cannot be read as weights ({type(error).__name__}: {str(error).splitlines()[0]})"
+        raise WeightsError(path, fault, CHOICES) from error
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise WeightsError(path, "holds something else than named tensors", CHOICES)
     if path.name in map(_url_name, IMAGENET.values()) and not digest_file(path).startswith(_prefix(path.name)):
         raise WeightsError(
             path, f"its SHA-256 does not start with {_prefix(path.name)}", "Delete it, so that it is fetched again."
         )
     own = network.state_dict()
     fitting = {key: value for key, value in state.items() if not key.startswith("fc.")}
-    wrong = sorted(
-        {key for key in own if not key.startswith("fc.")} ^ set(fitting)
-        | {key for key in fitting if key in own and own[key].shape != fitting[key].shape}
-    )
+    # Files from before torch 0.4.1 count no batches; torch itself takes zeros for them.
+    needed = {key for key in own if not key.startswith("fc.") and not key.endswith("num_batches_tracked")}
+    missing, unknown = needed - set(fitting), set(fitting) - set(own)
+    wrong = sorted(missing | unknown | {key for key in set(fitting) & set(own) if own[key].shape != fitting[key].shape})
     if wrong:
         raise WeightsError(
             path, f"does not fit the network: {wrong[0]} and {len(wrong) - 1} more tensors differ", CHOICES
         )
     network.load_state_dict(fitting, strict=False)
+
+
+def _known() -> str:
+    return ", ".join(IMAGENET)
 
 
 def _prefix(name: str) -> str:

@@ -61,7 +61,7 @@ def train(
         If the features are of other settings, a part is empty, or training cannot go on.
     """
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
-    data = load_dataset(spec, manifests, stores, split)
+    data, frames = load_dataset(spec, manifests, stores, split)
     say(f"{run_name(spec)}: " + ", ".join(f"{len(data.parts[part])} {part}" for part in PARTS) + " utterances")
     # torch after the data: a mistake in the data is told within a second
     from serflow import models
@@ -74,7 +74,7 @@ def train(
     mode = choose_precision(precision, place)
     say(f"device {place} ({device_name(place)}), precision {mode}, {threads} threads")
     identity = {key: spec[key] for key in SPEC}
-    inputs = {"split": digest_file(split), "frames": digest_array(data.frames), "code": code_digest()}
+    inputs = {"split": digest_file(split), "frames": frames, "code": code_digest()}
     inputs["weights"] = digest_file(weights) if weights else "none"
     computing = {"device": place.type, "precision": mode, "threads": threads, "versions": versions()}
     key = digest_value([identity, inputs, computing])
@@ -111,10 +111,12 @@ def run_name(spec: Mapping[str, Any]) -> str:
     return f"{place}/seed{spec['seed']}/fold{spec['fold']}"
 
 
-def load_dataset(spec: Mapping[str, Any], manifests: Sequence[Path], stores: Sequence[Path], split: Path) -> Dataset:
+def load_dataset(
+    spec: Mapping[str, Any], manifests: Sequence[Path], stores: Sequence[Path], split: Path
+) -> tuple[Dataset, str]:
     """Read what a run needs into memory: features of all member corpora, labels, and the parts of the run's fold.
 
-    Utterances outside the fold's three parts (``unused``) are left out.
+    The second value is the digest of all features. Utterances outside the fold's three parts (``unused``) are left out.
 
     Raises
     ------
@@ -144,7 +146,8 @@ def load_dataset(spec: Mapping[str, Any], manifests: Sequence[Path], stores: Seq
         if not len(indices[part]):
             raise TrainingError(split, f"fold {spec['fold']} has no utterance to {part}", "Check protocol and corpus.")
     frames, offsets = _gather(features, [manifest[name] for name in chosen])
-    return Dataset(frames, offsets, np.array(labels, dtype=np.int64), indices, chosen)
+    data = Dataset(frames, offsets, np.array(labels, dtype=np.int64), indices, chosen)
+    return data, digest_value([part.sha256 for part in features])
 
 
 def _gather(features: Sequence[Features], places: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -181,13 +184,6 @@ def write_run(output: Path, labels: Sequence[str], data: Dataset, result: Fit, r
     write_csv(output / "history.csv", HISTORY, [{k: f"{v:.6g}" for k, v in row.items()} for row in result.history])
     write_csv(output / "predictions.csv", ["utterance", "part", "label", "predicted", *labels], rows)
     write_json(output / "run.json", record)
-
-
-def digest_array(array: np.ndarray) -> str:
-    """Return the SHA-256 of an array's bytes."""
-    import hashlib
-
-    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
 def code_digest() -> str:

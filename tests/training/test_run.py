@@ -1,0 +1,309 @@
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torch import nn
+
+from serflow import cli, models
+from serflow.errors import CacheError, TrainingError
+from serflow.features import cache
+from serflow.files import digest_file, digest_value, read_csv, write_csv
+from serflow.protocols import COLUMNS
+from serflow.training import run as running
+from serflow.training.run import load_dataset, run_name, train
+
+RATE = 8000
+LABELS = ["happy", "sad"]
+RECIPE = {
+    "transform": "logmel",
+    "sample_rate": RATE,
+    "n_fft": 128,
+    "hop_length": 64,
+    "n_mels": 16,
+    "fmin": 0.0,
+    "fmax": 4000.0,
+    "top_db": 80.0,
+}
+
+
+def make_corpus(folder, name, n_utterances, emotions=("happy", "sad", "calm")):
+    """Tones of another height for each emotion, a manifest of them, and their features."""
+    rng = np.random.default_rng(n_utterances)
+    rows = []
+    for n in range(n_utterances):
+        emotion = emotions[n % len(emotions)]
+        length = 600 + 50 * n
+        tone = np.sin(2 * np.pi * (400 + 900 * (n % len(emotions))) * np.arange(length) / RATE)
+        path = folder / name / f"{name}{n}.wav"
+        path.parent.mkdir(exist_ok=True)
+        soundfile.write(path, 0.3 * tone + 0.01 * rng.standard_normal(length), RATE)
+        rows.append(
+            {"utterance": f"{name}{n}", "path": path.name, "emotion": emotion, "sha1": digest_file(path, "sha1")}
+        )
+    write_csv(folder / f"{name}.csv", ["utterance", "path", "emotion", "sha1"], rows)
+    cache.build(RECIPE, rows, folder / name, folder / f"{name}.zarr", 1)
+    return rows
+
+
+def write_split(path, parts):
+    """`parts`: one mapping from utterance to part per fold."""
+    rows = [{"utterance": u, "fold": k, "part": part} for k, fold in enumerate(parts) for u, part in fold.items()]
+    write_csv(path, COLUMNS, rows)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Twelve utterances a, of which four are calm and so unused; fold 1 has other test utterances than fold 0."""
+    folder = tmp_path_factory.mktemp("corpora")
+    rows = make_corpus(folder, "a", 12)
+    used = [row["utterance"] for row in rows if row["emotion"] in LABELS]
+    unused = {row["utterance"]: "unused" for row in rows if row["emotion"] not in LABELS}
+    parts = ["train"] * 4 + ["validation"] * 2 + ["test"] * 2
+    folds = [dict(zip(used, order, strict=True)) | unused for order in (parts, parts[::-1])]
+    write_split(folder / "split.csv", folds)
+    return folder
+
+
+@pytest.fixture
+def spec():
+    return {
+        "paper": "toy",
+        "corpus": "a",
+        "system": "net",
+        "protocol": "published",
+        "seed": 0,
+        "fold": 1,
+        "labels": LABELS,
+        "system_config": {
+            "recipe": RECIPE,
+            "input": {"kind": "image", "height": 32, "width": 32, "floor_db": -80.0},
+            "model": {"module": "resnet", "depth": 18, "pretrained": "none"},
+            "training": {"epochs": 2, "batch_size": 2, "optimiser": "adam", "learning_rate": 1e-3},
+        },
+        "deviations": ["model.pretrained: none instead of imagenet"],
+    }
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """In place of the ResNet."""
+    monkeypatch.setattr(models, "build", lambda model, n: nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, n)))
+
+
+@pytest.fixture
+def start(folder, spec, tmp_path):
+    def run(**changes):
+        arguments = {
+            "spec": spec,
+            "manifests": [folder / "a.csv"],
+            "stores": [folder / "a.zarr"],
+            "split": folder / "split.csv",
+            "weights": None,
+            "output": tmp_path / "run",
+            "checkpoint": tmp_path / "checkpoints" / "fold1.pt",
+            "device": "cpu",
+            "precision": "fp32",
+            "threads": 1,
+        }
+        train(**arguments | changes)
+        return tmp_path / "run"
+
+    return run
+
+
+def test_a_resnet_run_from_files_to_files(start, spec, folder, capsys):
+    from safetensors.torch import load_file
+
+    run = start()
+    assert {path.name for path in run.iterdir()} == {"model.safetensors", "history.csv", "predictions.csv", "run.json"}
+    assert not list((run.parent / "checkpoints").glob("*"))
+    assert "toy/a/net/published/seed0/fold1: 4 train, 2 validation, 2 test utterances" in capsys.readouterr().err
+
+    state = load_file(run / "model.safetensors")
+    models.build(spec["system_config"]["model"], 2).load_state_dict(state)  # strict: nothing missing
+
+    with (run / "history.csv").open() as handle:
+        history = list(csv.DictReader(handle))
+    assert [row["epoch"] for row in history] == ["1", "2"]
+
+    predictions = read_csv(run / "predictions.csv")
+    assert list(predictions[0]) == ["utterance", "part", "label", "predicted", *LABELS]
+    of_fold = {row["utterance"]: row["part"] for row in read_csv(folder / "split.csv") if row["fold"] == "1"}
+    emotion = {row["utterance"]: row["emotion"] for row in read_csv(folder / "a.csv")}
+    assert {row["utterance"]: row["part"] for row in predictions} == {
+        u: part for u, part in of_fold.items() if part != "unused"
+    }
+    for row in predictions:
+        assert row["label"] == emotion[row["utterance"]]
+        assert float(row["happy"]) + float(row["sad"]) == pytest.approx(1, abs=1e-5)
+        assert row["predicted"] == max(LABELS, key=lambda label: float(row[label]))
+
+    record = json.loads((run / "run.json").read_text())
+    assert {key: record[key] for key in spec} == spec
+    assert record["parts"] == {"train": 4, "validation": 2, "test": 2}
+    assert record["n_parameters"] == 11_689_512 - 513_000 + 513 * 2
+    assert (record["device"], record["precision"], record["threads"]) == ("cpu", "fp32", 1)
+    assert record["versions"]["torch"] == torch.__version__
+    assert record["inputs"]["split"] == digest_file(folder / "split.csv")
+    assert record["inputs"]["weights"] == "none"
+    assert record["started"] <= record["finished"]
+    assert record["seconds"] >= record["training_seconds"] >= 0
+    assert record["peak_memory_mib"] > 50
+    assert record["device_name"]
+    assert record["commit"]
+
+
+def test_a_run_is_repeated_from_its_own_record(start, tiny, folder, tmp_path):
+    run = start()
+    again = tmp_path / "again"
+    paths = {"manifests": folder / "a.csv", "features": folder / "a.zarr", "split": folder / "split.csv"}
+    options = [part for key, path in paths.items() for part in (f"--{key}", str(path))]
+    options += [
+        "--output",
+        str(again),
+        "--checkpoint",
+        str(tmp_path / "x.pt"),
+        "--precision",
+        "fp32",
+        "--device",
+        "cpu",
+    ]
+    assert cli.main(["train", "--spec", str(run / "run.json"), "--threads", "1", *options]) == 0
+    for name in ("predictions.csv", "model.safetensors"):
+        assert (again / name).read_bytes() == (run / name).read_bytes()
+
+
+def test_pretrained_weights_are_loaded_and_recorded(start, spec, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    torch.manual_seed(9)
+    source = models.build(spec["system_config"]["model"], 1000).state_dict()
+    save_file(source, tmp_path / "own.safetensors")
+    spec["system_config"]["training"] |= {"learning_rate": 1e-12, "epochs": 1}  # as good as untrained
+    run = start(weights=tmp_path / "own.safetensors")
+    state = load_file(run / "model.safetensors")
+    torch.testing.assert_close(state["conv1.weight"], source["conv1.weight"])
+    record = json.loads((run / "run.json").read_text())
+    assert record["inputs"]["weights"] == digest_file(tmp_path / "own.safetensors")
+
+
+@pytest.mark.parametrize("change", ["seed", "learning rate", "split", "frames", "code", "threads"])
+def test_a_checkpoint_is_of_this_very_run(start, tiny, spec, folder, tmp_path, monkeypatch, change):
+    """Whatever decides the numbers changes the key under which a checkpoint is kept."""
+    keys = []
+    from serflow.training import fit as fitting
+
+    def watched(system, data, n_classes, seed, setup, build):
+        keys.append(setup.key)
+        return original(system, data, n_classes, seed, setup, build)
+
+    original = fitting.fit
+    monkeypatch.setattr(fitting, "fit", watched)
+    start()
+    changes = {}
+    if change == "seed":
+        spec["seed"] = 1
+    elif change == "learning rate":
+        spec["system_config"]["training"]["learning_rate"] = 2e-3
+    elif change == "split":
+        text = (folder / "split.csv").read_text()
+        changes["split"] = tmp_path / "split.csv"
+        changes["split"].write_text(text.replace("1,train", "1,other", 1).replace("1,validation", "1,train", 1))
+    elif change == "frames":
+        monkeypatch.setattr(running, "load_dataset", lambda *a: louder(load_dataset(*a)))
+    elif change == "code":
+        monkeypatch.setattr(running, "code_digest", lambda: "edited")
+    else:
+        changes["threads"] = 2
+    start(**changes)
+    start(**changes)
+    assert keys[0] != keys[1] == keys[2]
+
+
+def louder(data):
+    return dataclasses.replace(data, frames=data.frames + 1)
+
+
+def test_the_name_of_a_run_is_its_path(spec):
+    assert run_name(spec) == "toy/a/net/published/seed0/fold1"
+
+
+# The dataset of a run
+
+
+def item_of(store, rows, utterance):
+    features = cache.load(store, RECIPE, rows)
+    n = [row["utterance"] for row in rows].index(utterance)
+    return features.frames[features.offsets[n] : features.offsets[n + 1]]
+
+
+def test_every_utterance_has_its_own_features_label_and_part(folder, spec):
+    rows = read_csv(folder / "a.csv")
+    data = load_dataset(spec, [folder / "a.csv"], [folder / "a.zarr"], folder / "split.csv")
+    assert len(data.utterances) == len(data.labels) == 8
+    for n, name in enumerate(data.utterances):
+        np.testing.assert_array_equal(data.item(n), item_of(folder / "a.zarr", rows, name))
+        assert LABELS[data.labels[n]] == next(row["emotion"] for row in rows if row["utterance"] == name)
+    assert {part: len(index) for part, index in data.parts.items()} == {"train": 4, "validation": 2, "test": 2}
+    assert sorted(np.concatenate(list(data.parts.values()))) == list(range(8))
+
+
+def test_a_union_joins_its_members_in_the_order_of_the_split(folder, spec, tmp_path):
+    rows = {"a": read_csv(folder / "a.csv"), "b": make_corpus(tmp_path, "b", 4, ("sad", "happy"))}
+    split = write_split(tmp_path / "s.csv", [{}, {"b3": "train", "a0": "train", "b0": "validation", "a10": "test"}])
+    stores = {"a": folder / "a.zarr", "b": tmp_path / "b.zarr"}
+    data = load_dataset(spec, [folder / "a.csv", tmp_path / "b.csv"], list(stores.values()), split)
+    assert list(data.utterances) == ["b3", "a0", "b0", "a10"]
+    assert data.labels.tolist() == [0, 0, 1, 1]  # b3 happy, a0 happy, b0 sad, a10 sad
+    for n, name in enumerate(data.utterances):
+        np.testing.assert_array_equal(data.item(n), item_of(stores[name[0]], rows[name[0]], name))
+    with pytest.raises(CacheError, match="another audio"):
+        load_dataset(spec, [folder / "a.csv", tmp_path / "b.csv"], list(stores.values())[::-1], split)
+
+
+def test_features_of_another_recipe_are_never_trained_on(start, spec, tmp_path):
+    spec["system_config"] = spec["system_config"] | {"recipe": RECIPE | {"n_mels": 17}}
+    with pytest.raises(CacheError, match="another recipe"):
+        start()
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_utterance_that_no_manifest_has_is_named(start, tmp_path):
+    split = write_split(tmp_path / "s.csv", [{}, {"a0": "train", "zz": "train", "a1": "test"}])
+    with pytest.raises(TrainingError, match="zz") as caught:
+        start(split=split)
+    assert caught.value.where == str(split)
+
+
+@pytest.mark.parametrize("empty", ["train", "test"])
+def test_an_empty_part_is_named(start, tmp_path, empty):
+    parts = {"a0": "train", "a1": "test"}
+    split = write_split(tmp_path / "s.csv", [{}, {u: p if p != empty else "unused" for u, p in parts.items()}])
+    with pytest.raises(TrainingError, match=f"fold 1 has no utterance to {empty}"):
+        start(split=split)
+
+
+@pytest.mark.xfail(strict=True, raises=ValueError, reason="labels.index of an emotion that is not in the label set")
+def test_an_emotion_outside_the_label_set_is_named(start, tmp_path):
+    split = write_split(tmp_path / "s.csv", [{}, {"a0": "train", "a1": "test", "a2": "train"}])
+    with pytest.raises(TrainingError, match="calm"):
+        start(split=split)
+
+
+def test_a_failed_run_leaves_no_record(start, tiny, spec, tmp_path, monkeypatch):
+    spec["system_config"]["training"]["learning_rate"] = 1e38
+    with pytest.raises(TrainingError, match="loss"):
+        start()
+    assert not (tmp_path / "run").exists()
+
+
+def test_digests_know_their_content():
+    frames = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert running.digest_array(frames) == running.digest_array(np.asfortranarray(frames))
+    assert running.digest_array(frames) != running.digest_array(frames + 1)
+    assert running.code_digest() == running.code_digest() != digest_value({})
