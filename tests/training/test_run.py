@@ -1,5 +1,4 @@
 import csv
-import dataclasses
 import json
 
 import numpy as np
@@ -11,7 +10,7 @@ from torch import nn
 from serflow import cli, models
 from serflow.errors import CacheError, TrainingError
 from serflow.features import cache
-from serflow.files import digest_file, digest_value, read_csv, write_csv
+from serflow.files import digest_file, read_csv, write_csv
 from serflow.protocols import COLUMNS
 from serflow.training import run as running
 from serflow.training.run import load_dataset, run_name, train
@@ -30,7 +29,7 @@ RECIPE = {
 }
 
 
-def make_corpus(folder, name, n_utterances, emotions=("happy", "sad", "calm")):
+def make_corpus(folder, name, n_utterances, emotions=("happy", "sad", "calm"), noise=0.01):
     """Tones of another height for each emotion, a manifest of them, and their features."""
     rng = np.random.default_rng(n_utterances)
     rows = []
@@ -40,7 +39,7 @@ def make_corpus(folder, name, n_utterances, emotions=("happy", "sad", "calm")):
         tone = np.sin(2 * np.pi * (400 + 900 * (n % len(emotions))) * np.arange(length) / RATE)
         path = folder / name / f"{name}{n}.wav"
         path.parent.mkdir(exist_ok=True)
-        soundfile.write(path, 0.3 * tone + 0.01 * rng.standard_normal(length), RATE)
+        soundfile.write(path, 0.3 * tone + noise * rng.standard_normal(length), RATE)
         rows.append(
             {"utterance": f"{name}{n}", "path": path.name, "emotion": emotion, "sha1": digest_file(path, "sha1")}
         )
@@ -148,7 +147,7 @@ def test_a_resnet_run_from_files_to_files(start, spec, folder, capsys):
     assert record["parts"] == {"train": 4, "validation": 2, "test": 2}
     assert record["n_parameters"] == 11_689_512 - 513_000 + 513 * 2
     assert (record["device"], record["precision"], record["threads"]) == ("cpu", "fp32", 1)
-    assert record["versions"]["torch"] == torch.__version__
+    assert record["versions"]["torch"] == torch.__version__.partition("+")[0]
     assert record["inputs"]["split"] == digest_file(folder / "split.csv")
     assert record["inputs"]["weights"] == "none"
     assert record["started"] <= record["finished"]
@@ -215,7 +214,8 @@ def test_a_checkpoint_is_of_this_very_run(start, tiny, spec, folder, tmp_path, m
         changes["split"] = tmp_path / "split.csv"
         changes["split"].write_text(text.replace("1,train", "1,other", 1).replace("1,validation", "1,train", 1))
     elif change == "frames":
-        monkeypatch.setattr(running, "load_dataset", lambda *a: louder(load_dataset(*a)))
+        make_corpus(tmp_path, "a", 12, noise=0.02)
+        changes |= {"manifests": [tmp_path / "a.csv"], "stores": [tmp_path / "a.zarr"]}
     elif change == "code":
         monkeypatch.setattr(running, "code_digest", lambda: "edited")
     else:
@@ -223,10 +223,6 @@ def test_a_checkpoint_is_of_this_very_run(start, tiny, spec, folder, tmp_path, m
     start(**changes)
     start(**changes)
     assert keys[0] != keys[1] == keys[2]
-
-
-def louder(data):
-    return dataclasses.replace(data, frames=data.frames + 1)
 
 
 def test_the_name_of_a_run_is_its_path(spec):
@@ -244,7 +240,7 @@ def item_of(store, rows, utterance):
 
 def test_every_utterance_has_its_own_features_label_and_part(folder, spec):
     rows = read_csv(folder / "a.csv")
-    data = load_dataset(spec, [folder / "a.csv"], [folder / "a.zarr"], folder / "split.csv")
+    data, _ = load_dataset(spec, [folder / "a.csv"], [folder / "a.zarr"], folder / "split.csv")
     assert len(data.utterances) == len(data.labels) == 8
     for n, name in enumerate(data.utterances):
         np.testing.assert_array_equal(data.item(n), item_of(folder / "a.zarr", rows, name))
@@ -257,7 +253,7 @@ def test_a_union_joins_its_members_in_the_order_of_the_split(folder, spec, tmp_p
     rows = {"a": read_csv(folder / "a.csv"), "b": make_corpus(tmp_path, "b", 4, ("sad", "happy"))}
     split = write_split(tmp_path / "s.csv", [{}, {"b3": "train", "a0": "train", "b0": "validation", "a10": "test"}])
     stores = {"a": folder / "a.zarr", "b": tmp_path / "b.zarr"}
-    data = load_dataset(spec, [folder / "a.csv", tmp_path / "b.csv"], list(stores.values()), split)
+    data, _ = load_dataset(spec, [folder / "a.csv", tmp_path / "b.csv"], list(stores.values()), split)
     assert list(data.utterances) == ["b3", "a0", "b0", "a10"]
     assert data.labels.tolist() == [0, 0, 1, 1]  # b3 happy, a0 happy, b0 sad, a10 sad
     for n, name in enumerate(data.utterances):
@@ -295,15 +291,16 @@ def test_an_emotion_outside_the_label_set_is_named(start, tmp_path):
         start(split=split)
 
 
-def test_a_failed_run_leaves_no_record(start, tiny, spec, tmp_path, monkeypatch):
-    spec["system_config"]["training"]["learning_rate"] = 1e38
-    with pytest.raises(TrainingError, match="loss"):
+def test_a_failed_run_leaves_nothing(start, tmp_path, monkeypatch):
+    class Broken(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.tensor(torch.nan))
+
+        def forward(self, batch):
+            return batch.flatten(1)[:, :2] * self.weight
+
+    monkeypatch.setattr(models, "build", lambda model, n_classes: Broken())
+    with pytest.raises(TrainingError, match="loss: is nan in epoch 1"):
         start()
     assert not (tmp_path / "run").exists()
-
-
-def test_digests_know_their_content():
-    frames = np.arange(6, dtype=np.float32).reshape(2, 3)
-    assert running.digest_array(frames) == running.digest_array(np.asfortranarray(frames))
-    assert running.digest_array(frames) != running.digest_array(frames + 1)
-    assert running.code_digest() == running.code_digest() != digest_value({})
