@@ -118,7 +118,7 @@ def test_deepemo_has_three_random_runs_and_six_folds():
         ({"protocols": ["published"]}, 3, 0),
         ({"protocols": ["speaker_independent"], "folds": [2, 4]}, 0, 2),
         ({"seeds": {"random": [7], "grouped": [0, 1]}}, 1, 12),
-        ({"corpora": {}}, 0, 0),
+        ({"corpora": {"ravdess": {"source": None}}}, 0, 0),
     ],
 )
 def test_narrowing_a_configuration(config, random, grouped):
@@ -176,7 +176,7 @@ def test_what_is_not_configured_is_left_out_and_said(tmp_path, toy):
     }
     assert found.corpora("toy") == ["ravdess"]
     assert found.active() == ["toy"]
-    nothing = papers(tmp_path, corpora={})
+    nothing = papers(tmp_path, corpora={"ravdess": {"source": None}})
     assert nothing.active() == []
     assert list(nothing.runs("toy")) == []
 
@@ -195,7 +195,7 @@ def test_the_record_says_what_later_stages_ask():
     assert record["synthetic"] is True
     assert record["paper"] == deepemo_file()
     assert json.loads(json.dumps(record)) == record
-    left_out = papers(corpora={}).record("deepemo")
+    left_out = papers(corpora={"ravdess": {"source": None}}).record("deepemo")
     assert left_out["not_run"] == {"ravdess": "RAVDESS is not configured"}
     assert left_out["synthetic"] is False
 

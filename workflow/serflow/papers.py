@@ -140,6 +140,7 @@ class Papers:
             ``paper``: the file as run; ``not_run``: corpus -> reason; ``n_folds``: corpus -> protocol -> number of its
             folds; ``synthetic``: whether a corpus of it is a demo corpus.
         """
+        _check_names("papers", [name], self.papers)
         paper = self.papers[name]
         n_folds = {c: {p: self.n_folds(name, c, p) for p in paper["protocols"]} for c in paper["corpora"]}
         sources = [self.source(member) for corpus in self.corpora(name) for member in members(corpus)]

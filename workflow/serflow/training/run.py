@@ -138,7 +138,12 @@ def load_dataset(
             raise TrainingError(
                 split, f"names {name}, which no manifest has", "Make the split again with `serflow split`."
             )
-    labels = [spec["labels"].index(rows[c][n]["emotion"]) for c, n in map(manifest.__getitem__, chosen)]
+    emotions = [rows[c][n]["emotion"] for c, n in map(manifest.__getitem__, chosen)]
+    for name, emotion in zip(chosen, emotions, strict=True):
+        if emotion not in spec["labels"]:
+            fault = f"has {name} in a part, whose emotion {emotion} is not in the label set"
+            raise TrainingError(split, fault, "Make the split again with the run's labels.")
+    labels = [spec["labels"].index(emotion) for emotion in emotions]
     indices = {
         part: np.array([i for i, name in enumerate(chosen) if parts[name] == part], dtype=np.int64) for part in PARTS
     }
