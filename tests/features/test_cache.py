@@ -10,6 +10,9 @@ import zarr
 from serflow.errors import CacheError, ConfigError, CorpusError
 from serflow.features import cache
 
+#: Recordings shorter than a window are meant.
+pytestmark = pytest.mark.filterwarnings("ignore:n_fft=")
+
 
 def loop(corpus, recipe):
     """The frames of every utterance, by librosa alone."""

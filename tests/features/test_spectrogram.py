@@ -4,6 +4,9 @@ import pytest
 
 from serflow.features.spectrogram import logmel
 
+#: Recordings shorter than a window are meant.
+pytestmark = pytest.mark.filterwarnings("ignore:n_fft=")
+
 DEEPEMO = {
     "sample_rate": 16000,
     "n_fft": 1024,
