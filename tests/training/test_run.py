@@ -147,7 +147,7 @@ def test_a_resnet_run_from_files_to_files(start, spec, folder, capsys):
     assert record["parts"] == {"train": 4, "validation": 2, "test": 2}
     assert record["n_parameters"] == 11_689_512 - 513_000 + 513 * 2
     assert (record["device"], record["precision"], record["threads"]) == ("cpu", "fp32", 1)
-    assert record["versions"]["torch"] == torch.__version__.partition("+")[0]
+    assert record["versions"]["torch"] == torch.__version__  # with its build: CPU and CUDA builds differ
     assert record["inputs"]["split"] == digest_file(folder / "split.csv")
     assert record["inputs"]["weights"] == "none"
     assert record["started"] <= record["finished"]

@@ -85,8 +85,8 @@ class Papers:
         return [corpus for corpus in self.papers[paper]["corpora"] if corpus not in self.not_run(paper)]
 
     def active(self) -> list[str]:
-        """Return the papers that have a configured corpus."""
-        return [paper for paper in self.papers if self.corpora(paper)]
+        """Return the papers that have a run: a configured corpus, and a system under one of the wanted protocols."""
+        return [paper for paper in self.papers if next(self.runs(paper), None)]
 
     def folds(self, paper: str, corpus: str, protocol: str) -> list[int]:
         """Return the folds to run."""
@@ -189,6 +189,8 @@ def check_paper(paper: Mapping[str, Any], where: str) -> None:
             raise ConfigError(
                 place, f"{parts} does not fit kind {protocol['kind']}", "A random split needs parts that sum to 1."
             )
+    for entry in paper.get("published_posteriors", []):
+        _check_names(f"{where}: published_posteriors", [entry["label"], *entry["posteriors"]], paper["labels"])
     for entry in paper["published"]:
         _check_names(f"{where}: published", [entry["system"]], paper["systems"])
         _check_names(f"{where}: published", [entry["protocol"]], paper["protocols"])
@@ -201,7 +203,10 @@ def apply_overrides(paper: Mapping[str, Any], config: Mapping[str, Any]) -> dict
     for system in result["systems"].values():
         if system["model"].get("pretrained") == "imagenet":
             system["model"]["pretrained"] = config["pretrained"]
-    check_paper(result, f"config.yaml: overrides.{paper['paper']}")
+    where = f"config.yaml: overrides.{paper['paper']}"
+    if result["paper"] != paper["paper"]:
+        raise ConfigError(f"{where}.paper", f"{result['paper']!r} would rename the paper", "Remove the key.")
+    check_paper(result, where)
     return result
 
 

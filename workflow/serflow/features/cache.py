@@ -211,12 +211,17 @@ def _one_thread() -> None:
 
 
 def _compute_batch(recipe: Mapping[str, Any], paths: Sequence[Path]) -> list[np.ndarray]:
+    from librosa import ParameterError
+
     from serflow.features.audio import read_signal
 
     function = transform(recipe)
     items = []
     for path in paths:
-        frames = function(read_signal(path, recipe["sample_rate"]))
+        try:
+            frames = function(read_signal(path, recipe["sample_rate"]))
+        except ParameterError as error:
+            raise CacheError("recipe", f"librosa refuses its parameters: {error}", "Correct them.") from error
         if not np.isfinite(frames).all():
             raise CorpusError(
                 path, "gives features that are not finite", "Listen to the file; replace it from the archive."

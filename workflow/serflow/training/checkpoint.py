@@ -29,6 +29,6 @@ def load(path: Path, key: str) -> tuple[dict[str, Any] | None, str]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen kinds for a damaged file
         return None, f"starting from epoch 1: the checkpoint {path} cannot be read ({type(error).__name__})"
-    if state.get("key") != key:
+    if not isinstance(state, dict) or state.get("key") != key:
         return None, f"starting from epoch 1: the checkpoint {path} is of other settings, data or code"
     return state, f"resuming after epoch {state['epoch']} from {path}"

@@ -199,8 +199,11 @@ def code_digest() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what a run's numbers depend on."""
-    return {name: version(name) for name in ("serflow", "torch", "torchvision", "numpy", "librosa")}
+    """Return the versions of what a run's numbers depend on; torch's with its build, such as ``+cpu``."""
+    import torch
+
+    others = {name: version(name) for name in ("serflow", "torchvision", "numpy", "librosa")}
+    return {"torch": str(torch.__version__), **others}
 
 
 def commit() -> str:
