@@ -1,16 +1,172 @@
+import argparse
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-from serflow.cli import main
+from serflow import cli, log, protocols
+from serflow.corpora.base import COLUMNS
+from serflow.files import read_csv, read_json, write_csv
 
 ROOT = Path(__file__).parents[1]
+PROTOCOL = {"kind": "random", "parts": {"train": 0.5, "validation": 0.25, "test": 0.25}}
+
+
+@pytest.fixture(autouse=True)
+def no_log(monkeypatch):
+    monkeypatch.setattr(log, "_stream", None)
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    rows = [
+        {"utterance": f"{speaker}{emotion}{n}", "speaker": speaker, "sex": "male", "emotion": emotion,
+         "statement": "", "sha1": f"{speaker}{emotion}{n}"}
+        for speaker in ("DC", "JE", "JK", "KL")
+        for emotion in ("happy", "sad", "calm")
+        for n in range(4)
+    ]  # fmt: skip
+    path = tmp_path / "savee.csv"
+    write_csv(path, COLUMNS, [dict.fromkeys(COLUMNS, "") | row for row in rows])
+    return path
+
+
+def split(manifest, protocol, *more):
+    folder = manifest.parent
+    arguments = ["split", "--protocol", protocol, "--labels", "happy,sad", "--corpora", "savee"]
+    arguments += ["--manifests", str(manifest), "--seed", "3"]
+    return cli.main([*arguments, "--output", str(folder / "s.csv"), "--report", str(folder / "s.json"), *more])
+
+
+# Errors
+
+
+def test_a_users_fault_is_one_line_and_no_trace(tmp_path, capsys):
+    assert cli.main(["fetch", "savee", "--output", str(tmp_path / "x.zip")]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("serflow fetch: savee: ")
+    assert err.count("\n") == 1
+    assert "licence" in err
+    assert "resources/README.md" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_trace_goes_to_the_log(tmp_path, capsys):
+    path = tmp_path / "logs" / "fetch.log"
+    assert cli.main(["fetch", "emodb", "--output", str(tmp_path / "x.zip"), "--log", str(path)]) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "unknown corpus 'emodb'" in err
+    assert "ravdess, savee, iemocap" in err
+    text = path.read_text()
+    assert "Traceback" in text
+    assert "ConfigError" in text
+
+
+def test_a_bug_is_called_one_and_its_trace_is_in_the_log(tmp_path, capsys, monkeypatch):
+    def broken(*arguments):
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("serflow.corpora.demo.generate", broken)
+    arguments = ["demo", "savee", "--output", str(tmp_path / "x")]
+    assert cli.main([*arguments, "--log", str(tmp_path / "x.log")]) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "ZeroDivisionError: by zero" in err
+    assert "bug" in err
+    assert str(tmp_path / "x.log") in err
+    assert "Traceback" in (tmp_path / "x.log").read_text()
+    with pytest.raises(ZeroDivisionError):
+        cli.main(arguments)  # without a log the trace is on the screen
+
+
+@pytest.mark.parametrize("spec", ["no-such-file.json", "{not json", "[1,"])
+def test_what_is_no_json_is_told_as_such(manifest, capsys, spec):
+    with pytest.raises(SystemExit) as caught:
+        split(manifest, spec)
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert "neither JSON nor a file of it" in err
+    assert spec in err
+
+
+def test_a_protocol_that_is_unknown_writes_nothing(manifest, capsys):
+    assert split(manifest, '{"kind": "grouped"}') == 1
+    assert "'grouped'" in capsys.readouterr().err
+    assert [path.name for path in manifest.parent.iterdir()] == ["savee.csv"]
+
+
+def test_a_file_that_is_not_there_is_a_users_fault(tmp_path, capsys):
+    assert split(tmp_path / "no-such.csv", json.dumps(PROTOCOL)) == 1
+    err = capsys.readouterr().err
+    assert "no-such.csv" in err
+    assert "bug" not in err
+
+
+def test_a_file_that_is_no_manifest_is_a_users_fault(tmp_path, capsys):
+    (tmp_path / "x.csv").write_text("file,label\na,happy\n")
+    assert split(tmp_path / "x.csv", json.dumps(PROTOCOL)) == 1
+    assert "x.csv" in capsys.readouterr().err
+
+
+# Verbs by hand
+
+
+def test_split_by_hand_is_what_the_protocol_gives(manifest):
+    assert split(manifest, json.dumps(PROTOCOL)) == 0
+    rows = read_csv(manifest)
+    expected = protocols.split(PROTOCOL, rows, ["happy", "sad"], ["savee"], 3)
+    assert read_csv(manifest.parent / "s.csv") == [{key: str(value) for key, value in row.items()} for row in expected]
+    report = read_json(manifest.parent / "s.json")
+    assert report["folds"][0]["parts"] == {"test": 8, "train": 16, "unused": 16, "validation": 8}
+    assert report["folds"][0]["speakers"]
+
+
+def test_a_protocol_may_stand_in_a_file(manifest):
+    (manifest.parent / "protocol.json").write_text('{"kind": "speakers"}')
+    assert split(manifest, str(manifest.parent / "protocol.json")) == 0
+    report = read_json(manifest.parent / "s.json")
+    assert [fold["speakers"] for fold in report["folds"]] == [[]] * 4
+
+
+def test_the_record_of_a_paper(tmp_path):
+    config = json.dumps({"corpora": {"ravdess": {"source": "demo"}}, "pretrained": "none", "papers": ["deepemo"]})
+    assert cli.main(["paper", "deepemo", "--config", config, "--output", str(tmp_path / "x.json")]) == 0
+    record = read_json(tmp_path / "x.json")
+    assert record["paper"]["systems"]["resnet18"]["model"]["pretrained"] == "none"
+    assert record["n_folds"]["ravdess"]["speaker_independent"] == 6
+    assert record["synthetic"] is True
+
+
+def test_a_misspelt_key_of_the_configuration_is_named(tmp_path, capsys):
+    assert cli.main(["paper", "deepemo", "--config", '{"devise": "cpu"}', "--output", str(tmp_path / "x.json")]) == 1
+    assert "Did you mean 'device'?" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_paper_that_does_not_exist_is_named(tmp_path, capsys):
+    assert cli.main(["paper", "deepmo", "--config", "{}", "--output", str(tmp_path / "x.json")]) == 1
+    assert "'deepmo'" in capsys.readouterr().err
+
+
+def verbs():
+    parser = cli._parser()
+    return next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction)).choices
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_every_verb_explains_itself(verb, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([verb, "--help"])
+    assert caught.value.code == 0
+    assert "--log" in capsys.readouterr().out
 
 
 def help_of(capsys, *arguments):
     with pytest.raises(SystemExit) as caught:
-        main([*arguments, "--help"])
+        cli.main([*arguments, "--help"])
     assert caught.value.code == 0
     return capsys.readouterr().out
 
@@ -31,28 +187,23 @@ def test_the_rules_call_verbs_and_options_that_exist(capsys):
         assert options <= set(re.findall(r"--[\w-]+", text)), verb
 
 
-def test_every_verb_says_what_it_is_for(capsys):
-    for verb in re.findall(r"^    ([a-z-]+)  ", help_of(capsys), re.MULTILINE):
-        assert help_of(capsys, verb)
-
-
-def test_a_users_fault_is_one_line_on_standard_error(capsys, tmp_path):
+def test_plan_names_what_is_wrong_in_a_configuration(capsys, tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("devise: cpu\n")
-    assert main(["plan", "--config", str(path)]) == 1
+    assert cli.main(["plan", "--config", str(path)]) == 1
     error = capsys.readouterr().err
     assert error.startswith("serflow plan: config.yaml: unknown key 'devise'")
     assert error.count("\n") == 1
-    assert main(["plan", "--config", str(tmp_path / "none.yaml")]) == 1
+    assert cli.main(["plan", "--config", str(tmp_path / "none.yaml")]) == 1
     assert "none.yaml: cannot be read" in capsys.readouterr().err
     path.write_text("- a list\n")
-    assert main(["plan", "--config", str(path)]) == 1
+    assert cli.main(["plan", "--config", str(path)]) == 1
     assert "is no mapping" in capsys.readouterr().err
 
 
 def test_plan_takes_several_files_later_ones_over_earlier_ones(capsys):
     mine = [str(ROOT / "config.yaml"), str(ROOT / "profiles/demo/demo.yaml")]
-    assert main(["plan", "--config", *mine]) == 0
+    assert cli.main(["plan", "--config", *mine]) == 0
     out = capsys.readouterr().out
     assert "deepemonet/svm: 4 trainings" in out  # two folds, one seed each of two random splits
     assert re.search(r"^Jobs: \d+ \(31 trainings", out, re.MULTILINE)

@@ -10,6 +10,7 @@ from serflow.errors import ConfigError
 from serflow.papers import PAPERS, Papers, Run, read_paper
 
 DEMO = {"ravdess": {"source": "demo"}}
+NOTHING = {"ravdess": {"source": None}}
 BOTH = DEMO | {"savee": {"source": "demo"}}
 #: Table I of the paper: epoch -> training accuracy, loss, validation accuracy.
 TABLE_I = {
@@ -123,7 +124,7 @@ def test_deepemo_has_six_random_runs_and_six_folds():
         ({"protocols": ["speaker_independent"], "folds": [2, 4]}, 0, 2, 0),
         ({"seeds": {"random": [7], "grouped": [0, 1]}}, 1, 12, 1),
         ({"systems": ["svm"]}, 0, 0, 0),
-        ({"corpora": {}}, 0, 0, 0),
+        ({"corpora": NOTHING}, 0, 0, 0),
     ],
 )
 def test_narrowing_a_configuration(config, random, grouped, leaking):
@@ -190,7 +191,7 @@ def test_what_is_not_configured_is_left_out_and_said(tmp_path, toy):
     }
     assert found.corpora("toy") == ["ravdess"]
     assert found.active() == ["toy"]
-    nothing = papers(tmp_path, corpora={})
+    nothing = papers(tmp_path, corpora={"ravdess": {"source": None}})
     assert nothing.active() == []
     assert list(nothing.runs("toy")) == []
 
@@ -209,7 +210,7 @@ def test_the_record_says_what_later_stages_ask():
     assert record["synthetic"] is True
     assert record["paper"] == deepemo_file()
     assert json.loads(json.dumps(record)) == record
-    left_out = papers(corpora={}).record("deepemo")
+    left_out = papers(corpora={"ravdess": {"source": None}}).record("deepemo")
     assert left_out["not_run"] == {"ravdess": "RAVDESS is not configured"}
     assert left_out["synthetic"] is False
 
@@ -541,7 +542,7 @@ def test_a_partial_union_runs_only_if_asked():
 
 def test_a_union_is_whole_where_all_is_configured_and_left_out_where_nothing_is(tmp_path, toy):
     assert {run.corpus for run in papers(corpora=BOTH, allow_partial=True).runs("deepemonet")} == {"ravdess+savee"}
-    assert papers(corpora={}, allow_partial=True).not_run("deepemonet") == {
+    assert papers(corpora=NOTHING, allow_partial=True).not_run("deepemonet") == {
         "ravdess+savee": "RAVDESS and SAVEE are not configured"
     }
     write(tmp_path, toy | {"corpora": ["ravdess", "ravdess+savee"], "published": []})

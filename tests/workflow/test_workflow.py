@@ -23,6 +23,7 @@ seeds: {random: [0], grouped: [0]}
 folds: [0]
 pretrained: none
 device: cpu
+threads: 1
 overrides:
   deepemo:
     systems:
@@ -35,7 +36,18 @@ def snakemake(folder, *arguments, check=True):
         "PYTHONPATH": str(folder / "workflow"),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
-    command = [sys.executable, "-m", "snakemake", "--configfile", "test.yaml", "--cores", "2", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--configfile",
+        "test.yaml",
+        "--cores",
+        "2",
+        "--resources",
+        "gpu=2",
+        *arguments,
+    ]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     output = done.stdout + done.stderr
     assert not check or done.returncode == 0, output

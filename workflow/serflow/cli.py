@@ -29,6 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             log.say(traceback.format_exc())
         print(f"serflow {verb}: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        if log_file:
+            log.say(traceback.format_exc())
+        print(
+            f"serflow {verb}: {error.filename}: {error.strerror}. Check the path and its permissions.", file=sys.stderr
+        )
+        return 1
     except Exception as error:
         if not log_file:
             raise
@@ -311,10 +318,10 @@ def verify(corpus: str, root: Path, workers: int) -> None:
 
 def features(recipe: dict[str, Any], manifest: Path, root: Path, output: Path, workers: int) -> None:
     """Compute a feature cache."""
+    from serflow.corpora.manifest import read
     from serflow.features import cache
-    from serflow.files import read_csv
 
-    cache.build(recipe, read_csv(manifest), root, output, workers)
+    cache.build(recipe, read(manifest), root, output, workers)
 
 
 def split(
@@ -328,9 +335,9 @@ def split(
 ) -> None:
     """Write a split and its leakage report."""
     from serflow import protocols
-    from serflow.files import read_csv
+    from serflow.corpora.manifest import read
 
-    rows = [row for path in manifests for row in read_csv(path)]
+    rows = [row for path in manifests for row in read(path)]
     assignment = protocols.split(protocol, rows, labels, corpora, seed)
     found = protocols.leakage(assignment, rows)
     protocols.check(protocol, found, output)

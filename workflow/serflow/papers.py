@@ -178,6 +178,7 @@ class Papers:
             ``paper``: the file as run; ``not_run``: corpus -> reason; ``n_folds``: corpus -> protocol -> number of its
             folds; ``labels``: corpus -> its labels; ``synthetic``: whether a corpus of it is a demo corpus.
         """
+        _check_names("papers", [name], self.papers)
         paper = self.papers[name]
         n_folds = {c: {p: self.n_folds(name, c, p) for p in paper["protocols"]} for c in paper["corpora"]}
         sources = [self.source(member) for corpus in self.corpora(name) for member in members(corpus)]
@@ -227,7 +228,7 @@ def check_paper(paper: Mapping[str, Any], where: str) -> None:
         try:
             members(corpus)
         except ConfigError as error:
-            raise ConfigError(f"{where}: corpora: {error.where}", error.fault, error.remedy) from error
+            raise ConfigError(f"{where}: corpora", error.fault, error.remedy) from None
     for name, recipe in paper["recipes"].items():
         transform(recipe, f"{where}: recipes.{name}")
     for name, system in paper["systems"].items():
@@ -236,10 +237,16 @@ def check_paper(paper: Mapping[str, Any], where: str) -> None:
         _check_training(system.get("training", {}), f"{where}: systems.{name}.training")
     for name, protocol in paper["protocols"].items():
         _check_protocol(protocol, f"{where}: protocols.{name}")
+    _check_published(paper, where)
+
+
+def _check_published(paper: Mapping[str, Any], where: str) -> None:
     for key in ("published", "published_confusion"):
         for entry in paper.get(key, []):
             for field, kind in (("system", "systems"), ("protocol", "protocols"), ("corpus", "corpora")):
                 _check_names(f"{where}: {key}", [entry[field]], paper[kind])
+    for entry in paper.get("published_posteriors", []):
+        _check_names(f"{where}: published_posteriors", [entry["label"], *entry["posteriors"]], paper["labels"])
     for entry in paper.get("published_confusion", []):
         if any(sorted(row) != sorted(paper["labels"]) for row in (entry["rows"], *entry["rows"].values())):
             fault = f"the matrix of {entry['table']} has not each label as a row and as a column"
@@ -277,7 +284,10 @@ def apply_overrides(paper: Mapping[str, Any], config: Mapping[str, Any]) -> dict
     for system in result["systems"].values():
         if system["model"].get("pretrained") == "imagenet":
             system["model"]["pretrained"] = config["pretrained"]
-    check_paper(result, f"config.yaml: overrides.{paper['paper']}")
+    where = f"config.yaml: overrides.{paper['paper']}"
+    if result["paper"] != paper["paper"]:
+        raise ConfigError(f"{where}.paper", f"{result['paper']!r} would rename the paper", "Remove the key.")
+    check_paper(result, where)
     return result
 
 

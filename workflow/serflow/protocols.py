@@ -119,9 +119,16 @@ def _random(protocol: Mapping[str, Any], rows: Rows, corpora: Sequence[str], see
 
 
 def _by_speaker(protocol: Mapping[str, Any], rows: Rows, corpora: Sequence[str], seed: int) -> list[dict[str, str]]:
-    """One fold per list of test speakers; the next fold's first speaker of each sex validates, the others train."""
+    """One fold per list of test speakers; the next fold's first speaker of each sex validates, the others train.
+
+    Where the next fold has one sex only (EmoBox's second list of RAVDESS is all women), one speaker validates.
+    """
     present = {row["speaker"]: row["sex"] for row in rows}
     folds = [[speaker for speaker in fold if speaker in present] for fold in speaker_folds(corpora)]
+    unlisted = sorted(set(present) - {speaker for fold in folds for speaker in fold})
+    if unlisted:
+        fault = f"has speaker {unlisted[0]}, who is in no fold's list"
+        raise SplitError("+".join(corpora), fault, "Add the speaker to SPEAKER_FOLDS of the corpus's module.")
     for k, fold in enumerate(folds):
         if not fold:
             raise SplitError(
