@@ -33,11 +33,13 @@ rule all:
     input:
         [target for paper in PAPERS.active() for target in targets_of(paper)],
         [f"<results>/manifests/{corpus}.csv" for corpus in CONFIGURED],
+        overview(),
 
 
 rule tables:
     input:
         [table for paper in PAPERS.active() for table in tables_of(paper)],
+        overview(),
 
 
 rule figures:

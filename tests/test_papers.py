@@ -10,6 +10,8 @@ from serflow.errors import ConfigError
 from serflow.papers import PAPERS, Papers, Run, read_paper
 
 DEMO = {"ravdess": {"source": "demo"}}
+NOTHING = {"ravdess": {"source": None}}
+BOTH = DEMO | {"savee": {"source": "demo"}}
 #: Table I of the paper: epoch -> training accuracy, loss, validation accuracy.
 TABLE_I = {
     10: (0.88, 0.470, 0.970),
@@ -101,29 +103,41 @@ def test_deepemo_trains_as_the_paper_says():
 # Which runs a configuration asks for
 
 
-def test_deepemo_has_three_random_runs_and_six_folds():
+def test_deepemo_has_six_random_runs_and_six_folds():
     runs = list(papers().runs("deepemo"))
     common = ("deepemo", "ravdess", "resnet18")
-    assert runs == [Run(*common, "published", seed, 0) for seed in (0, 1, 2)] + [
-        Run(*common, "speaker_independent", 0, fold) for fold in range(6)
+    assert runs == [
+        *(Run(*common, "published", seed, 0) for seed in (0, 1, 2)),
+        *(Run(*common, "speaker_independent", 0, fold) for fold in range(6)),
+        *(Run(*common, "augment_then_split", seed, 0) for seed in (0, 1, 2)),
     ]
-    assert runs[-1].path == "deepemo/ravdess/resnet18/speaker_independent/seed0/fold5"
+    assert runs[8].path == "deepemo/ravdess/resnet18/speaker_independent/seed0/fold5"
 
 
 @pytest.mark.parametrize(
-    ("config", "random", "grouped"),
+    ("config", "random", "grouped", "leaking"),
     [
-        ({"folds": [0, 1]}, 3, 2),
-        ({"folds": [5]}, 3, 1),
-        ({"protocols": ["published"]}, 3, 0),
-        ({"protocols": ["speaker_independent"], "folds": [2, 4]}, 0, 2),
-        ({"seeds": {"random": [7], "grouped": [0, 1]}}, 1, 12),
-        ({"corpora": {"ravdess": {"source": None}}}, 0, 0),
+        ({"folds": [0, 1]}, 3, 2, 3),
+        ({"folds": [5]}, 3, 1, 3),
+        ({"protocols": ["published"]}, 3, 0, 0),
+        ({"protocols": ["augment_then_split"]}, 0, 0, 3),
+        ({"protocols": ["speaker_independent"], "folds": [2, 4]}, 0, 2, 0),
+        ({"seeds": {"random": [7], "grouped": [0, 1]}}, 1, 12, 1),
+        ({"systems": ["svm"]}, 0, 0, 0),
+        ({"corpora": NOTHING}, 0, 0, 0),
     ],
 )
-def test_narrowing_a_configuration(config, random, grouped):
+def test_narrowing_a_configuration(config, random, grouped, leaking):
     protocols = [run.protocol for run in papers(**config).runs("deepemo")]
-    assert protocols == ["published"] * random + ["speaker_independent"] * grouped
+    expected = {"published": random, "speaker_independent": grouped, "augment_then_split": leaking}
+    assert protocols == [name for name, n in expected.items() for _ in range(n)]
+
+
+def test_of_the_folds_asked_for_each_corpus_runs_those_it_has():
+    """RAVDESS has six, SAVEE four."""
+    found = papers(corpora=BOTH, folds=[3, 5])
+    grouped = [run for run in found.runs("jin") if run.protocol == "speaker_independent"]
+    assert [(run.corpus, run.fold) for run in grouped] == [("ravdess", 3), ("ravdess", 5), ("savee", 3)]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +146,7 @@ def test_narrowing_a_configuration(config, random, grouped):
         ({"folds": [0, 6]}, "config.yaml: folds", "6", "0 to 5"),
         ({"papers": ["deepmo"]}, "config.yaml: papers", "'deepmo'", "deepemo"),
         ({"protocols": ["publishd"]}, "config.yaml: protocols", "'publishd'", "published, speaker_independent"),
+        ({"systems": ["resnet17"]}, "config.yaml: systems", "'resnet17'", "resnet18"),
         ({"overrides": {"deepmo": {}}}, "config.yaml: overrides", "'deepmo'", "deepemo"),
         (
             {"overrides": {"deepemo": {"systems": {"resnet18": {"training": {"epoch": 5}}}}}},
@@ -190,7 +205,7 @@ def test_a_union_of_corpora_has_the_folds_of_the_larger(tmp_path, toy):
 
 def test_the_record_says_what_later_stages_ask():
     record = papers(corpora=DEMO).record("deepemo")
-    assert record["n_folds"] == {"ravdess": {"published": 1, "speaker_independent": 6}}
+    assert record["n_folds"] == {"ravdess": {"published": 1, "speaker_independent": 6, "augment_then_split": 1}}
     assert record["not_run"] == {}
     assert record["synthetic"] is True
     assert record["paper"] == deepemo_file()
@@ -276,7 +291,7 @@ def test_one_recipe_name_means_one_recipe(tmp_path, toy):
     twin = copy.deepcopy(toy) | {"paper": "twin"}
     write(tmp_path, toy)
     write(tmp_path, twin)
-    assert list(papers(tmp_path).recipes) == ["logmel128"]
+    assert list(papers(tmp_path).recipes) == ["logmel128", "logmel128_augment_then_split"]
     twin["recipes"]["logmel128"]["hop_length"] = 160
     write(tmp_path, twin)
     with pytest.raises(ConfigError, match=r"'logmel128'.*another paper"):
@@ -342,4 +357,224 @@ def test_a_paper_file_that_is_no_yaml_gives_one_line(tmp_path):
     (tmp_path / "toy.yaml").write_text("paper: [toy\nlabels: ]")
     with pytest.raises(ConfigError) as caught:
         read_paper(tmp_path / "toy.yaml")
+    assert "\n" not in str(caught.value)
+
+
+# The other paper files against their papers
+
+#: Table 1 of Mittal, in per cent: true class by predicted class, both in the order of EMOTIONS.
+MITTAL_TABLE_1 = """
+50 34 1 1 0 6 4 5
+8 56 6 1 2 4 7 3
+0 0 78 2 1 1 0 20
+3 0 2 83 3 4 3 2
+2 3 5 5 67 10 9 4
+4 6 3 7 2 75 0 3
+1 6 1 4 0 1 87 0
+2 0 4 3 7 2 2 80
+"""
+#: Table 1 of DeepEmoNet: system -> accuracy, F1.
+VU_TABLE_1 = {
+    "svm": (0.517, 0.509),
+    "bilstm": (0.528, 0.497),
+    "resnet34_scratch": (0.458, 0.426),
+    "resnet34": (0.573, 0.528),
+    "resnet34_augmented": (0.667, 0.631),
+}
+
+
+def test_mittal_carries_its_confusion_matrix_and_what_72_percent_is():
+    paper = read_paper(PAPERS / "mittal.yaml")
+    (entry,) = paper["published_confusion"]
+    printed = [list(map(int, line.split())) for line in MITTAL_TABLE_1.split("\n")[1:-1]]
+    assert [[entry["rows"][truth][guess] for guess in EMOTIONS] for truth in EMOTIONS] == printed
+    assert sum(printed[i][i] for i in range(8)) / 8 == 72
+    (number,) = paper["published"]
+    assert (number["metric"], number["value"], number["part"]) == ("UA", 0.72, "test")
+    assert "weighted accuracy" in number["note"]
+
+
+def test_mittal_trains_as_the_paper_says():
+    paper = read_paper(PAPERS / "mittal.yaml")
+    system = paper["systems"]["cnn"]
+    assert {system["input"]["height"], system["input"]["width"]} == {260, 270}
+    assert system["input"]["channels"] == 1
+    assert (system["training"]["epochs"], system["training"]["optimiser"]) == (500, "adam")
+    assert {entry["kind"] for entry in system["training"]["augment"]} == {"flip", "zoom", "shear"}
+    parts = paper["protocols"]["published"]["parts"]
+    assert parts["test"] == 0.25
+    assert parts["train"] + parts["validation"] == pytest.approx(0.75)
+    assert paper["figures"][0]["utterance"] == "03-01-07-02-02-01-10"
+
+
+def test_deepemonet_carries_table_1_and_figure_2():
+    paper = read_paper(PAPERS / "deepemonet.yaml")
+    table = [e for e in paper["published"] if e["table"] == "Table 1"]
+    assert {(e["system"], e["metric"]): e["value"] for e in table} == {
+        (system, metric): value
+        for system, pair in VU_TABLE_1.items()
+        for metric, value in zip(("WA", "macro_F1"), pair, strict=True)
+    }
+    assert {(e["corpus"], e["protocol"], e["part"]) for e in table} == {("ravdess+savee", "published", "validation")}
+    losses = {(e["system"], e["part"]): e["value"] for e in paper["published"] if e["metric"] == "loss"}
+    assert losses == {("bilstm", "train"): 0.5, ("bilstm", "validation"): 2.9}
+    figures = {e["figure"]: e for e in paper["figures"]}
+    assert list(figures) == [f"Figure {n}" for n in range(1, 6)]
+    counts = figures["Figure 2"]["published"]
+    assert (counts["neutral"], counts["calm"], sum(counts.values())) == (216, 192, 1920)
+    assert {n for emotion, n in counts.items() if emotion not in ("neutral", "calm")} == {252}
+
+
+def test_deepemonet_trains_as_the_paper_says():
+    paper = read_paper(PAPERS / "deepemonet.yaml")
+    systems = paper["systems"]
+    assert list(systems) == list(VU_TABLE_1)  # a to e
+    assert "training" not in systems["svm"]
+    epochs = {name: system["training"]["epochs"] for name, system in systems.items() if name != "svm"}
+    assert epochs == {"bilstm": 200, "resnet34_scratch": 200, "resnet34": 30, "resnet34_augmented": 30}
+    for name in epochs:
+        training = systems[name]["training"]
+        assert (training["batch_size"], training["learning_rate"], training["optimiser"]) == (64, 1e-3, "adam")
+        assert training["step_decay"]["factor"] == 0.9
+    assert {name for name, s in systems.items() if s["model"].get("pretrained")} == {"resnet34", "resnet34_augmented"}
+    last = systems["resnet34_augmented"]["training"]
+    assert [(s["height"], s["width"]) for s in last["stages"]] == [(128, 128), (256, 256)]
+    assert {entry["kind"] for entry in last["augment"]} == {"rotate", "zoom", "brightness", "mixup"}
+    assert paper["protocols"]["published"]["parts"] == {"train": 0.9, "validation": 0.05, "test": 0.05}
+
+
+def test_jin_carries_table_2_and_trains_as_the_paper_says():
+    paper = read_paper(PAPERS / "jin.yaml")
+    assert {e["corpus"]: e["value"] for e in paper["published"]} == {"ravdess": 0.9730, "savee": 0.9826}
+    training = paper["systems"]["resnet1d"]["training"]
+    assert (training["optimiser"], training["learning_rate"], training["decay"]) == ("rmsprop", 1e-4, 1e-6)
+    recipe = paper["recipes"][paper["systems"]["resnet1d"]["recipe"]]
+    assert (recipe["first"], recipe["n_mfcc"]) == (2, 13)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in PAPERS.glob("*.yaml")))
+def test_every_system_runs_speaker_independent_beside_the_papers_own_protocol(name):
+    paper = read_paper(PAPERS / f"{name}.yaml")
+    assert {"published", "speaker_independent"} <= set(paper["protocols"])
+    assert paper["protocols"]["speaker_independent"]["kind"] == "speakers"
+    for system in paper["systems"].values():
+        assert {"published", "speaker_independent"} <= set(system["protocols"])
+
+
+def test_the_leak_is_measured_where_numbers_are_high_and_for_the_svm():
+    found = papers(corpora=BOTH)
+    leaking = {
+        (run.paper, run.system) for name in found.active() for run in found.runs(name) if "augment" in run.protocol
+    }
+    assert leaking == {("deepemo", "resnet18"), ("jin", "resnet1d"), ("deepemonet", "svm")}
+    assert {tuple(found.seeds(name, "augment_then_split")) for name in ("deepemo", "jin", "deepemonet")} == {(0, 1, 2)}
+
+
+# Labels, recipes, systems
+
+
+def test_labels_are_those_that_the_corpus_has():
+    found = papers(corpora=BOTH)
+    assert found.labels("jin", "ravdess") == EMOTIONS
+    assert found.labels("jin", "savee") == [emotion for emotion in EMOTIONS if emotion != "calm"]
+    assert found.labels("deepemonet", "ravdess+savee") == EMOTIONS
+    run = Run("jin", "savee", "resnet1d", "published", 0, 0)
+    assert len(found.spec(run)["labels"]) == 7
+    assert found.record("jin")["labels"] == {"ravdess": EMOTIONS, "savee": found.labels("jin", "savee")}
+
+
+def test_a_protocol_with_copies_has_a_recipe_of_its_own():
+    found = papers(corpora=BOTH)
+    plain = found.recipe_of("jin", "resnet1d", "published")
+    name, recipe = found.recipe_of("jin", "resnet1d", "augment_then_split")
+    assert plain == ("mfcc2to13", found.papers["jin"]["recipes"]["mfcc2to13"])
+    assert name == "mfcc2to13_augment_then_split"
+    assert recipe == {**plain[1], "copies": found.papers["jin"]["protocols"]["augment_then_split"]["copies"]}
+    assert found.recipes[name] == recipe
+    spec = found.spec(Run("jin", "savee", "resnet1d", "augment_then_split", 0, 0))
+    assert spec["system_config"]["recipe"] == recipe
+    assert builtins_only(spec)
+
+
+def test_an_svm_has_no_training():
+    spec = papers(corpora=BOTH).spec(Run("deepemonet", "ravdess+savee", "svm", "published", 0, 0))
+    assert sorted(spec["system_config"]) == ["input", "model", "recipe"]
+
+
+def test_systems_narrow_a_run():
+    found = papers(corpora=BOTH, systems=["svm", "cnn"], folds=[0], seeds={"random": [0]})
+    assert found.active() == ["deepemonet", "mittal"]
+    assert [(run.system, run.protocol) for run in found.runs("deepemonet")] == [
+        ("svm", "published"),
+        ("svm", "speaker_independent"),
+        ("svm", "augment_then_split"),
+    ]
+    with pytest.raises(ConfigError, match=r"config\.yaml: systems.*'smv'.*svm"):
+        papers(systems=["smv"])
+
+
+def test_a_system_added_by_an_override_is_told_as_one():
+    system = deepemo_file()["systems"]["resnet18"] | {"title": "mine", "protocols": ["published"]}
+    system["model"] = {"module": "mine/network.py", "width": 8}
+    found = papers(overrides={"deepemo": {"systems": {"mine": system}}})
+    spec = found.spec(Run("deepemo", "ravdess", "mine", "published", 0, 0))
+    assert spec["system_config"]["model"] == {"module": "mine/network.py", "width": 8}
+    assert spec["deviations"] == ["system mine: not in the paper"]
+    assert found.spec(Run("deepemo", "ravdess", "resnet18", "published", 0, 0))["deviations"] == []
+
+
+# A union of which only a part is there
+
+
+def test_a_partial_union_runs_only_if_asked():
+    assert "deepemonet" not in papers().active()
+    found = papers(allow_partial=True)
+    assert {run.corpus for run in found.runs("deepemonet")} == {"ravdess"}
+    assert found.not_run("deepemonet") == {}
+    record = found.record("deepemonet")
+    assert set(record["n_folds"]) == {"ravdess"}
+    named = [e["corpus"] for key in ("published", "figures") for e in record["paper"][key]]
+    assert set(named) == {"ravdess"}
+    for run in found.runs("deepemonet"):
+        assert "corpus: ravdess alone instead of ravdess+savee" in found.spec(run)["deviations"]
+    assert found.spec(Run("deepemo", "ravdess", "resnet18", "published", 0, 0))["deviations"] == []
+
+
+def test_a_union_is_whole_where_all_is_configured_and_left_out_where_nothing_is(tmp_path, toy):
+    assert {run.corpus for run in papers(corpora=BOTH, allow_partial=True).runs("deepemonet")} == {"ravdess+savee"}
+    assert papers(corpora=NOTHING, allow_partial=True).not_run("deepemonet") == {
+        "ravdess+savee": "RAVDESS and SAVEE are not configured"
+    }
+    write(tmp_path, toy | {"corpora": ["ravdess", "ravdess+savee"], "published": []})
+    found = papers(tmp_path, allow_partial=True)  # its part is run anyway, under its own name
+    assert found.corpora("toy") == ["ravdess"]
+    assert found.not_run("toy") == {"ravdess+savee": "SAVEE is not configured"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where", "message"),
+    [
+        (("systems", "cnn", "training", "stages"), [{"epochs": 3, "height": 9, "width": 9}], "training.stages", "500"),
+        (("systems", "cnn", "training", "freeze_epochs"), 500, "training.freeze_epochs", "500 of 500"),
+        (("systems", "cnn", "training", "momentum"), 0.9, "systems.cnn.training", "'momentum'"),
+        (("systems", "cnn", "training", "step_decay"), {"factor": 0.9}, "step_decay", "'every'"),
+        (("systems", "cnn", "training", "augment", 0), {"probability": 1}, "augment.0", "'kind'"),
+        (("protocols", "published", "kind"), "augmented", "protocols.published.copies", "needs copies"),
+        (("protocols", "published", "copies"), {"noise": {"snr_db": 1}}, "protocols.published.copies", "another kind"),
+        (("published_confusion", 0, "rows", "calm"), {"calm": 100}, "published_confusion", "Labels: neutral"),
+        (("published_confusion", 0, "system"), "cmm", "published_confusion", "'cmm'"),
+        (("figures", 0, "recipe"), "spectrogram", "figures: Figure 1: recipe", "'spectrogram'"),
+        (("figures", 0, "corpus"), "savee", "figures: Figure 1: corpus", "'savee'"),
+        (("figures", 0, "kind"), "spectogram", "figures.0.kind", "'spectogram'"),
+    ],
+    ids=lambda value: str(value)[:40],
+)  # fmt: skip
+def test_a_fault_in_mittals_file_is_named(tmp_path, path, value, where, message):
+    paper = yaml.safe_load((PAPERS / "mittal.yaml").read_text())
+    set_in(paper, path, value)
+    write(tmp_path, paper)
+    with pytest.raises(ConfigError) as caught:
+        read_paper(tmp_path / "mittal.yaml")
+    assert where in caught.value.where
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serflow.errors import ConfigError, SplitError
-from serflow.protocols import check, count_folds, leakage, speaker_folds, split
+from serflow.protocols import base_of, check, count_folds, item_ids, leakage, speaker_folds, split
 
 EMOTIONS = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
 #: EmoBox's test actors of RAVDESS, fold by fold.
@@ -19,6 +19,8 @@ EMOBOX = [
 ]
 RANDOM = {"kind": "random", "parts": {"train": 0.8, "validation": 0.1, "test": 0.1}}
 SPEAKERS = {"kind": "speakers"}
+COPIES = {"noise": {"snr_db": 15.0}, "stretch": {"rate": 1.1}}
+AUGMENTED = {"kind": "augmented", "copies": COPIES, "parts": {"train": 0.8, "validation": 0.1, "test": 0.1}}
 
 
 def row(speaker, emotion, number, sex="male", sha1=None, statement=""):
@@ -137,7 +139,7 @@ def test_emotions_outside_the_label_set_are_unused_in_every_fold(ravdess, protoc
 
 def test_a_class_too_small_to_divide_is_an_error():
     rows = [row("01", "happy", n) for n in range(20)] + [row("01", "sad", 0)]
-    with pytest.raises(SplitError, match="21 utterances"):
+    with pytest.raises(SplitError, match="21 items"):
         split(RANDOM, rows, ["happy", "sad"], ["ravdess"], 0)
 
 
@@ -200,6 +202,7 @@ def test_the_leakage_report_counts_what_stands_on_both_sides():
                 "speakers": ["03"],
                 "statements": ["01", "03"],
                 "identical_recordings": ["a"],
+                "augmented_siblings": [],
             },
             {
                 "fold": 1,
@@ -207,6 +210,7 @@ def test_the_leakage_report_counts_what_stands_on_both_sides():
                 "speakers": ["01"],
                 "statements": ["01"],
                 "identical_recordings": ["a"],
+                "augmented_siblings": [],
             },
         ]
     }
@@ -277,3 +281,122 @@ def test_no_speaker_and_no_recording_crosses_a_speaker_independent_split(rows, s
         assert not test & {sha1[u] for u, part in parts.items() if part in ("train", "validation")}
         tested.update(u for u, part in parts.items() if part == "test")
     assert tested == dict.fromkeys((r["utterance"] for r in rows if r["emotion"] in labels), 1)
+
+
+# Augmented copies
+
+
+def test_items_are_named_after_their_utterance():
+    assert item_ids("03-01") == ["03-01"]
+    assert item_ids("03-01", COPIES) == ["03-01", "03-01#noise", "03-01#stretch"]
+    assert [base_of(item) for item in item_ids("03-01", COPIES)] == ["03-01"] * 3
+
+
+def test_augment_then_split_divides_recordings_and_copies_alike(ravdess):
+    assignment = split(AUGMENTED, ravdess, EMOTIONS, ["ravdess"], 0)
+    assert count_folds(AUGMENTED, ["ravdess"]) == 1
+    assert [e["utterance"] for e in assignment] == [
+        item for r in ravdess for item in (r["utterance"], f"{r['utterance']}#noise", f"{r['utterance']}#stretch")
+    ]
+    assert Counter(e["part"] for e in assignment) == {"train": 3456, "validation": 432, "test": 432}
+    emotion = {r["utterance"]: r["emotion"] for r in ravdess}
+    test = Counter(emotion[base_of(e["utterance"])] for e in assignment if e["part"] == "test")
+    assert all(abs(test[name] - 0.1 * 3 * (96 if name == "neutral" else 192)) < 1.5 for name in EMOTIONS)
+    assert assignment == split(AUGMENTED, ravdess, EMOTIONS, ["ravdess"], 0)
+    assert assignment != split(AUGMENTED, ravdess, EMOTIONS, ["ravdess"], 1)
+
+
+def test_augment_then_split_is_reported_as_the_leak_it_is(ravdess):
+    """A test item has both its siblings in test with a chance of about 1 in 100: nearly all utterances leak."""
+    assignment = split(AUGMENTED, ravdess, EMOTIONS, ["ravdess"], 0)
+    report = leakage(assignment, ravdess)
+    parts = {e["utterance"]: e["part"] for e in assignment}
+    expected = sorted(
+        r["utterance"]
+        for r in ravdess
+        if {parts[item] == "test" for item in item_ids(r["utterance"], COPIES)} == {True, False}
+    )
+    assert report["folds"][0]["augmented_siblings"] == expected
+    assert 350 < len(expected) < 432
+    check(AUGMENTED, report, "split.csv")  # what it is there for
+    for protocol in (RANDOM, SPEAKERS):
+        with pytest.raises(SplitError, match=r"augmented siblings|speakers"):
+            check(protocol, report, "split.csv")
+
+
+def test_a_planted_sibling_is_found(ravdess):
+    for protocol in (RANDOM, SPEAKERS):
+        assignment = split(protocol, ravdess, EMOTIONS, ["ravdess"], 0)
+        tested = next(e for e in assignment if e["part"] == "test")
+        copy = tested | {"utterance": f"{tested['utterance']}#noise", "part": "train"}
+        report = leakage([*assignment, copy], ravdess)
+        assert report["folds"][0]["augmented_siblings"] == [tested["utterance"]]
+        message = "augmented siblings" if protocol is RANDOM else "speakers"
+        with pytest.raises(SplitError, match=message):
+            check(protocol, report, "split.csv")
+
+
+def test_copies_of_identical_recordings_are_identical():
+    """A recording kept under two names: its two originals leak, and so do its two pitch copies; a noise copy not."""
+    rows = [row("01", "happy", 0, sha1="a"), row("01", "happy", 1, sha1="a")]
+    one, two = (r["utterance"] for r in rows)
+
+    def shared(train, test):
+        found = [{"utterance": u, "fold": 0, "part": part} for u, part in ((train, "train"), (test, "test"))]
+        return leakage(found, rows)["folds"][0]["identical_recordings"]
+
+    assert shared(one, two) == ["a"]
+    assert shared(f"{one}#pitch", f"{two}#pitch") == ["a"]
+    assert shared(one, f"{two}#pitch") == []
+
+
+@st.composite
+def any_corpora(draw):
+    """A partial RAVDESS and SAVEE together or one of them, with recordings that stand twice under one speaker."""
+    names = draw(st.sampled_from([["ravdess"], ["savee"], ["ravdess", "savee"]]))
+    folds = {"ravdess": EMOBOX, "savee": [{"JE"}, {"KL"}, {"DC"}, {"JK"}]}
+    rows = []
+    for corpus in names:
+        for fold in folds[corpus]:
+            for speaker in draw(st.lists(st.sampled_from(sorted(fold)), min_size=1, unique=True)):
+                sex = draw(st.sampled_from(["male", "female"]))
+                for emotion in EMOTIONS[2:5]:
+                    for n in range(draw(st.integers(4, 6))):
+                        sha1 = f"{speaker}/{emotion}/{draw(st.integers(0, 3))}"
+                        rows.append(row(speaker, emotion, n, sex, sha1))
+    return names, draw(st.permutations(rows))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    drawn=any_corpora(),
+    protocol=st.sampled_from([RANDOM, SPEAKERS, AUGMENTED]),
+    labels=st.lists(st.sampled_from(EMOTIONS[2:5]), min_size=2, unique=True),
+    seed=st.integers(0, 9),
+)
+def test_nothing_crosses_a_split_where_its_protocol_forbids_it(drawn, protocol, labels, seed):
+    """Worked out here from the split alone; the leakage report must tell the same."""
+    names, rows = drawn
+    manifest = {r["utterance"]: r for r in rows}
+    assignment = split(protocol, rows, labels, names, seed)
+    report = leakage(assignment, rows)
+    check(protocol, report, "x")
+    folds = by_fold(assignment)
+    assert len(folds) == len(report["folds"]) == count_folds(protocol, names)
+    for k, parts in folds.items():
+        seen, test = ({u for u, p in parts.items() if p in sides} for sides in (("train", "validation"), ("test",)))
+        assert test
+        assert {manifest[base_of(u)]["emotion"] for u in seen | test} == set(labels)
+        crossing = {
+            column: {manifest[base_of(u)][column] for u in seen} & {manifest[base_of(u)][column] for u in test}
+            for column in ("speaker", "sha1")
+        }
+        siblings = {u.split("#")[0] for u in seen} & {u.split("#")[0] for u in test}
+        assert report["folds"][k]["speakers"] == sorted(crossing["speaker"])
+        assert report["folds"][k]["augmented_siblings"] == sorted(siblings)
+        if protocol is not AUGMENTED:
+            assert not siblings
+            assert not any("#" in u for u in parts)
+            assert report["folds"][k]["identical_recordings"] == sorted(crossing["sha1"])
+        if protocol is SPEAKERS:
+            assert crossing == {"speaker": set(), "sha1": set()}

@@ -42,3 +42,17 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[st
         sha1 = hashlib.sha1(samples.tobytes(), usedforsecurity=False).hexdigest()
         rows.append({"utterance": f"u{n}", "path": f"wav/u{n}.wav", "sha1": sha1})
     return root, rows
+
+
+@pytest.fixture
+def rate() -> int:
+    return 16000
+
+
+@pytest.fixture
+def speechlike(rate: int) -> np.ndarray:
+    """One second of a falling, swelling harmonic tone in faint noise, float32."""
+    time = np.arange(rate) / rate
+    phase = 2 * np.pi * np.cumsum(180 - 40 * time) / rate
+    tone = np.sum([np.sin(k * phase) / k for k in range(1, 12)], axis=0) * np.hanning(rate)
+    return (0.2 * tone + 0.001 * np.random.default_rng(1).standard_normal(rate)).astype(np.float32)

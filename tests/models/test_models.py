@@ -6,6 +6,7 @@ from serflow.errors import ConfigError
 from serflow.models.weights import IMAGENET, file_name
 
 CLASSES = 8
+IMAGE = (3, 224, 224)
 
 
 def n_parameters(network):
@@ -19,7 +20,7 @@ def n_parameters(network):
 )
 def test_a_resnet_has_torchvisions_parameters_but_for_its_last_layer(depth, published, width):
     with torch.device("meta"):
-        network = models.build({"module": "resnet", "depth": depth, "pretrained": "none"}, CLASSES)
+        network = models.build({"module": "resnet", "depth": depth, "pretrained": "none"}, CLASSES, IMAGE)
     assert n_parameters(network) == published - (width + 1) * 1000 + (width + 1) * CLASSES
     assert depth != 18 or n_parameters(network) == 11_180_616
     assert all(p.requires_grad for p in network.parameters())  # DeepEMO freezes nothing
@@ -28,14 +29,14 @@ def test_a_resnet_has_torchvisions_parameters_but_for_its_last_layer(depth, publ
 @pytest.mark.parametrize("size", [(224, 224), (64, 96)])
 def test_a_resnet_gives_a_logit_per_class_for_any_size_of_image(size):
     with torch.device("meta"):
-        network = models.build({"module": "resnet", "depth": 18}, CLASSES)
+        network = models.build({"module": "resnet", "depth": 18}, CLASSES, IMAGE)
         assert network(torch.empty(3, 3, *size)).shape == (3, CLASSES)
 
 
 def test_the_weights_come_from_the_seed():
     def build(seed):
         torch.manual_seed(seed)
-        return models.build({"module": "resnet", "depth": 18}, 2).state_dict()["layer4.1.conv2.weight"]
+        return models.build({"module": "resnet", "depth": 18}, 2, IMAGE).state_dict()["layer4.1.conv2.weight"]
 
     first = build(0)
     assert torch.equal(build(0), first)
@@ -53,19 +54,19 @@ def test_the_weights_come_from_the_seed():
 )
 def test_a_wrong_model_is_named(model, found, allowed):
     with pytest.raises(ConfigError) as caught:
-        models.build(model, CLASSES)
+        models.build(model, CLASSES, IMAGE)
     assert found in caught.value.fault
     assert allowed in caught.value.remedy
 
 
 def test_a_missing_option_is_named():
     with pytest.raises(ConfigError, match="'depth'"):
-        models.build({"module": "resnet"}, CLASSES)
+        models.build({"module": "resnet"}, CLASSES, IMAGE)
 
 
 def test_a_module_that_is_no_architecture_is_named():
     with pytest.raises(ConfigError, match="'weights'"):
-        models.build({"module": "weights"}, CLASSES)
+        models.build({"module": "weights"}, CLASSES, IMAGE)
 
 
 def test_the_file_of_a_systems_imagenet_weights():

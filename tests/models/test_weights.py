@@ -30,7 +30,7 @@ def imagenet():
 @pytest.fixture
 def network():
     torch.manual_seed(6)
-    return models.build(MODEL, 8)
+    return models.build(MODEL, 8, (3, 224, 224))
 
 
 def check_loaded(network, before, source):
@@ -66,7 +66,7 @@ def test_weights_without_counts_of_batches_load_as_in_torch(tmp_path, imagenet, 
 def test_weights_of_another_network_do_not_fit(tmp_path, imagenet):
     torch.save(imagenet, tmp_path / "own.pth")
     with torch.device("meta"):
-        deeper = models.build({"module": "resnet", "depth": 34}, 8)
+        deeper = models.build({"module": "resnet", "depth": 34}, 8, (3, 224, 224))
     with pytest.raises(WeightsError, match=r"does not fit the network: layer\d"):
         weights.load(deeper, tmp_path / "own.pth")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +57,10 @@ def system() -> dict[str, Any]:
 
 
 @pytest.fixture
-def build() -> Callable[[], nn.Module]:
+def build() -> Callable[[Sequence[int]], nn.Module]:
     """A network with all that carries state: convolution, batch norm, dropout."""
 
-    def make() -> nn.Module:
+    def make(input_shape: Sequence[int]) -> nn.Module:
         layers = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Dropout(0.3), nn.Linear(144, 2)]
         return nn.Sequential(*layers)
 

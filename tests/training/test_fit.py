@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from serflow import models
 from serflow.errors import ConfigError, TrainingError
 from serflow.training import checkpoint
 from serflow.training import fit as fitting
@@ -27,7 +28,7 @@ COLUMNS = [
 def numbers(result):
     """All that a run gives, but the seconds it took."""
     history = [{key: value for key, value in row.items() if key != "seconds"} for row in result.history]
-    weights = {key: value.numpy().tobytes() for key, value in result.network.state_dict().items()}
+    weights = {key: value.numpy().tobytes() for key, value in result.model.state_dict().items()}
     return history, weights, result.posteriors.tobytes()
 
 
@@ -94,14 +95,14 @@ def test_nothing_is_learnt_from_validation_and_test(run, data):
 
 def test_every_training_utterance_is_seen_once_an_epoch(run, data, monkeypatch):
     seen = []
-    original = fitting._Loop.forward
+    original = fitting._Loop.pick
 
     def watched(self, index):
         if self.network.training:
             seen.append(index.tolist())
         return original(self, index)
 
-    monkeypatch.setattr(fitting._Loop, "forward", watched)
+    monkeypatch.setattr(fitting._Loop, "pick", watched)
     run()
     assert [len(batch) for batch in seen[:5]] == [5, 5, 5, 5, 4]
     epochs = [list(itertools.chain(*seen[k : k + 5])) for k in range(0, len(seen), 5)]
@@ -120,14 +121,14 @@ def test_bf16_trains_too(run):
     result = run(precision="bf16")
     np.testing.assert_allclose(result.posteriors.sum(axis=1), 1, rtol=1e-12)
     assert numbers(result)[0] != numbers(run(precision="fp32"))[0]
-    assert {value.dtype for value in result.network.parameters()} == {torch.float32}
+    assert {value.dtype for value in result.model.parameters()} == {torch.float32}
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(system, data, setup, build, monkeypatch):
     monkeypatch.setattr(fitting, "CHECKPOINT_SECONDS", -1.0)
 
-    def broken():
-        network = build()
+    def broken(input_shape):
+        network = build(input_shape)
         with torch.no_grad():
             network[-1].bias.fill_(math.nan)
         return network
@@ -140,7 +141,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(system, data, setup, build, mon
 
 def test_memory_that_runs_out_names_the_batch_size(system, data, setup):
     class Greedy(nn.Module):
-        def __init__(self):
+        def __init__(self, input_shape):
             super().__init__()
             self.weight = nn.Parameter(torch.zeros(1))
 
@@ -156,6 +157,122 @@ def test_an_unknown_optimiser_is_named(system, data, setup, build):
     system["training"]["optimiser"] = "adamm"
     with pytest.raises(ConfigError, match=r"'adamm'.*Allowed: adam"):
         fit(system, data, 2, 0, setup, build)
+
+
+# Schedules and augmentation
+
+
+@pytest.fixture
+def everything(system):
+    """A system with all options at once."""
+    system["training"] |= {
+        "epochs": 6,
+        "optimiser": "rmsprop",
+        "decay": 0.01,
+        "step_decay": {"factor": 0.5, "every": 2},
+        "freeze_epochs": 2,
+        "stages": [{"epochs": 3, "height": 6, "width": 6}, {"epochs": 3, "height": 8, "width": 8}],
+        "augment": [
+            {"kind": "flip"},
+            {"kind": "zoom", "low": 0.8, "high": 1.2, "per_axis": True},
+            {"kind": "shear", "degrees": 5.0},
+            {"kind": "rotate", "degrees": 10.0, "probability": 0.75},
+            {"kind": "brightness", "low": 0.8, "high": 1.2},
+            {"kind": "mixup", "alpha": 0.4},
+        ],
+    }
+    return system
+
+
+@pytest.fixture
+def build_pooled():
+    """As `build`, for pictures of any size."""
+
+    def make(input_shape):
+        layers = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        return nn.Sequential(*layers, nn.Dropout(0.3), nn.Linear(4, 2))
+
+    return make
+
+
+def test_with_all_options_a_killed_run_ends_as_an_undisturbed_one(
+    everything, data, setup, build_pooled, kill_after, tmp_path
+):
+    def run(checkpoint):
+        return numbers(fit(everything, data, 2, 1, dataclasses.replace(setup, checkpoint=checkpoint), build_pooled))
+
+    make_deterministic(1)
+    kill_after(0)
+    undisturbed = run(tmp_path / "other.pt")
+    for epochs in (1, 1, 2):  # killed after epoch 1 (frozen), 2 (frozen, then thawed) and 4 (of the second stage)
+        kill_after(epochs)
+        with pytest.raises(Killed):
+            run(setup.checkpoint)
+    kill_after(0)
+    assert run(setup.checkpoint) == undisturbed
+
+
+def test_only_the_training_part_is_augmented(everything, data, setup, build_pooled, monkeypatch):
+    """A training batch is changed after it is picked; what validation, test and the final posteriors see is not."""
+    picked, forwarded = [], []
+    originals = fitting._Loop.pick, fitting._Loop.forward
+
+    def pick(self, index):
+        items = originals[0](self, index)
+        picked.append((self.network.training, index.tolist(), items.clone()))
+        return items
+
+    def forward(self, items):
+        forwarded.append(items.clone())
+        return originals[1](self, items)
+
+    monkeypatch.setattr(fitting._Loop, "pick", pick)
+    monkeypatch.setattr(fitting._Loop, "forward", forward)
+    fit(everything, data, 2, 0, setup, build_pooled)
+    assert len(picked) == len(forwarded)
+    for (training, index, before), after in zip(picked, forwarded, strict=True):
+        assert torch.equal(before, after) is not training
+        assert not training or set(index) <= set(data.parts["train"].tolist())
+
+
+def test_a_schedule_shows_in_sizes_and_learning_rates(everything, data, setup, build_pooled, monkeypatch):
+    sizes = []
+    original = fitting._Loop.forward
+
+    def forward(self, items):
+        sizes.append((self.network.training, items.shape[-1]))
+        return original(self, items)
+
+    monkeypatch.setattr(fitting._Loop, "forward", forward)
+    result = fit(everything, data, 2, 0, setup, build_pooled)
+    assert [size for training, size in sizes if training] == [6] * 15 + [8] * 15  # 24 items in batches of 5
+    assert [size for training, size in sizes if not training] == [6] * 3 + [8] * 4  # and once more at the end
+    rates = [0.003 * 0.5 ** ((epoch - 1) // 2) / (1 + 0.01 * (5 * epoch - 1)) for epoch in range(1, 7)]
+    assert [row["learning_rate"] for row in result.history] == pytest.approx(rates)
+
+
+def test_frozen_epochs_train_the_head_and_batch_normalisation_alone(system, data, setup, build_pooled):
+    def trained(epochs):
+        system["training"] |= {"epochs": epochs, "freeze_epochs": 2}
+        torch.manual_seed(0)
+        return fit(system, data, 2, 5, setup, build_pooled).model.state_dict()
+
+    one, two, three = (trained(epochs) for epochs in (1, 2, 3))
+    assert torch.equal(one["0.weight"], two["0.weight"])
+    assert not torch.equal(two["0.weight"], three["0.weight"])
+    assert not torch.equal(one["6.weight"], two["6.weight"])
+    assert not torch.equal(one["1.weight"], two["1.weight"])
+
+
+def test_a_sequence_system_trains(data, setup):
+    system = {
+        "input": {"kind": "sequence", "frames": 16, "standardise": True},
+        "training": {"epochs": 8, "batch_size": 5, "optimiser": "adam", "learning_rate": 0.01},
+        "model": {"module": "bilstm", "hidden_size": 4, "dropout": 0.1},
+    }
+    result = fit(system, data, 2, 0, setup, lambda shape: models.build(system["model"], 2, shape))
+    assert (result.predicted == data.labels)[data.parts["test"]].all()
+    assert result.inputs.shape == (16, 12)
 
 
 # Resuming

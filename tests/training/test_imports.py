@@ -10,7 +10,9 @@ import sys
 sys.modules.update(dict.fromkeys({blocked}))  # an import of what is None there fails
 from pathlib import Path
 import numpy as np
-from serflow.training import checkpoint, device, fit, inputs
+from serflow import models
+from serflow.models import bilstm, mittal, resnet1d, svm
+from serflow.training import augment, checkpoint, classical, device, fit, inputs, schedule
 assert "torch" not in sys.modules, "imported at the top of a module"
 import torch
 from torch import nn
@@ -26,7 +28,7 @@ system = {{
 device.make_deterministic(1)
 fit.CHECKPOINT_SECONDS = -1.0
 setup = fit.Setup(device.choose_device("cpu"), "fp32", Path({folder!r}, "x.pt"), "key")
-result = fit.fit(system, data, 2, 0, setup, lambda: nn.Sequential(nn.Flatten(), nn.Linear(48, 2)))
+result = fit.fit(system, data, 2, 0, setup, lambda shape: nn.Sequential(nn.Flatten(), nn.Linear(48, 2)))
 print(len(result.history), result.posteriors.shape, checkpoint.load(setup.checkpoint, "key")[0]["epoch"])
 """
 BLOCKED = {

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -15,11 +17,15 @@ def dataset(*items):
     return Dataset(frames, offsets, np.zeros(len(items), np.int64), {}, [str(n) for n in range(len(items))])
 
 
+def items_of(options, data):
+    return torch.from_numpy(prepare(options, data).items)
+
+
 def test_low_frequencies_are_at_the_bottom_and_time_runs_right():
     item = np.full((5, 4), -80.0)  # frames, bands
     item[:, 0] = 0.0  # the lowest band is loud throughout
     item[4, :] = 0.0  # the last frame is loud in all
-    images, _ = prepare(IMAGE | {"height": 4, "width": 5}, dataset(item))
+    images = items_of(IMAGE | {"height": 4, "width": 5}, dataset(item))
     assert images.shape == (1, 1, 4, 5)
     expected = torch.zeros(4, 5)
     expected[3, :] = 1  # bottom row
@@ -29,9 +35,9 @@ def test_low_frequencies_are_at_the_bottom_and_time_runs_right():
 
 def test_decibels_are_mapped_from_floor_to_maximum():
     item = np.array([[-80.0, -60.0, -40.0, -8.0, 0.0]])
-    images, _ = prepare(IMAGE | {"height": 5, "width": 1}, dataset(item))
+    images = items_of(IMAGE | {"height": 5, "width": 1}, dataset(item))
     torch.testing.assert_close(images[0, 0, :, 0].flip(0), torch.tensor([0.0, 0.25, 0.5, 0.9, 1.0]))
-    images, _ = prepare(IMAGE | {"height": 5, "width": 1, "floor_db": -160.0}, dataset(item))
+    images = items_of(IMAGE | {"height": 5, "width": 1, "floor_db": -160.0}, dataset(item))
     assert images[0, 0, -1, 0] == 0.5
 
 
@@ -39,7 +45,7 @@ def test_decibels_are_mapped_from_floor_to_maximum():
 def test_any_duration_gives_the_same_size_by_torchs_resizing(n_frames):
     rng = np.random.default_rng(n_frames)
     items = [rng.uniform(-80, 0, (n, 16)) for n in (7, n_frames)]
-    images, _ = prepare(IMAGE, dataset(*items))
+    images = items_of(IMAGE, dataset(*items))
     assert images.shape == (2, 1, 8, 8)
     assert images.dtype == torch.float32
     picture = torch.from_numpy(items[1].astype(np.float32)).T.flip(0)[None, None] / 80 + 1
@@ -49,8 +55,9 @@ def test_any_duration_gives_the_same_size_by_torchs_resizing(n_frames):
 
 
 def test_a_batch_has_three_equal_channels_normalised_as_imagenets():
-    images, finish = prepare(IMAGE, dataset(np.full((4, 16), -40.0), np.zeros((9, 16))))
-    batch = finish(images)
+    inputs = prepare(IMAGE, dataset(np.full((4, 16), -40.0), np.zeros((9, 16))))
+    batch = inputs.finish(torch.from_numpy(inputs.items))
+    assert inputs.shape == (3, 8, 8)
     assert batch.shape == (2, 3, 8, 8)
     assert batch.is_contiguous(memory_format=torch.channels_last)
     for channel, (mean, std) in enumerate(zip((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), strict=True)):
@@ -65,8 +72,64 @@ def test_an_unknown_kind_is_named(kind):
 
 
 @pytest.mark.parametrize("change", [{"heigth": 8}, {"height": ...}])
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="prepare promises a ConfigError for options that do not fit")
 def test_options_that_do_not_fit_are_named(change):
     options = {key: value for key, value in (IMAGE | change).items() if value is not ...}
     with pytest.raises(ConfigError, match=next(iter(change))):
         prepare(options, dataset(np.zeros((1, 1))))
+
+
+# One channel, sequences, vectors
+
+
+def test_a_grey_image_stays_as_it_is():
+    inputs = prepare(IMAGE | {"channels": 1, "normalise": "none"}, dataset(np.full((4, 16), -20.0)))
+    assert inputs.shape == (1, 8, 8)
+    batch = inputs.finish(torch.from_numpy(inputs.items))
+    torch.testing.assert_close(batch, torch.full((1, 1, 8, 8), 0.75))
+
+
+def test_three_channels_without_normalisation_are_equal():
+    inputs = prepare(IMAGE | {"normalise": "none"}, dataset(np.full((4, 16), -20.0)))
+    torch.testing.assert_close(inputs.finish(torch.from_numpy(inputs.items)), torch.full((1, 3, 8, 8), 0.75))
+
+
+@pytest.mark.parametrize("change", [{"channels": 1}, {"channels": 2, "normalise": "none"}, {"normalise": "zscore"}])
+def test_channels_and_normalisation_that_do_not_go_together_are_named(change):
+    with pytest.raises(ConfigError, match=str(next(iter(change.values())))):
+        prepare(IMAGE | change, dataset(np.zeros((4, 16))))
+
+
+def test_sequences_are_filled_and_cropped_at_the_end():
+    short, long = np.arange(1.0, 7.0).reshape(3, 2), np.arange(20.0).reshape(10, 2)
+    inputs = prepare({"kind": "sequence", "frames": 5}, dataset(short, long))
+    assert inputs.shape == (5, 2)
+    np.testing.assert_array_equal(inputs.items[0], [*short, [0, 0], [0, 0]])
+    np.testing.assert_array_equal(inputs.items[1], long[:5])
+    assert inputs.statistics is None
+
+
+def test_standardisation_knows_the_training_part_alone():
+    """By scikit-learn over the training items' frames; what fills is the mean, 0; other items are not looked at."""
+    from sklearn.preprocessing import StandardScaler
+
+    rng = np.random.default_rng(0)
+    items = [rng.normal(k, 1 + k, (4 + k, 3)) * [1, 100, 0] + [0, 5, 7] for k in range(4)]
+    data = dataclasses.replace(dataset(*items), parts={"train": np.array([2, 0]), "test": np.array([1, 3])})
+    inputs = prepare({"kind": "sequence", "frames": 6, "standardise": True}, data)
+    scaler = StandardScaler().fit(np.concatenate([items[2], items[0]]))
+    np.testing.assert_allclose(inputs.statistics["mean"], scaler.mean_, rtol=1e-5)
+    np.testing.assert_allclose(inputs.statistics["scale"], scaler.scale_, rtol=1e-5)
+    np.testing.assert_allclose(inputs.items[1][:5], scaler.transform(items[1]), rtol=1e-4, atol=1e-5)
+    assert not inputs.items[0][4:].any()
+    items[3] += 1000
+    changed = dataclasses.replace(dataset(*items), parts=data.parts)
+    np.testing.assert_array_equal(
+        prepare({"kind": "sequence", "frames": 6, "standardise": True}, changed).items[0:3], inputs.items[0:3]
+    )
+
+
+def test_a_vector_is_the_mean_over_time():
+    items = [np.random.default_rng(n).normal(size=(3 + n, 4)) for n in range(3)]
+    inputs = prepare({"kind": "vector"}, dataset(*items))
+    assert inputs.shape == (4,)
+    np.testing.assert_allclose(inputs.items, [item.mean(axis=0) for item in items], rtol=1e-5, atol=1e-6)

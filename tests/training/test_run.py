@@ -91,7 +91,7 @@ def spec():
 @pytest.fixture
 def tiny(monkeypatch):
     """In place of the ResNet."""
-    monkeypatch.setattr(models, "build", lambda model, n: nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, n)))
+    monkeypatch.setattr(models, "build", lambda model, n, shape: nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, n)))
 
 
 @pytest.fixture
@@ -119,12 +119,12 @@ def test_a_resnet_run_from_files_to_files(start, spec, folder, capsys):
     from safetensors.torch import load_file
 
     run = start()
-    assert {path.name for path in run.iterdir()} == {"model.safetensors", "history.csv", "predictions.csv", "run.json"}
+    assert {path.name for path in run.iterdir()} == {"model", "history.csv", "predictions.csv", "run.json"}
     assert not list((run.parent / "checkpoints").glob("*"))
-    assert "toy/a/net/published/seed0/fold1: 4 train, 2 validation, 2 test utterances" in capsys.readouterr().err
+    assert "toy/a/net/published/seed0/fold1: 4 train, 2 validation, 2 test items" in capsys.readouterr().err
 
-    state = load_file(run / "model.safetensors")
-    models.build(spec["system_config"]["model"], 2).load_state_dict(state)  # strict: nothing missing
+    state = load_file(run / "model")
+    models.build(spec["system_config"]["model"], 2, (3, 32, 32)).load_state_dict(state)  # strict: nothing missing
 
     with (run / "history.csv").open() as handle:
         history = list(csv.DictReader(handle))
@@ -173,7 +173,7 @@ def test_a_run_is_repeated_from_its_own_record(start, tiny, folder, tmp_path):
         "cpu",
     ]
     assert cli.main(["train", "--spec", str(run / "run.json"), "--threads", "1", *options]) == 0
-    for name in ("predictions.csv", "model.safetensors"):
+    for name in ("predictions.csv", "model"):
         assert (again / name).read_bytes() == (run / name).read_bytes()
 
 
@@ -181,11 +181,11 @@ def test_pretrained_weights_are_loaded_and_recorded(start, spec, tmp_path):
     from safetensors.torch import load_file, save_file
 
     torch.manual_seed(9)
-    source = models.build(spec["system_config"]["model"], 1000).state_dict()
+    source = models.build(spec["system_config"]["model"], 1000, (3, 32, 32)).state_dict()
     save_file(source, tmp_path / "own.safetensors")
     spec["system_config"]["training"] |= {"learning_rate": 1e-12, "epochs": 1}  # as good as untrained
     run = start(weights=tmp_path / "own.safetensors")
-    state = load_file(run / "model.safetensors")
+    state = load_file(run / "model")
     torch.testing.assert_close(state["conv1.weight"], source["conv1.weight"])
     record = json.loads((run / "run.json").read_text())
     assert record["inputs"]["weights"] == digest_file(tmp_path / "own.safetensors")
@@ -217,7 +217,7 @@ def test_a_checkpoint_is_of_this_very_run(start, tiny, spec, folder, tmp_path, m
         make_corpus(tmp_path, "a", 12, noise=0.02)
         changes |= {"manifests": [tmp_path / "a.csv"], "stores": [tmp_path / "a.zarr"]}
     elif change == "code":
-        monkeypatch.setattr(running, "code_digest", lambda: "edited")
+        monkeypatch.setattr(running, "code_digest", lambda model: "edited")
     else:
         changes["threads"] = 2
     start(**changes)
@@ -299,7 +299,56 @@ def test_a_failed_run_leaves_nothing(start, tmp_path, monkeypatch):
         def forward(self, batch):
             return batch.flatten(1)[:, :2] * self.weight
 
-    monkeypatch.setattr(models, "build", lambda model, n_classes: Broken())
+    monkeypatch.setattr(models, "build", lambda model, n_classes, shape: Broken())
     with pytest.raises(TrainingError, match="loss: is nan in epoch 1"):
         start()
     assert not (tmp_path / "run").exists()
+
+
+# An estimator instead of a network, copies beside the recordings
+
+
+@pytest.fixture
+def svm(spec):
+    spec["system_config"] = {
+        "recipe": RECIPE,
+        "input": {"kind": "vector"},
+        "model": {"module": "svm", "C": 1.0, "gamma": "scale"},
+    }
+    return spec
+
+
+def test_an_svm_run_from_files_to_files(start, svm):
+    import skops.io
+
+    run = start()
+    assert {path.name for path in run.iterdir()} == {"model", "history.csv", "predictions.csv", "run.json"}
+    assert read_csv(run / "history.csv") == []
+    record = json.loads((run / "run.json").read_text())
+    assert (record["model_format"], record["device"], record["precision"]) == ("skops", "cpu", "fp64")
+    assert record["n_parameters"] is None
+    assert record["input_shape"] == [16]
+    assert "scikit-learn" in record["versions"]
+    model = skops.io.load(run / "model", trusted=skops.io.get_untrusted_types(file=run / "model"))
+    assert model[1].n_features_in_ == 16
+    predictions = read_csv(run / "predictions.csv")
+    assert all(row["predicted"] == row["label"] for row in predictions if row["part"] == "train")  # tones far apart
+    assert all(float(row["happy"]) + float(row["sad"]) == pytest.approx(1, abs=1e-5) for row in predictions)
+
+
+def test_copies_are_items_of_their_own(spec, tmp_path):
+    """A copy has its utterance's label, and stands in the part that the split gives it."""
+    recipe = RECIPE | {"copies": {"noise": {"snr_db": 10.0}, "stretch": {"rate": 2.0}}}
+    rows = make_corpus(tmp_path, "a", 2, ("sad", "happy"))
+    cache.build(recipe, rows, tmp_path / "a", tmp_path / "copies.zarr", 1)
+    parts = {"a1#stretch": "train", "a0": "train", "a0#noise": "test", "a1": "validation", "a0#stretch": "unused"}
+    split = write_split(tmp_path / "s.csv", [{}, parts])
+    spec["system_config"]["recipe"] = recipe
+    data, _ = load_dataset(spec, [tmp_path / "a.csv"], [tmp_path / "copies.zarr"], split)
+    assert list(data.utterances) == ["a1#stretch", "a0", "a0#noise", "a1"]
+    assert data.labels.tolist() == [0, 1, 1, 0]
+    assert data.parts["test"].tolist() == [2]
+    lengths = np.diff(data.offsets)
+    assert lengths[1] == lengths[2]  # a noisy copy is as long ...
+    assert lengths[0] == pytest.approx(lengths[3] / 2, abs=1)  # ... and one twice as fast half as long
+    assert not np.array_equal(data.item(1), data.item(2))

@@ -12,7 +12,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
+papers: [deepemo, deepemonet]
+systems: [resnet18, svm]
 results: out
+allow_partial: true
 corpora:
   ravdess: {source: demo}
   savee: {source: null}
@@ -49,6 +52,27 @@ def snakemake(folder, *arguments, check=True):
     output = done.stdout + done.stderr
     assert not check or done.returncode == 0, output
     return output
+
+
+NETWORK = """
+from torch import nn
+
+
+def build(n_classes, *, input_shape, width):
+    channels = input_shape[0]
+    layers = [nn.Conv2d(channels, width, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(16 * width, n_classes))
+"""
+#: A system as it stands in a paper file or under `overrides`.
+SYSTEM = """
+      small:
+        title: a small network of one's own
+        recipe: logmel128
+        protocols: [published]
+        input: {kind: image, height: 16, width: 16, floor_db: -80.0}
+        model: {module: %s, width: 4}
+        training: {epochs: 1, batch_size: 64, optimiser: adam, learning_rate: 1.0e-3}
+"""
 
 
 def jobs(output):
@@ -88,21 +112,85 @@ def edited(project):
         os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
+FORMATS = ("csv", "md", "tex", "html")
+
+
+def made(project, kind, suffix):
+    """The files of one suffix below out/tables or out/figures, by their paths."""
+    root = project / "out" / kind
+    return {str(path.relative_to(root)) for path in root.rglob(f"*.{suffix}")}
+
+
 def test_everything_is_made_and_a_second_run_does_nothing(project):
-    tables = {path.name for path in (project / "out/tables/deepemo").iterdir()}
-    assert tables == {
-        f"{stem}.{suffix}" for stem in ("comparison", "table_i", "data") for suffix in ("csv", "md", "tex", "html")
-    }
-    figures = {
-        str(path.relative_to(project / "out/figures/deepemo")) for path in (project / "out/figures").rglob("*.png")
-    }
-    published = {f"figure_{n}.png" for n in (2, 3, 4, 5)}
-    per_system = {"ravdess/resnet18/curves.png"} | {
-        f"ravdess/resnet18/{protocol}/confusion.png" for protocol in ("published", "speaker_independent")
-    }
-    assert figures == published | per_system | {"comparison.png"}
+    tables = {"comparison", "costs"} | {f"deepemo/{stem}" for stem in ("comparison", "table_i", "data")}
+    tables |= {f"deepemonet/{stem}" for stem in ("comparison", "table_1", "section_5_4", "data")}
+    for suffix in FORMATS:
+        assert made(project, "tables", suffix) == {f"{stem}.{suffix}" for stem in tables}
+    protocols = ("published", "speaker_independent", "augment_then_split")
+    figures = {"comparison", "deepemo/comparison", "deepemonet/comparison"}
+    figures |= {f"deepemo/figure_{n}" for n in (2, 3, 4, 5)} | {f"deepemonet/figure_{n}" for n in (1, 2, 5)}
+    figures |= {f"deepemo/ravdess/resnet18/{protocol}/confusion" for protocol in protocols}
+    figures |= {f"deepemonet/ravdess/svm/{protocol}/confusion" for protocol in protocols}
+    figures |= {"deepemo/ravdess/resnet18/curves"}  # an SVM has none
+    for suffix in ("png", "svg"):
+        assert made(project, "figures", suffix) == {f"{stem}.{suffix}" for stem in figures}
     assert "Synthetic demo corpus" in (project / "out/tables/deepemo/comparison.md").read_text()
     assert "Nothing to be done" in snakemake(project)
+
+
+def test_the_leak_is_split_by_item_and_reported(project):
+    fold = json.loads((project / "out/splits/deepemonet/ravdess/augment_then_split/seed0.json").read_text())["folds"][0]
+    utterances = len((project / "out/manifests/ravdess.csv").read_text().splitlines()) - 1
+    assert sum(fold["parts"].values()) == 4 * utterances
+    assert fold["augmented_siblings"]
+    run = project / "out/runs/deepemonet/ravdess/svm/augment_then_split/seed0/fold0"
+    names = [line.split(",")[0] for line in (run / "predictions.csv").read_text().splitlines()[1:]]
+    assert sorted({name.partition("#")[2] for name in names}) == ["", "noise", "pitch", "stretch"]
+    for protocol in ("published", "speaker_independent"):
+        report = project / f"out/splits/deepemonet/ravdess/{protocol}/seed0.json"
+        assert all(not fold["augmented_siblings"] for fold in json.loads(report.read_text())["folds"])
+
+
+def test_a_paper_on_a_part_of_its_union_says_so(project):
+    deviation = "corpus: ravdess alone instead of ravdess+savee"
+    run = json.loads((project / "out/runs/deepemonet/ravdess/svm/published/seed0/fold0/run.json").read_text())
+    assert run["deviations"] == [deviation]
+    for stem in ("deepemonet/comparison", "deepemonet/table_1", "comparison"):
+        assert deviation in (project / f"out/tables/{stem}.md").read_text(), stem
+
+
+def test_plan_counts_the_jobs_that_snakemake_plans(project):
+    config = [sys.executable, "-m", "serflow.cli", "plan", "--config", "config.yaml", "test.yaml"]
+    env = os.environ | {"PYTHONPATH": str(project / "workflow")}
+    done = subprocess.run(config, cwd=project, env=env, capture_output=True, text=True, check=True)
+    kinds = {name: int(n) for n, name in re.findall(r"(\d+) ([a-z ]+)[,)]", done.stdout.split("Jobs: ")[1])}
+    planned = jobs(snakemake(project, "-n", "--forceall"))
+    assert int(re.search(r"Jobs: (\d+)", done.stdout)[1]) == sum(planned.values()) - planned["all"]
+    assert kinds["trainings"] == planned["train"] == 6
+    assert kinds["feature caches"] == planned["features"]
+    assert kinds["splits"] == planned["split"]
+
+
+@pytest.mark.parametrize("place", ["override", "paper file"])
+def test_a_system_is_added_by_a_yaml_entry_and_a_module(project, edited, tmp_path, place):
+    module = tmp_path / "network.py" if place == "override" else project / "workflow/serflow/models/network.py"
+    module.write_text(NETWORK)
+    if place == "override":
+        entry = SYSTEM % f"'{module}'"
+        edited("test.yaml", "    systems:\n", f"    systems:\n{entry.replace('small', 'mine')}")
+    else:
+        edited("workflow/papers/deepemo.yaml", "systems:\n", "systems:\n" + SYSTEM.replace("\n    ", "\n") % "network")
+    name = "mine" if place == "override" else "small"
+    edited("test.yaml", "systems: [resnet18", f"systems: [{name}, resnet18")
+    folder = f"out/runs/deepemo/ravdess/{name}/published/seed0/fold0"
+    try:
+        snakemake(project, f"{folder}/run.json", f"out/figures/deepemo/ravdess/{name}/published/confusion.png")
+        run = json.loads((project / folder / "run.json").read_text())
+        assert (project / folder / "model").is_file()
+        assert run["n_parameters"] == 3 * 9 * 4 + 4 + 16 * 4 * 8 + 8
+        assert run["deviations"] == ([f"system {name}: not in the paper"] if place == "override" else [])
+    finally:
+        module.unlink()
 
 
 def test_each_run_says_what_it_was_and_where_it_departs_from_the_paper(project):
@@ -130,21 +218,21 @@ def test_every_rule_logs_and_is_benchmarked(project):
 def test_a_changed_model_file_reruns_training_but_no_features(project, edited):
     edited("workflow/serflow/models/resnet.py", "DEPTHS = (18, 34, 50)", "DEPTHS = (18, 34)")
     planned = jobs(snakemake(project, "-n"))
-    assert planned["train"] == 2
+    assert planned["train"] == 3  # those of the ResNet, not the SVM's
     assert not planned.keys() & {"demo", "manifest", "features", "split"}
 
 
 def test_a_changed_feature_parameter_reruns_that_recipe_and_what_depends_on_it(project, edited):
     edited("workflow/papers/deepemo.yaml", "hop_length: 256", "hop_length: 320")
     planned = jobs(snakemake(project, "-n"))
-    assert planned["features"] == 1
-    assert planned["train"] == 2
+    assert planned["features"] == 2  # with and without copies
+    assert planned["train"] == 3
     assert not planned.keys() & {"demo", "manifest", "split", "table_data"} - {"table_data"}
 
 
 def test_a_changed_figure_redraws_it_and_trains_nothing(project, edited):
     edited("workflow/serflow/figures/confusion.py", '"""', '"""Edited. ')
-    assert jobs(snakemake(project, "-n")).keys() == {"figure_confusion", "track", "all"}
+    assert jobs(snakemake(project, "-n")).keys() == {"figure_confusion", "figure_published", "costs", "track", "all"}
 
 
 def test_other_words_in_a_paper_file_train_nothing(project, edited):
@@ -162,7 +250,7 @@ def test_a_misspelt_key_stops_the_dry_run_and_is_named(project, edited):
 def test_a_paper_without_its_corpus_is_left_out_and_named(project, edited):
     edited("test.yaml", "ravdess: {source: demo}", "ravdess: {source: null}")
     output = snakemake(project, "-n", check=False)
-    assert "deepemo is left out: RAVDESS is not configured" in output
+    assert "deepemo on ravdess is left out: RAVDESS is not configured" in output
     assert "corpora.ravdess.source" in output
 
 

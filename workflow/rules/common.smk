@@ -8,10 +8,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir, "workflow")))
 
+from serflow import targets
 from serflow.config import check_config
 from serflow.corpora import CORPORA, load, members
 from serflow.errors import SerflowError
-from serflow.evaluation.tables import slug, table_stems
 from serflow.models.weights import file_name
 from serflow.papers import Papers, Run
 from snakemake.exceptions import WorkflowError
@@ -25,7 +25,10 @@ except SerflowError as error:
 for paper in PAPERS.papers:
     for corpus, reason in PAPERS.not_run(paper).items():
         keys = ", ".join(f"corpora.{name}.source" for name in members(corpus) if not PAPERS.source(name))
-        print(f"{paper} is left out: {reason}. To run it, set {keys} (see resources/README.md).", file=sys.stderr)
+        print(
+            f"{paper} on {corpus} is left out: {reason}. To run it, set {keys} (see resources/README.md).",
+            file=sys.stderr,
+        )
 
 CONFIGURED = [corpus for corpus in CORPORA if PAPERS.source(corpus)]
 RUNS = [run for paper in PAPERS.active() for run in PAPERS.runs(paper)]
@@ -37,8 +40,10 @@ WILDCARDS = {
     "recipe": "|".join(PAPERS.recipes),
     "system": "|".join({run.system for run in RUNS}),
     "protocol": "|".join({run.protocol for run in RUNS}),
-    "table": "|".join({stem for paper in PAPERS.papers.values() for stem in table_stems(paper)}),
-    "figure": r"figure_\w+",
+    "table": "|".join(
+        {Path(stem).name for paper in PAPERS.papers for stem in targets.tables(PAPERS, paper)} - {"data"}
+    ),
+    "figure": r"\w+",
     "weights": r"[\w-]+",
     "seed": r"\d+",
     "fold": r"\d+",
@@ -86,9 +91,15 @@ def manifests_of(wildcards):
 
 
 def features_of(wildcards):
-    """The feature caches of a system's recipe, one per member corpus."""
-    recipe = system_of(wildcards)["recipe"]
+    """The feature caches of a system under a protocol, one per member corpus."""
+    recipe, _ = PAPERS.recipe_of(wildcards.paper, wildcards.system, wildcards.protocol)
     return [f"<results>/features/{corpus}/{recipe}" for corpus in members(wildcards.corpus)]
+
+
+def model_of(wildcards):
+    """The source of a system's model: a module of the package, or the user's own file."""
+    name = system_of(wildcards)["model"]["module"]
+    return name if name.endswith(".py") else code(f"models/{name}.py")
 
 
 def weights_of(wildcards):
@@ -123,7 +134,38 @@ def first_run(paper):
 def features_of_run(paper):
     """The feature cache of `first_run`."""
     run = next(PAPERS.runs(paper))
-    return f"<results>/features/{members(run.corpus)[0]}/{PAPERS.papers[paper]['systems'][run.system]['recipe']}"
+    recipe, _ = PAPERS.recipe_of(paper, run.system, run.protocol)
+    return f"<results>/features/{members(run.corpus)[0]}/{recipe}"
+
+
+def figure_inputs(wildcards):
+    """What a published figure is drawn from, by the options of `serflow figure`."""
+    entry = targets.published_figures(PAPERS, wildcards.paper)[wildcards.published]
+    runs = targets.runs_of_figure(PAPERS, wildcards.paper, entry)
+    if runs:
+        return {"runs": [f"<results>/runs/{run.path}/run.json" for run in runs]}
+    corpora = list(members(entry["corpus"]))
+    if "recipe" in entry:
+        features = f"<results>/features/{corpora[0]}/{entry['recipe']}"
+        return {
+            "manifests": [f"<results>/manifests/{corpora[0]}.csv"],
+            "features": features,
+        }
+    manifests = {"manifests": [f"<results>/manifests/{corpus}.csv" for corpus in corpora]}
+    return manifests | ({"roots": list(map(tree, corpora))} if entry["kind"] == "waveforms" else {})
+
+
+def figure_options(wildcards, input):
+    """The options of `serflow figure` for its inputs."""
+    options = []
+    for key, paths in input.items():
+        if key in ("manifests", "roots"):
+            options += [f"--{key}", *paths]
+        elif key == "features":
+            options += ["--features", f"{paths}/features.zarr"]
+        elif key == "runs":
+            options += ["--runs", *folders(paths)]
+    return options
 
 
 def corpora_of_paper(paper):
@@ -159,8 +201,8 @@ def paper_file(paper):
 
 
 def config_of(paper):
-    """The part of the configuration that decides what a paper's tables and figures say."""
-    keys = ("corpora", "seeds", "protocols", "folds", "pretrained")
+    """The part of the configuration that a paper's record depends on."""
+    keys = ("corpora", "allow_partial", "pretrained")
     overrides = {name: part for name, part in CONFIG["overrides"].items() if name == paper}
     return {
         "papers": [paper],
@@ -171,30 +213,41 @@ def config_of(paper):
 
 def tables_of(paper):
     """The tables of a paper, in all formats."""
-    stems = ["data", *table_stems(PAPERS.papers[paper])]
-    return [f"<results>/tables/{paper}/{stem}.{suffix}" for stem in stems for suffix in ("csv", "md", "tex", "html")]
+    return tables(targets.tables(PAPERS, paper))
 
 
 def figures_of(paper):
     """The figures of a paper, as png and svg."""
-    runs = list(PAPERS.runs(paper))
-    stems = [
-        "comparison",
-        *map(figure_stem, PAPERS.papers[paper].get("published_posteriors", [])),
-    ]
-    stems += dict.fromkeys(f"{run.corpus}/{run.system}/curves" for run in runs)
-    stems += dict.fromkeys(f"{run.corpus}/{run.system}/{run.protocol}/confusion" for run in runs)
-    return [f"<results>/figures/{paper}/{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")]
+    return figures(targets.figures(PAPERS, paper))
 
 
-def figure_stem(entry):
-    """The file name of a published figure: "Figure 2" becomes figure_2."""
-    return slug(entry["figure"])
+def tables(stems):
+    """Tables in all formats."""
+    return [f"<results>/tables/{stem}.{suffix}" for stem in stems for suffix in ("csv", "md", "tex", "html")]
+
+
+def figures(stems):
+    """Figures as png and svg."""
+    return [f"<results>/figures/{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")]
 
 
 def targets_of(paper):
     """All that a paper's reproduction makes."""
     return [*tables_of(paper), *figures_of(paper), f"<results>/tracking/{paper}.json"]
+
+
+def overview():
+    """The tables and figures over all papers."""
+    return [*tables(targets.TABLES), *figures(targets.FIGURES)] if PAPERS.active() else []
+
+
+def stems_of(find):
+    """The papers that have figures of one kind and the figures' stems, as wildcard constraints."""
+    found = {paper: list(find(PAPERS, paper)) for paper in PAPERS.papers}
+    return (
+        "|".join(paper for paper, stems in found.items() if stems) or "none",
+        "|".join({stem for stems in found.values() for stem in stems}) or "none",
+    )
 
 
 def tracking_uri():

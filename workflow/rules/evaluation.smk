@@ -1,4 +1,4 @@
-# From runs to scores, tables and confusion matrices.
+# From runs to scores and tables, of each paper and over all.
 
 
 rule paper:
@@ -108,21 +108,60 @@ rule table_data:
         " --stem {params.stem:q} --log {log:q}"
 
 
-rule confusion:
+rule overview:
     input:
-        runs=lambda wildcards: runs_of(**wildcards),
-        code=code("evaluation/comparison.py", "evaluation/metrics.py", "evaluation/runs.py"),
+        papers=expand("<results>/papers/{paper}.json", paper=PAPERS.papers),
+        scores=expand("<results>/scores/{paper}.csv", paper=PAPERS.active()),
+        runs=[run for paper in PAPERS.active() for run in runs_of(paper)],
+        code=code("evaluation/*.py"),
     output:
-        "<results>/confusion/{paper}/{corpus}/{system}/{protocol}.csv",
+        multiext("<results>/tables/comparison", csv=".csv", md=".md", tex=".tex"),
+        html=report(
+            "<results>/tables/comparison.html",
+            category="all papers",
+            caption="../report/overview.rst",
+            labels={"table": "published and ours"},
+        ),
     log:
-        "<results>/logs/confusion/{paper}/{corpus}/{system}/{protocol}.log",
+        "<results>/logs/overview/all.log",
     benchmark:
-        "<results>/benchmarks/confusion/{paper}/{corpus}/{system}/{protocol}.tsv"
+        "<results>/benchmarks/overview/all.tsv"
     conda:
         "../../envs/serflow.yaml"
     params:
         runs=lambda wildcards, input: folders(input.runs),
+        stem=lambda wildcards, output: output.html.removesuffix(".html"),
     message:
-        "Counting confusions of {wildcards.system} on {wildcards.corpus}: {wildcards.protocol}"
+        "Writing the comparison of all papers"
     shell:
-        "serflow confusion --runs {params.runs:q} --output {output:q} --log {log:q}"
+        "serflow compare --papers {input.papers:q} --scores {input.scores:q} --runs {params.runs:q}"
+        " --stem {params.stem:q} --log {log:q}"
+
+
+rule costs:
+    input:
+        runs=[run for paper in PAPERS.active() for run in runs_of(paper)],
+        last=[path for paper in PAPERS.active() for path in (*tables_of(paper), *figures_of(paper))],
+        code=code("evaluation/costs.py", "evaluation/render.py"),
+    output:
+        multiext("<results>/tables/costs", csv=".csv", md=".md", tex=".tex"),
+        html=report(
+            "<results>/tables/costs.html",
+            category="all papers",
+            caption="../report/costs.rst",
+            labels={"table": "what the reproduction costs"},
+        ),
+    log:
+        "<results>/logs/costs/all.log",
+    benchmark:
+        "<results>/benchmarks/costs/all.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    params:
+        runs=lambda wildcards, input: folders(input.runs),
+        benchmarks=f"{CONFIG['results']}/benchmarks",
+        stem=lambda wildcards, output: output.html.removesuffix(".html"),
+    message:
+        "Adding up what the reproduction costs"
+    shell:
+        "serflow costs --benchmarks {params.benchmarks:q} --runs {params.runs:q} --stem {params.stem:q} --log {log:q}"

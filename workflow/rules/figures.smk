@@ -3,9 +3,10 @@
 
 rule figure_confusion:
     input:
-        matrix="<results>/confusion/{paper}/{corpus}/{system}/{protocol}.csv",
-        code=code("figures/confusion.py", "figures/style.py"),
+        runs=lambda wildcards: runs_of(**wildcards),
+        code=code("figures/confusion.py", "figures/style.py", "evaluation/comparison.py", "evaluation/runs.py"),
     output:
+        matrix="<results>/confusion/{paper}/{corpus}/{system}/{protocol}.csv",
         svg="<results>/figures/{paper}/{corpus}/{system}/{protocol}/confusion.svg",
         png=report(
             "<results>/figures/{paper}/{corpus}/{system}/{protocol}/confusion.png",
@@ -25,12 +26,14 @@ rule figure_confusion:
     conda:
         "../../envs/serflow.yaml"
     params:
+        runs=lambda wildcards, input: folders(input.runs),
         title=title_of,
         stem=lambda wildcards, output: output.png.removesuffix(".png"),
     message:
         "Drawing confusions of {wildcards.system} on {wildcards.corpus}: {wildcards.protocol}"
     shell:
-        "serflow figure-confusion --matrix {input.matrix:q} --title {params.title:q} --stem {params.stem:q} --log {log:q}"
+        "serflow figure-confusion --runs {params.runs:q} --matrix {output.matrix:q} --title {params.title:q}"
+        " --stem {params.stem:q} --log {log:q}"
 
 
 rule figure_curves:
@@ -94,6 +97,65 @@ rule figure_comparison:
         "serflow figure-comparison --paper {input.paper:q} --scores {input.scores:q} --stem {params.stem:q} --log {log:q}"
 
 
+rule figure_published:
+    input:
+        unpack(figure_inputs),
+        paper="<results>/papers/{paper}.json",
+        code=code("figures/*.py", "evaluation/runs.py"),
+    output:
+        svg="<results>/figures/{paper}/{published}.svg",
+        png=report(
+            "<results>/figures/{paper}/{published}.png",
+            category="{paper}",
+            subcategory="3 Figures",
+            caption="../report/published.rst",
+            labels={"figure": "{published}"},
+        ),
+    log:
+        "<results>/logs/figure_published/{paper}/{published}.log",
+    benchmark:
+        "<results>/benchmarks/figure_published/{paper}/{published}.tsv"
+    wildcard_constraints:
+        paper=stems_of(targets.published_figures)[0],
+        published=stems_of(targets.published_figures)[1],
+    conda:
+        "../../envs/serflow.yaml"
+    params:
+        inputs=figure_options,
+        stem=lambda wildcards, output: output.png.removesuffix(".png"),
+    message:
+        "Drawing {wildcards.published} of {wildcards.paper}"
+    shell:
+        "serflow figure --paper {input.paper:q} --figure {wildcards.published} {params.inputs:q} --stem {params.stem:q}"
+        " --log {log:q}"
+
+
+rule figure_overview:
+    input:
+        table="<results>/tables/comparison.csv",
+        code=code("figures/overview.py", "figures/dumbbell.py", "figures/style.py"),
+    output:
+        svg="<results>/figures/comparison.svg",
+        png=report(
+            "<results>/figures/comparison.png",
+            category="all papers",
+            caption="../report/overview.rst",
+            labels={"figure": "published and ours"},
+        ),
+    log:
+        "<results>/logs/figure_overview/all.log",
+    benchmark:
+        "<results>/benchmarks/figure_overview/all.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    params:
+        stem=lambda wildcards, output: output.png.removesuffix(".png"),
+    message:
+        "Drawing published and own scores of all papers"
+    shell:
+        "serflow figure-compare --table {input.table:q} --stem {params.stem:q} --log {log:q}"
+
+
 rule figure_recognition:
     input:
         paper="<results>/papers/{paper}.json",
@@ -114,6 +176,9 @@ rule figure_recognition:
         "<results>/logs/figure_recognition/{paper}/{figure}.log",
     benchmark:
         "<results>/benchmarks/figure_recognition/{paper}/{figure}.tsv"
+    wildcard_constraints:
+        paper=stems_of(targets.recognition_figures)[0],
+        figure=stems_of(targets.recognition_figures)[1],
     conda:
         "../../envs/serflow.yaml"
     params:

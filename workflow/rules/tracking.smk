@@ -15,6 +15,7 @@ rule track:
         artifacts=lambda wildcards: [
             *tables_of(wildcards.paper),
             *figures_of(wildcards.paper),
+            *(path for path in overview() if "costs" not in path),
         ],
         code=code("tracking.py", "evaluation/metrics.py", "evaluation/runs.py"),
     output:

@@ -15,8 +15,10 @@ rule split:
     conda:
         "../../envs/serflow.yaml"
     params:
-        protocol=lambda wildcards: json.dumps(PAPERS.papers[wildcards.paper]["protocols"][wildcards.protocol]),
-        labels=lambda wildcards: ",".join(PAPERS.papers[wildcards.paper]["labels"]),
+        protocol=lambda wildcards: json.dumps(
+            PAPERS.papers[wildcards.paper]["protocols"][wildcards.protocol], sort_keys=True
+        ),
+        labels=lambda wildcards: ",".join(PAPERS.labels(wildcards.paper, wildcards.corpus)),
         corpora=lambda wildcards: list(members(wildcards.corpus)),
     message:
         "Splitting {wildcards.corpus} for {wildcards.paper}: {wildcards.protocol}, seed {wildcards.seed}"
@@ -47,16 +49,12 @@ rule train:
         features=features_of,
         split="<results>/splits/{paper}/{corpus}/{protocol}/seed{seed}.csv",
         weights=weights_of,
-        code=lambda wildcards: code(
-            "training/*.py",
-            "models/__init__.py",
-            "models/weights.py",
-            f"models/{system_of(wildcards)['model']['module']}.py",
-        ),
+        code=code("training/*.py", "models/__init__.py", "models/weights.py"),
+        model=model_of,
     output:
         multiext(
             "<results>/runs/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}/",
-            model="model.safetensors",
+            model="model",
             history="history.csv",
             predictions="predictions.csv",
             run="run.json",
@@ -69,7 +67,7 @@ rule train:
         "../../envs/serflow.yaml"
     threads: CONFIG["threads"]
     resources:
-        gpu=1,
+        gpu=lambda wildcards: int("training" in system_of(wildcards)),
     params:
         spec=lambda wildcards: json.dumps(PAPERS.spec(run_of(wildcards)), sort_keys=True),
         weights=lambda wildcards, input: (["--weights", input.weights] if input.weights else []),

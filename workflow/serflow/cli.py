@@ -164,12 +164,10 @@ def _parser() -> argparse.ArgumentParser:
         stem=dict(stem),
     )
     verb(
-        confusion, "pool the runs of one system into a confusion matrix", runs=dict(runs), output=one | {"help": "CSV"}
-    )
-    verb(
         figure_confusion,
-        "draw a confusion matrix",
-        matrix=one | {"help": "CSV that `serflow confusion` wrote"},
+        "pool the runs of one system into a confusion matrix, and draw it",
+        runs=dict(runs),
+        matrix=one | {"help": "CSV to write it to"},
         title={},
         stem=dict(stem),
     )
@@ -184,6 +182,52 @@ def _parser() -> argparse.ArgumentParser:
         features=one | {"help": "Zarr store"},
         manifest=dict(one),
         stem=dict(stem),
+    )
+    verb(
+        figure,
+        "draw one figure, or set one confusion matrix beside ours, as the paper prints it",
+        paper=dict(paper),
+        figure={"help": "its name in small letters, such as figure_2 or table_1_confusion"},
+        manifests=many | {"default": [], "help": "manifests of the corpora that it shows"},
+        features=one | {"default": None, "help": "Zarr store"},
+        roots=many | {"default": [], "help": "the corpus trees, in the order of the manifests"},
+        runs=runs | {"default": []},
+        stem=dict(stem),
+    )
+    verb(
+        compare,
+        "write the table of published and own numbers over all papers, with a verdict each",
+        papers={"type": _json, "nargs": "+", "help": "what `serflow paper` wrote, of all papers"},
+        scores=many | {"help": "what `serflow evaluate` wrote, of those that were run"},
+        runs=dict(runs),
+        stem=dict(stem),
+    )
+    verb(figure_compare, "draw the table that `serflow compare` wrote", table=one | {"help": "CSV"}, stem=dict(stem))
+    verb(
+        costs,
+        "add up what the reproduction cost",
+        benchmarks=one | {"help": "folder of benchmark files"},
+        runs=dict(runs),
+        stem=dict(stem),
+    )
+    verb(
+        results,
+        "write the page of results that the repository keeps",
+        results=one | {"help": "the results folder"},
+        command={"default": "snakemake", "help": "the command that made them (default: snakemake)"},
+        output=one | {"help": "Markdown"},
+    )
+    verb(
+        plan,
+        "say what a configuration takes, before anything runs: jobs, hours, gigabytes",
+        config={"default": ["config.yaml"], "nargs": "+", "help": "YAML files, later ones over earlier ones"},
+        costs=one | {"default": None, "help": "recorded costs (default: those of this repository)"},
+    )
+    verb(
+        record_costs,
+        "record what epochs took, for `serflow plan`",
+        runs=dict(runs),
+        output=one | {"help": "CSV; what it holds of other systems and devices stays"},
     )
     verb(
         track,
@@ -347,17 +391,12 @@ def table_data(paper: dict[str, Any], reports: list[Path], leaks: list[str], ste
     write_data_table(paper["paper"], reports, keys, stem, synthetic=paper["synthetic"])
 
 
-def confusion(runs: list[Path], output: Path) -> None:
-    """Write a confusion matrix."""
+def figure_confusion(runs: list[Path], matrix: Path, title: str, stem: Path) -> None:
+    """Write and draw a confusion matrix."""
     from serflow.evaluation.comparison import confusion_matrix
-
-    confusion_matrix(runs, output)
-
-
-def figure_confusion(matrix: Path, title: str, stem: Path) -> None:
-    """Draw a confusion matrix."""
     from serflow.figures.confusion import plot_confusion
 
+    confusion_matrix(runs, matrix)
     plot_confusion(matrix, stem, title)
 
 
@@ -385,6 +424,66 @@ def figure_recognition(
     entry = next(e for e in paper["paper"]["published_posteriors"] if slug(e["figure"]) == figure)
     recipe = read_json(run / "run.json")["system_config"]["recipe"]
     plot_recognition(run, entry, features, recipe, manifest, stem=stem)
+
+
+def figure(
+    paper: dict[str, Any],
+    figure: str,
+    manifests: list[Path],
+    features: Path | None,
+    roots: list[Path],
+    runs: list[Path],
+    stem: Path,
+) -> None:
+    """Draw one of the paper's figures."""
+    from serflow.figures.published import plot_figure
+
+    sources: dict[str, Any] = {"manifests": manifests, "store": features, "roots": roots, "runs": runs}
+    plot_figure(paper["paper"], figure, stem, **sources, synthetic=paper["synthetic"])
+
+
+def compare(papers: list[dict[str, Any]], scores: list[Path], runs: list[Path], stem: Path) -> None:
+    """Write the table over all papers."""
+    from serflow.evaluation.overview import write_overview
+
+    write_overview(papers, scores, runs, stem)
+
+
+def figure_compare(table: Path, stem: Path) -> None:
+    """Draw the table over all papers."""
+    from serflow.figures.overview import plot_overview
+
+    plot_overview(table, stem)
+
+
+def costs(benchmarks: Path, runs: list[Path], stem: Path) -> None:
+    """Write the table of costs."""
+    from serflow.evaluation.costs import write_costs
+
+    write_costs(benchmarks, runs, stem)
+
+
+def results(results: Path, command: str, output: Path) -> None:
+    """Write the page of results."""
+    from serflow.evaluation.results_page import write_results_page
+
+    write_results_page(results, output, command=command)
+
+
+def plan(config: list[str], costs: Path | None) -> None:
+    """Print what a configuration takes."""
+    from serflow.config import read_config
+    from serflow.papers import Papers
+    from serflow.plan import describe
+
+    print(describe(Papers(read_config(config)), costs))
+
+
+def record_costs(runs: list[Path], output: Path) -> None:
+    """Record what epochs took."""
+    from serflow.plan import record
+
+    record(runs, output)
 
 
 def track(

@@ -6,7 +6,7 @@ import copy
 import difflib
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,37 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
         fault = f"{filled['pretrained']!r} is no file"
         raise ConfigError("config.yaml: pretrained", fault, "Allowed: imagenet, none, or a weights file.")
     return filled
+
+
+def read_config(paths: Iterable[Path | str]) -> dict[str, Any]:
+    """Return the configuration that YAML files give, later ones laid over earlier ones as Snakemake does, checked.
+
+    Raises
+    ------
+    ConfigError
+        If a file is missing or no mapping, or see `check_config`.
+    """
+    import yaml
+
+    merged: dict[str, Any] = {}
+    for path in paths:
+        try:
+            content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise ConfigError(path, f"cannot be read ({' '.join(str(error).split())})", "Name a YAML file.") from error
+        if not isinstance(content, dict):
+            raise ConfigError(path, "is no mapping of keys to values", "See config.yaml.")
+        merged = overlay(merged, content)
+    return check_config(merged)
+
+
+def overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of `base` with `changes` laid over it, mapping by mapping."""
+    result = copy.deepcopy(dict(base))
+    for key, value in changes.items():
+        nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = overlay(result[key], value) if nested else copy.deepcopy(value)
+    return result
 
 
 def parse_scalars(value: Any) -> Any:

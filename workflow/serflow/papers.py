@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serflow.config import read_schema, validate
-from serflow.corpora import members
+from serflow.config import overlay, read_schema, validate
+from serflow.corpora import load, members
 from serflow.errors import ConfigError
 from serflow.features import transform
 from serflow.labels import check_labels
@@ -17,7 +17,14 @@ from serflow.protocols import count_folds
 
 PAPERS = Path(__file__).parents[1] / "papers"
 #: Which list of ``seeds`` in config.yaml a kind of protocol takes.
-SEEDS = {"random": "random", "speakers": "grouped"}
+SEEDS = {"random": "random", "speakers": "grouped", "augmented": "random"}
+#: Where a paper as run departs from its file: the path of keys, and a sentence.
+Deviation = tuple[tuple[str, ...], str]
+#: The keys of an entry of ``figures`` that hold names, and the key of the paper file that defines them.
+FIGURE_NAMES = {
+    **{"recipe": "recipes", "systems": "systems", "protocol": "protocols", "corpus": "corpora", "corpora": "corpora"},
+    **{"emotions": "labels", "published": "labels"},
+}
 
 
 @dataclass(frozen=True, order=True)
@@ -62,10 +69,22 @@ class Papers:
         originals = {name: read_paper(folder / f"{name}.yaml") for name in wanted}
         self.papers = {name: apply_overrides(paper, config) for name, paper in originals.items()}
         self.deviations = {name: find_deviations(originals[name], self.papers[name]) for name in wanted}
-        _check_names(
-            "protocols", config["protocols"] or [], {p for paper in self.papers.values() for p in paper["protocols"]}
+        if config["allow_partial"]:
+            for name, paper in self.papers.items():
+                self.papers[name], found = take_partial(paper, self.source)
+                self.deviations[name] += found
+        for key in ("systems", "protocols"):
+            _check_names(key, config[key] or [], {name for paper in self.papers.values() for name in paper[key]})
+        n_folds = max(
+            self.n_folds(n, c, p)
+            for n, paper in self.papers.items()
+            for c in paper["corpora"]
+            for p in paper["protocols"]
         )
-        self.recipes = _merge_recipes(self.papers)
+        if config["folds"] and max(config["folds"]) >= n_folds:
+            fault = f"{max(config['folds'])} is a fold of no protocol"
+            raise ConfigError("config.yaml: folds", fault, f"Allowed: 0 to {n_folds - 1}.")
+        self.recipes = self._merge_recipes()
 
     def source(self, corpus: str) -> str | None:
         """Return the configured source of a corpus, None if there is none."""
@@ -85,19 +104,32 @@ class Papers:
         return [corpus for corpus in self.papers[paper]["corpora"] if corpus not in self.not_run(paper)]
 
     def active(self) -> list[str]:
-        """Return the papers that have a run: a configured corpus, and a system under one of the wanted protocols."""
+        """Return the papers of which something is run."""
         return [paper for paper in self.papers if next(self.runs(paper), None)]
 
+    def labels(self, paper: str, corpus: str) -> list[str]:
+        """Return a paper's labels that the corpus, or a member of the union, has: SAVEE has no calm."""
+        present = {emotion for name in members(corpus) for emotion in load(name).EMOTIONS.values()}
+        return [label for label in self.papers[paper]["labels"] if label in present]
+
+    def recipe_of(self, paper: str, system: str, protocol: str) -> tuple[str, dict[str, Any]]:
+        """Return the name and content of the recipe that a system takes under a protocol.
+
+        Under a protocol of kind ``augmented`` it is the system's own plus the ``copies``, under another name.
+        """
+        name, rules = self.papers[paper]["systems"][system]["recipe"], self.papers[paper]["protocols"][protocol]
+        recipe = self.papers[paper]["recipes"][name]
+        if rules["kind"] != "augmented":
+            return name, recipe
+        return f"{name}_{protocol}", {**recipe, "copies": rules["copies"]}
+
     def folds(self, paper: str, corpus: str, protocol: str) -> list[int]:
-        """Return the folds to run."""
+        """Return the folds to run: of those that config.yaml asks for, all that the corpus has."""
         n_folds = self.n_folds(paper, corpus, protocol)
         wanted = self.config["folds"]
         if wanted is None or n_folds == 1:
             return list(range(n_folds))
-        if max(wanted) >= n_folds:
-            fault = f"{max(wanted)} is no fold of {paper}/{corpus}/{protocol}"
-            raise ConfigError("config.yaml: folds", fault, f"Allowed: 0 to {n_folds - 1}.")
-        return list(wanted)
+        return [fold for fold in wanted if fold < n_folds]
 
     def n_folds(self, paper: str, corpus: str, protocol: str) -> int:
         """Return the number of folds that a protocol has on a corpus."""
@@ -108,6 +140,11 @@ class Papers:
         wanted = self.config["protocols"]
         return [name for name in self.papers[paper]["systems"][system]["protocols"] if wanted is None or name in wanted]
 
+    def systems(self, paper: str) -> list[str]:
+        """Return the systems to run."""
+        wanted = self.config["systems"]
+        return [name for name in self.papers[paper]["systems"] if wanted is None or name in wanted]
+
     def seeds(self, paper: str, protocol: str) -> list[int]:
         """Return the seeds to run a protocol with."""
         return list(self.config["seeds"][SEEDS[self.papers[paper]["protocols"][protocol]["kind"]]])
@@ -115,7 +152,7 @@ class Papers:
     def runs(self, paper: str) -> Iterator[Run]:
         """Yield the runs of a paper, in order."""
         for corpus in self.corpora(paper):
-            for system in self.papers[paper]["systems"]:
+            for system in self.systems(paper):
                 for protocol in self.protocols(paper, system):
                     for seed in self.seeds(paper, protocol):
                         for fold in self.folds(paper, corpus, protocol):
@@ -125,11 +162,12 @@ class Papers:
         """Return all of the configuration that a run depends on, as plain builtins (see `serflow.training.run`)."""
         paper = self.papers[run.paper]
         system = paper["systems"][run.system]
-        parts = {key: system[key] for key in ("input", "model", "training")}
-        config = {"recipe": paper["recipes"][system["recipe"]], **parts}
+        parts = {key: system[key] for key in ("input", "model", "training") if key in system}
+        config = {"recipe": self.recipe_of(run.paper, run.system, run.protocol)[1], **parts}
         deviations = [text for path, text in self.deviations[run.paper] if _concerns(path, run, system)]
         identity = {key: getattr(run, key) for key in ("paper", "corpus", "system", "protocol", "seed", "fold")}
-        return {**identity, "labels": paper["labels"], "system_config": config, "deviations": deviations}
+        labels = self.labels(run.paper, run.corpus)
+        return {**identity, "labels": labels, "system_config": config, "deviations": deviations}
 
     def record(self, name: str) -> dict[str, Any]:
         """Return all that the stages after training need to know of a paper.
@@ -138,13 +176,28 @@ class Papers:
         -------
         dict
             ``paper``: the file as run; ``not_run``: corpus -> reason; ``n_folds``: corpus -> protocol -> number of its
-            folds; ``synthetic``: whether a corpus of it is a demo corpus.
+            folds; ``labels``: corpus -> its labels; ``synthetic``: whether a corpus of it is a demo corpus.
         """
         _check_names("papers", [name], self.papers)
         paper = self.papers[name]
         n_folds = {c: {p: self.n_folds(name, c, p) for p in paper["protocols"]} for c in paper["corpora"]}
         sources = [self.source(member) for corpus in self.corpora(name) for member in members(corpus)]
-        return {"paper": paper, "not_run": self.not_run(name), "n_folds": n_folds, "synthetic": "demo" in sources}
+        labels = {corpus: self.labels(name, corpus) for corpus in paper["corpora"]}
+        left_out, synthetic = self.not_run(name), "demo" in sources
+        return {"paper": paper, "not_run": left_out, "n_folds": n_folds, "labels": labels, "synthetic": synthetic}
+
+    def _merge_recipes(self) -> dict[str, dict[str, Any]]:
+        """Return all recipes by name; one name must mean one recipe, since it names the cache."""
+        merged: dict[str, dict[str, Any]] = {}
+        for paper, content in self.papers.items():
+            found = list(content["recipes"].items())
+            for system, entry in content["systems"].items():
+                found += [self.recipe_of(paper, system, protocol) for protocol in entry["protocols"]]
+            for name, recipe in found:
+                if merged.setdefault(name, recipe) != recipe:
+                    fault = f"{name!r} is defined differently in another paper"
+                    raise ConfigError(f"workflow/papers/{paper}.yaml: recipes", fault, "Give it another name.")
+        return merged
 
 
 def read_paper(path: Path) -> dict[str, Any]:
@@ -160,8 +213,7 @@ def read_paper(path: Path) -> dict[str, Any]:
     try:
         paper = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        fault = f"is not valid YAML ({' '.join(str(error).split())})"
-        raise ConfigError(path, fault, "Correct the file.") from error
+        raise ConfigError(path, f"is not valid YAML ({' '.join(str(error).split())})", "Correct the file.") from error
     check_paper(paper, str(path))
     if paper["paper"] != path.stem:
         raise ConfigError(f"{path}: paper", f"{paper['paper']!r} differs from the file's name", f"Write {path.stem!r}.")
@@ -182,24 +234,53 @@ def check_paper(paper: Mapping[str, Any], where: str) -> None:
     for name, system in paper["systems"].items():
         _check_names(f"{where}: systems.{name}.recipe", [system["recipe"]], paper["recipes"])
         _check_names(f"{where}: systems.{name}.protocols", system["protocols"], paper["protocols"])
+        _check_training(system.get("training", {}), f"{where}: systems.{name}.training")
     for name, protocol in paper["protocols"].items():
-        parts = protocol.get("parts", {})
-        if (protocol["kind"] == "random") != bool(parts) or (parts and abs(sum(parts.values()) - 1) > 1e-9):
-            place = f"{where}: protocols.{name}.parts"
-            raise ConfigError(
-                place, f"{parts} does not fit kind {protocol['kind']}", "A random split needs parts that sum to 1."
-            )
+        _check_protocol(protocol, f"{where}: protocols.{name}")
+    _check_published(paper, where)
+
+
+def _check_published(paper: Mapping[str, Any], where: str) -> None:
+    for key in ("published", "published_confusion"):
+        for entry in paper.get(key, []):
+            for field, kind in (("system", "systems"), ("protocol", "protocols"), ("corpus", "corpora")):
+                _check_names(f"{where}: {key}", [entry[field]], paper[kind])
     for entry in paper.get("published_posteriors", []):
         _check_names(f"{where}: published_posteriors", [entry["label"], *entry["posteriors"]], paper["labels"])
-    for entry in paper["published"]:
-        _check_names(f"{where}: published", [entry["system"]], paper["systems"])
-        _check_names(f"{where}: published", [entry["protocol"]], paper["protocols"])
-        _check_names(f"{where}: published", [entry["corpus"]], paper["corpora"])
+    for entry in paper.get("published_confusion", []):
+        if any(sorted(row) != sorted(paper["labels"]) for row in (entry["rows"], *entry["rows"].values())):
+            fault = f"the matrix of {entry['table']} has not each label as a row and as a column"
+            raise ConfigError(f"{where}: published_confusion", fault, f"Labels: {', '.join(paper['labels'])}.")
+    for entry in paper.get("figures", []):
+        place = f"{where}: figures: {entry['figure']}"
+        for field, kind in FIGURE_NAMES.items():
+            named = entry.get(field, [])
+            _check_names(f"{place}: {field}", [named] if isinstance(named, str) else named, paper[kind])
+
+
+def _check_training(training: Mapping[str, Any], where: str) -> None:
+    stages = training.get("stages", [])
+    if stages and sum(stage["epochs"] for stage in stages) != training["epochs"]:
+        fault = f"{[stage['epochs'] for stage in stages]} do not sum to {training['epochs']} epochs"
+        raise ConfigError(f"{where}.stages", fault, "Change epochs or the stages.")
+    if training.get("freeze_epochs", 0) >= training.get("epochs", 1):
+        fault = f"{training['freeze_epochs']} of {training['epochs']} epochs leave none to train all weights"
+        raise ConfigError(f"{where}.freeze_epochs", fault, "Lower freeze_epochs.")
+
+
+def _check_protocol(protocol: Mapping[str, Any], where: str) -> None:
+    kind, parts = protocol["kind"], protocol.get("parts", {})
+    if (kind == "speakers") == bool(parts) or (parts and abs(sum(parts.values()) - 1) > 1e-9):
+        fault = f"{parts} does not fit kind {kind}"
+        raise ConfigError(f"{where}.parts", fault, "A random split needs parts that sum to 1, another kind has none.")
+    if (kind == "augmented") != bool(protocol.get("copies")):
+        fault = f"{protocol.get('copies')} does not fit kind {kind}"
+        raise ConfigError(f"{where}.copies", fault, "Kind augmented needs copies, another kind has none.")
 
 
 def apply_overrides(paper: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a paper with config.yaml's ``overrides`` and ``pretrained`` laid over it."""
-    result = _overlay(paper, config["overrides"].get(paper["paper"], {}))
+    result = overlay(paper, config["overrides"].get(paper["paper"], {}))
     for system in result["systems"].values():
         if system["model"].get("pretrained") == "imagenet":
             system["model"]["pretrained"] = config["pretrained"]
@@ -210,34 +291,45 @@ def apply_overrides(paper: Mapping[str, Any], config: Mapping[str, Any]) -> dict
     return result
 
 
-def find_deviations(original: Mapping[str, Any], effective: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+def find_deviations(original: Mapping[str, Any], effective: Mapping[str, Any]) -> list[Deviation]:
     """Return where a paper as run differs from its file: (path of keys, sentence)."""
     before, after = dict(_leaves(original, ())), dict(_leaves(effective, ()))
     changed = [path for path in sorted(before.keys() | after.keys()) if before.get(path) != after.get(path)]
-    result = []
+    added = [name for name in effective["systems"] if name not in original["systems"]]
+    result: list[Deviation] = [(("systems", name), f"system {name}: not in the paper") for name in added]
     for path in changed:
+        if path[0] == "systems" and path[1] in added:
+            continue
         name = ".".join(path[2:] if path[0] == "systems" else path)
         result.append((path, f"{name}: {after.get(path)} instead of {before.get(path)}"))
     return result
 
 
-def _merge_recipes(papers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return all recipes by name; one name must mean one recipe, since it names the cache."""
-    merged: dict[str, dict[str, Any]] = {}
-    for paper in papers.values():
-        for name, recipe in paper["recipes"].items():
-            if merged.setdefault(name, recipe) != recipe:
-                fault = f"{name!r} is defined differently in another paper"
-                raise ConfigError(f"workflow/papers/{paper['paper']}.yaml: recipes", fault, "Give it another name.")
-    return merged
+def take_partial(
+    paper: Mapping[str, Any], source: Callable[[str], str | None]
+) -> tuple[dict[str, Any], list[Deviation]]:
+    """Put what is configured of each union of corpora in its place, as ``allow_partial`` asks.
 
-
-def _overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    result = copy.deepcopy(dict(base))
-    for key, value in changes.items():
-        nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-        result[key] = _overlay(result[key], value) if nested else copy.deepcopy(value)
-    return result
+    Returns
+    -------
+    tuple
+        The paper, what names the union naming what is run in its place, and the deviations.
+        A union stays as it is if none of its members is configured, or what is left of it is a corpus of the paper.
+    """
+    result, deviations = copy.deepcopy(dict(paper)), list[Deviation]()
+    for corpus in paper["corpora"]:
+        taken = "+".join(name for name in members(corpus) if source(name))
+        if not taken or taken in result["corpora"]:
+            continue
+        result["corpora"][result["corpora"].index(corpus)] = taken
+        for key in ("published", "published_confusion", "figures"):
+            for entry in result.get(key, []):
+                if entry.get("corpus") == corpus:
+                    entry["corpus"] = taken
+                if corpus in entry.get("corpora", []):
+                    entry["corpora"][entry["corpora"].index(corpus)] = taken
+        deviations.append((("corpora", taken), f"corpus: {taken} alone instead of {corpus}"))
+    return result, deviations
 
 
 def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -250,8 +342,8 @@ def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
 
 def _concerns(path: tuple[str, ...], run: Run, system: Mapping[str, Any]) -> bool:
     """Return whether a changed key touches a run."""
-    scope = {"systems": run.system, "recipes": system["recipe"], "protocols": run.protocol}
-    return path[0] not in scope or path[1] == scope[path[0]]
+    scope = {"systems": run.system, "recipes": system["recipe"], "protocols": run.protocol, "corpora": run.corpus}
+    return path[0] not in scope or len(path) == 1 or path[1] == scope[path[0]]
 
 
 def _check_names(key: str, names: Any, allowed: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,27 @@ import numpy as np
 from serflow.errors import ConfigError, SplitError
 
 COLUMNS = ("utterance", "fold", "part")
-#: What may stand on both sides of a split, and the manifest's column that tells.
-LEAKS = {"speakers": "speaker", "statements": "statement", "identical_recordings": "sha1"}
+#: What may stand on both sides of a split.
+LEAKS = ("speakers", "statements", "identical_recordings", "augmented_siblings")
+#: Kind of protocol -> the leaks that must be empty. `augmented` forbids none: it is there to show what they are worth.
+FORBIDDEN = {
+    "random": ("augmented_siblings",),
+    "speakers": ("speakers", "identical_recordings", "augmented_siblings"),
+    "augmented": (),
+}
+#: Between an utterance's id and the name of its augmented copy.
+COPY_MARK = "#"
 Rows = Sequence[Mapping[str, str]]
+
+
+def item_ids(utterance: str, copies: Iterable[str] = ()) -> list[str]:
+    """Return the ids of the items of an utterance, itself first, copies sorted: ``["u", "u#noise", "u#pitch"]``."""
+    return [utterance, *(f"{utterance}{COPY_MARK}{copy}" for copy in sorted(copies))]
+
+
+def base_of(item: str) -> str:
+    """Return the id of the utterance that an item is, or is an augmented copy of."""
+    return item.partition(COPY_MARK)[0]
 
 
 def speaker_folds(corpora: Sequence[str]) -> list[tuple[str, ...]]:
@@ -42,8 +60,10 @@ def split(
     Parameters
     ----------
     protocol
-        ``kind: random`` with ``parts`` (fractions of the whole, stratified by emotion, drawn from `seed`) or
-        ``kind: speakers`` (the corpora's published lists of test speakers; `seed` plays no part).
+        ``kind: random`` with ``parts`` (fractions of the whole, stratified by emotion, drawn from `seed`);
+        ``kind: speakers`` (the corpora's published lists of test speakers; `seed` plays no part); or
+        ``kind: augmented`` with ``parts`` and ``copies`` (name -> parameters): as random, but over the recordings and
+        their augmented copies, which is the leak that this kind is there to measure.
     rows
         The manifest's rows, of all member corpora.
     labels
@@ -56,27 +76,30 @@ def split(
     Returns
     -------
     list of dict
-        One row per fold and utterance: `COLUMNS`.
+        One row per fold and item: `COLUMNS`; ``utterance`` holds item ids (see `item_ids`).
 
     Raises
     ------
     SplitError
         If a class is too small to be divided, or a fold has no speaker in the corpus.
     """
-    kinds = {"random": _random, "speakers": _by_speaker}
+    kinds: dict[str, Callable[..., list[dict[str, str]]]]
+    kinds = {"random": _random, "speakers": _by_speaker, "augmented": _random}
     if protocol["kind"] not in kinds:
         raise ConfigError("protocols.kind", f"unknown kind {protocol['kind']!r}", f"Allowed: {', '.join(kinds)}.")
-    used = [row for row in rows if row["emotion"] in labels]
+    copies = protocol["copies"] if protocol["kind"] == "augmented" else ()
+    items = [{**row, "utterance": item} for row in rows for item in item_ids(row["utterance"], copies)]
+    used = [item for item in items if item["emotion"] in labels]
     folds = kinds[protocol["kind"]](protocol, used, corpora, seed)
     return [
-        {"utterance": row["utterance"], "fold": k, "part": parts.get(row["utterance"], "unused")}
+        {"utterance": item["utterance"], "fold": k, "part": parts.get(item["utterance"], "unused")}
         for k, parts in enumerate(folds)
-        for row in rows
+        for item in items
     ]
 
 
 def _random(protocol: Mapping[str, Any], rows: Rows, corpora: Sequence[str], seed: int) -> list[dict[str, str]]:
-    """One fold: a random split with the same fractions of each class, as near as whole numbers allow."""
+    """One fold: the items at random, the same fractions of each class, as near as whole numbers allow."""
     from sklearn.model_selection import train_test_split
 
     names = np.array([row["utterance"] for row in rows])
@@ -89,7 +112,7 @@ def _random(protocol: Mapping[str, Any], rows: Rows, corpora: Sequence[str], see
         validation, test = train_test_split(rest, test_size=share, stratify=emotions[rest], random_state=seed)
     except ValueError as error:
         raise SplitError(
-            "protocols.parts", f"cannot divide {len(names)} utterances ({error})", "Use a larger corpus."
+            "protocols.parts", f"cannot divide {len(names)} items ({error})", "Use a larger corpus."
         ) from error
     parts = {"train": train, "validation": validation, "test": test}
     return [{str(names[i]): part for part, indices in parts.items() for i in indices}]
@@ -126,40 +149,44 @@ def leakage(assignment: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, An
     Returns
     -------
     dict
-        ``folds``: one entry per fold with ``fold``, ``parts`` (part -> number of utterances) and, for each key of
-        `LEAKS`, the sorted values found in both train or validation and test.
+        ``folds``: one entry per fold with ``fold``, ``parts`` (part -> number of items) and, for each of `LEAKS`, the
+        sorted values found in both train or validation and test: speakers, statements, SHA-1 of recordings (copies of
+        one kind of identical recordings count as identical), and ids of utterances of which different items stand on
+        both sides.
     """
     by_name = {row["utterance"]: row for row in rows}
-    folds: dict[int, dict[str, list[Mapping[str, str]]]] = defaultdict(lambda: defaultdict(list))
+    folds: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for entry in assignment:
-        folds[int(entry["fold"])][entry["part"]].append(by_name[entry["utterance"]])
+        folds[int(entry["fold"])][entry["part"]].append(entry["utterance"])
+    keys: dict[str, Callable[[str], tuple[str, str]]] = {
+        "speakers": lambda item: (by_name[base_of(item)]["speaker"], ""),
+        "statements": lambda item: (by_name[base_of(item)]["statement"], ""),
+        "identical_recordings": lambda item: (by_name[base_of(item)]["sha1"], item.removeprefix(base_of(item))),
+        "augmented_siblings": lambda item: (base_of(item), ""),
+    }
     report = []
     for k, parts in sorted(folds.items()):
         seen, test = parts["train"] + parts["validation"], parts["test"]
-        shared = {name: _shared(seen, test, column) for name, column in LEAKS.items()}
-        report.append(
-            {"fold": k, "parts": {part: len(members) for part, members in sorted(parts.items()) if members}, **shared}
-        )
+        shared = {leak: _shared(map(keys[leak], seen), map(keys[leak], test)) for leak in LEAKS}
+        sizes = {part: len(items) for part, items in sorted(parts.items()) if items}
+        report.append({"fold": k, "parts": sizes, **shared})
     return {"folds": report}
 
 
-def _shared(seen: Rows, test: Rows, column: str) -> list[str]:
-    both = {row[column] for row in seen} & {row[column] for row in test} - {""}
-    return sorted(both)
+def _shared(seen: Iterable[tuple[str, str]], test: Iterable[tuple[str, str]]) -> list[str]:
+    return sorted({value for value, _ in set(seen) & set(test)} - {""})
 
 
 def check(protocol: Mapping[str, Any], report: Mapping[str, Any], where: object) -> None:
-    """Raise unless a split keeps what its protocol promises: no speaker of the test part is trained or validated on.
+    """Raise unless a split keeps what its protocol promises: see `FORBIDDEN`.
 
     Raises
     ------
     SplitError
-        If a speaker-independent split has a speaker or a recording on both sides.
+        If something stands on both sides of the split that its protocol forbids there.
     """
-    if protocol["kind"] != "speakers":
-        return
     for fold in report["folds"]:
-        for leak in ("speakers", "identical_recordings"):
+        for leak in FORBIDDEN[protocol["kind"]]:
             if fold[leak]:
                 fault = f"fold {fold['fold']} has {leak.replace('_', ' ')} {', '.join(fold[leak])} on both sides"
-                raise SplitError(where, fault, "Report this: a speaker-independent split must never leak.")
+                raise SplitError(where, fault, f"Report this: a split of kind {protocol['kind']} must never leak so.")

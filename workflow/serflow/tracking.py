@@ -218,8 +218,8 @@ def _check(run: Run, paper: str) -> None:
         raise TrackingError(where, f"key {missing[0]!r} is missing", RERUN)
     if run.info["paper"] != paper:
         raise TrackingError(where, f"is a run of paper {run.info['paper']!r}, expected {paper!r}", "Leave it out.")
-    if not list(run.path.glob("model.*")):
-        raise TrackingError(run.path, "holds no model file (model.safetensors or the like)", RERUN)
+    if not list(run.path.glob("model*")):
+        raise TrackingError(run.path, "holds no model file", RERUN)
 
 
 def _key(run: Run) -> str:
@@ -245,7 +245,7 @@ def _child(run: Run, dataset: dict[str, Any] | None) -> _Entry:
         },
         parameters=_flatten({name: value for name, value in info.items() if name not in _NO_PARAMETERS}),
         metrics=[*_history_metrics(run, started), *_final_metrics(run, finished)],
-        artifacts=[(path, "") for path in (*files, *sorted(run.path.glob("model.*")))],
+        artifacts=[(path, "") for path in (*files, *sorted(run.path.glob("model*")))],
         config=info["system_config"],
         dataset=dataset,
         parent=key.rsplit("/", 2)[0],

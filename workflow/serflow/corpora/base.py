@@ -1,9 +1,10 @@
 """What the corpus modules share: the shape of their data, walking and scanning a tree.
 
 A corpus module offers ``NAME, TITLE, CITATION, LICENCE``, ``DOWNLOAD`` (`Download`, or None if a licence must be
-signed), ``EMOTIONS`` (native label to `serflow.labels.EMOTIONS`), ``EXPECTED`` (`Expected`), ``SPEAKER_FOLDS`` (the
-test speakers of each speaker-independent fold), ``parse(path)``, ``scan(root)`` and ``expected_utterances()`` (None
-where names follow no rule); it may offer ``SELECTIONS`` (`Selection`), parts whose counts are published too.
+signed), ``EMOTIONS`` (native label to `serflow.labels.EMOTIONS`), ``SECONDS`` (about how long its recordings last),
+``EXPECTED`` (`Expected`), ``SPEAKER_FOLDS`` (the test speakers of each speaker-independent fold), ``parse(path)``,
+``scan(root)`` and ``expected_utterances()`` (None where names follow no rule); it may offer ``SELECTIONS``
+(`Selection`), parts whose counts are published too.
 """
 
 from __future__ import annotations

@@ -27,6 +27,8 @@ EMOTIONS = {
     "su": "surprised",
 }
 SPEAKERS = ("DC", "JE", "JK", "KL")
+#: About how long all its recordings last together, in s: 480 times 3.8.
+SECONDS = 1840.0
 EXPECTED = Expected(
     utterances=480,
     speakers=dict.fromkeys(SPEAKERS, 120),

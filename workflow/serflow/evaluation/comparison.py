@@ -22,6 +22,7 @@ from serflow.evaluation.metrics import (
 from serflow.evaluation.runs import (
     Group,
     Run,
+    base,
     group_runs,
     load_runs,
     pooled_confusion,
@@ -218,7 +219,9 @@ def _part_rows(runs: Sequence[Run], part: str, speakers: Mapping[str, str], n_re
     if not counts.sum():
         return []
     folds = sorted({int(run.info["fold"]) for run in runs})
-    utterances = {name for run in runs for name, where in zip(run.utterances, run.parts, strict=True) if where == part}
+    utterances = {
+        base(name) for run in runs for name, where in zip(run.utterances, run.parts, strict=True) if where == part
+    }
     per_seed, intervals = scores(counts.sum(axis=1)), bootstrap_interval(counts, n_resamples)
     common = {"part": part, "source": "predictions", "n_runs": len(seeds)}
     rows: list[Row] = []

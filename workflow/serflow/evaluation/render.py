@@ -63,7 +63,8 @@ def to_markdown(table: Table) -> str:
     lines += [f"> **{table.banner}**", ""] if table.banner else []
     lines += [_md_line(table.columns), _md_line(["---"] * len(table.columns)), *map(_md_line, table.rows), ""]
     lines += [f"- {note}" for note in table.notes]
-    lines += ["", f"## {DEVIATIONS}", "", *(f"- {text}" for text in table.deviations or [NO_DEVIATION])]
+    if table.deviations is not None:
+        lines += ["", f"## {DEVIATIONS}", "", *(f"- {text}" for text in table.deviations or [NO_DEVIATION])]
     if table.assumptions:
         lines += ["", f"## {ASSUMPTIONS}", ""]
         lines += [f"- **{a['topic']}**: {_assumption(a)}" for a in table.assumptions]
@@ -78,7 +79,8 @@ def tex_escape(text: str) -> str:
 def to_latex(table: Table) -> str:
     """Return a LaTeX `table` (packages booktabs and graphicx), its notes below the rows."""
     notes = [*([table.banner] if table.banner else []), *table.notes]
-    notes += [f"{DEVIATIONS}: {'; '.join(table.deviations) or NO_DEVIATION}"]
+    if table.deviations is not None:
+        notes += [f"{DEVIATIONS}: {'; '.join(table.deviations) or NO_DEVIATION}"]
     notes += [f"Assumption, {a['topic']}: {_assumption(a)}" for a in table.assumptions]
     lines = ["% needs \\usepackage{booktabs,graphicx}", "\\begin{table}", "\\centering"]
     lines += [f"\\caption{{{tex_escape(table.title)}}}", "\\resizebox{\\linewidth}{!}{%"]
@@ -101,7 +103,7 @@ def to_html(table: Table) -> str:
         f'<p class="banner">{escape(table.banner)}</p>' if table.banner else "",
         f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>',
         _html_list(table.notes),
-        f"<h2>{DEVIATIONS}</h2>\n{_html_list(table.deviations or [NO_DEVIATION])}",
+        "" if table.deviations is None else f"<h2>{DEVIATIONS}</h2>\n{_html_list(table.deviations or [NO_DEVIATION])}",
         f"<h2>{ASSUMPTIONS}</h2>\n<dl>\n{assumptions}</dl>" if table.assumptions else "",
         "</body>\n</html>",
     ]

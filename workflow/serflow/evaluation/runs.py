@@ -117,6 +117,11 @@ def seeds_of(runs: Sequence[Run]) -> dict[int, list[Run]]:
     return seeds
 
 
+def base(item: str) -> str:
+    """Return the utterance that an item is of: ``UTT#noise``, an augmented copy, is of ``UTT``."""
+    return item.partition("#")[0]
+
+
 def speaker_names(manifest_rows: Iterable[Mapping[str, str]]) -> dict[str, str]:
     """Return the speaker of each utterance as ``corpus/speaker``, unique in a union of corpora too."""
     return {row["utterance"]: f"{row['corpus']}/{row['speaker']}" for row in manifest_rows}
@@ -184,16 +189,22 @@ def conditions(runs: Sequence[Run]) -> str:
     def values(key: str) -> str:
         return ", ".join(sorted({str(run.info.get(key) or "unknown") for run in runs}))
 
-    torch = ", ".join(sorted({str(run.info.get("versions", {}).get("torch", "unknown")) for run in runs}))
+    libraries = {
+        f"{name} {run.info['versions'][name]}"
+        for run in runs
+        for name in ("torch", "scikit-learn")
+        if name in run.info.get("versions", {})
+    }
     commits = {str(run.info.get("commit") or "unknown") for run in runs}
     short = ", ".join(sorted(commit[:10] + "+" * commit.endswith("+") for commit in commits))
     return (
         f"Runs: {len(runs)}; device: {values('device')} ({values('device_name')}); precision: {values('precision')}; "
-        f"PyTorch: {torch}; commit: {short}."
+        f"libraries: {', '.join(sorted(libraries)) or 'unknown'}; commit: {short}."
     )
 
 
-def _speaker(run: Run, utterance: str, speakers: Mapping[str, str]) -> str:
+def _speaker(run: Run, item: str, speakers: Mapping[str, str]) -> str:
+    utterance = base(item)
     if utterance not in speakers:
         fault = f"utterance {utterance!r} stands in no manifest that was given"
         raise ScoreError(run.path / "predictions.csv", fault, "Make the corpus's manifest and train this run again.")

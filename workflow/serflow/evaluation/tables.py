@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from serflow.evaluation.comparison import HISTORY_METRICS, MAJORITY, UNIFORM
 from serflow.evaluation.metrics import METRICS
 from serflow.evaluation.render import render
-from serflow.evaluation.runs import conditions, deviations, load_runs
+from serflow.evaluation.runs import Run, conditions, deviations, load_runs, pooled_confusion
 from serflow.files import read_csv, write_text
 
 #: Protocol keys every paper file uses: the paper's own split, and folds that share no speaker.
@@ -23,7 +25,8 @@ INTERVALS = (
     "Square brackets: 95 % percentile-bootstrap intervals over speakers (2000 draws), of the same statistic: folds of "
     "one seed pooled, then the mean over seeds. ±: standard deviation over seeds, where there are several."
 )
-BRACKETS = "95 % bootstrap over speakers"
+SIZES = "n: speakers / seeds / folds."
+BRACKETS = "[95 %]"
 METRIC_NOTE = "WA: overall accuracy; UA: mean of the per-class recalls; macro-F1: mean of the per-class F1; all in %."
 NAMES = {"macro_F1": "macro-F1"}
 
@@ -32,14 +35,14 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Table:
-    """A table as text, ready to be rendered; `rows` have one cell per column."""
+    """A table as text, ready to be rendered; `rows` have one cell per column, no `deviations` where None."""
 
     title: str
     columns: list[str]
     rows: list[list[str]]
     notes: list[str]
     assumptions: list[dict[str, str]] = field(default_factory=list)
-    deviations: list[str] = field(default_factory=list)
+    deviations: list[str] | None = None
     banner: str = ""
 
 
@@ -50,7 +53,13 @@ def slug(name: str) -> str:
 
 def table_stems(paper: Mapping[str, Any]) -> list[str]:
     """Return the file stems of all tables of a paper."""
-    return ["comparison", *dict.fromkeys(slug(entry["table"]) for entry in paper.get("published", []))]
+    names = dict.fromkeys(slug(entry["table"]) for entry in paper.get("published", []))
+    return ["comparison", *names, *published_confusions(paper)]
+
+
+def published_confusions(paper: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the confusion matrices that a paper prints, by the file stem of ours beside them."""
+    return {f"{slug(entry['table'])}_confusion": entry for entry in paper.get("published_confusion", [])}
 
 
 def write_table(
@@ -71,16 +80,16 @@ def write_table(
     table
         One of `table_stems`.
     scores_csv
-        What `comparison.evaluate_paper` wrote; the only source of numbers.
+        What `comparison.evaluate_paper` wrote; the only source of numbers but confusion matrices.
     run_dirs
-        Only for what the runs say of themselves: deviations, device, precision, versions.
+        For confusion matrices and for what the runs say of themselves: deviations, device, precision, versions.
     stem
         Path without suffix.
     synthetic
         Whether the corpora are synthetic, which the table then says.
     """
     runs = load_runs(run_dirs)
-    tables = make_tables(paper, read_csv(scores_csv), deviations(runs), [conditions(runs)], synthetic=synthetic)
+    tables = make_tables(paper, read_csv(scores_csv), deviations(runs), [conditions(runs)], runs, synthetic=synthetic)
     for suffix, text in render(tables[table]).items():
         write_text(f"{stem}.{suffix}", text)
 
@@ -90,14 +99,16 @@ def make_tables(
     rows: Sequence[Row],
     deviations: Sequence[str] = (),
     notes: Sequence[str] = (),
+    runs: Sequence[Run] = (),
     *,
     synthetic: bool = False,
 ) -> dict[str, Table]:
-    """Return the tables of a paper by file stem, from its score rows; see `write_table`."""
+    """Return the tables of a paper by file stem, from its score rows and runs; see `write_table`."""
     whole = [row for row in rows if row["scope"] == "all"]
     names = dict.fromkeys(entry["table"] for entry in paper.get("published", []))
     made = {"comparison": comparison_table(paper, rows)}
     made |= {slug(name): published_table(paper, whole, name) for name in names}
+    made |= {stem: confusion_table(paper, entry, runs) for stem, entry in published_confusions(paper).items()}
     assumptions = [{key: str(value) for key, value in entry.items()} for entry in paper.get("assumptions", [])]
     return {
         stem: replace(
@@ -125,9 +136,7 @@ def comparison_table(paper: Mapping[str, Any], rows: Sequence[Row]) -> Table:
     protocols = list(paper["protocols"])
     titles = [_protocol(protocol) for protocol in protocols]
     columns = ["Corpus", "System", "Metric (part)", "Published"]
-    columns += [
-        text for title in titles for text in (f"Ours, {title} [{BRACKETS}]", f"{title}: speakers / seeds / folds")
-    ]
+    columns += [text for title in titles for text in (f"Ours, {title} {BRACKETS}", f"n, {title}")]
     columns += ["Gap (points)"]
     lines: list[list[str]] = []
     for corpus in dict.fromkeys(row["corpus"] for row in whole):
@@ -138,7 +147,7 @@ def comparison_table(paper: Mapping[str, Any], rows: Sequence[Row]) -> Table:
                 cells = [corpus, _title(paper, "systems", system), _heading(metric, part)]
                 lines.append(cells + _compared_cells(mine, rows, protocols, (system, metric, part)))
     gap = "Gap: ours under the paper's protocol minus ours speaker-independent."
-    notes = [*_protocol_notes(paper), METRIC_NOTE, INTERVALS, gap, *_published_notes(paper, whole)]
+    notes = [*_protocol_notes(paper), METRIC_NOTE, INTERVALS, SIZES, gap, *_published_notes(paper, whole)]
     return Table(f"{paper['title']}: published and reproduced", columns, lines, notes)
 
 
@@ -161,7 +170,7 @@ def published_table(paper: Mapping[str, Any], rows: Sequence[Row], name: str) ->
         heading = _heading(metric, part)
         columns += [
             f"{heading}, published",
-            f"{heading}, ours" + ("" if metric in HISTORY_METRICS else f" [{BRACKETS}]"),
+            f"{heading}, ours" + ("" if metric in HISTORY_METRICS else f" {BRACKETS}"),
         ]
     columns += ["Seeds / folds"]
     lines: list[list[str]] = []
@@ -183,9 +192,66 @@ def published_table(paper: Mapping[str, Any], rows: Sequence[Row], name: str) ->
     return Table(f"{paper['title']}: {name}", columns, lines, notes)
 
 
+def confusion_percent(entry: Mapping[str, Any], runs: Sequence[Run]) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return a published confusion matrix and ours, of the test parts pooled over folds and seeds.
+
+    Parameters
+    ----------
+    entry
+        One of a paper's ``published_confusion``: `system`, `corpus`, `protocol`, and `rows` in per cent as printed.
+    runs
+        Runs of which those of that system, corpus and protocol count.
+
+    Returns
+    -------
+    labels
+        The C classes, in the order of the published rows.
+    published, ours
+        ``(C, C)`` in per cent of the true class (rows); ours is NaN where there is no utterance.
+    """
+    labels = list(entry["rows"])
+    published = np.array([[entry["rows"][truth][guess] for guess in labels] for truth in labels], dtype=float)
+    mine = [run for run in runs if run.group == (entry["corpus"], entry["system"], entry["protocol"])]
+    counts = np.zeros(published.shape)
+    if mine:
+        order = [mine[0].labels.index(label) for label in labels]
+        counts = pooled_confusion(mine)[np.ix_(order, order)]
+    totals = counts.sum(axis=1, keepdims=True)
+    return labels, published, np.where(totals > 0, 100 * counts / np.maximum(totals, 1), np.nan)
+
+
+def confusion_table(paper: Mapping[str, Any], entry: Mapping[str, Any], runs: Sequence[Run]) -> Table:
+    """Set a published confusion matrix, ours and their difference one below the other; see `confusion_percent`."""
+    labels, published, ours = confusion_percent(entry, runs)
+    lines = []
+    for name, matrix, form in (
+        ("published", published, "{:.0f}"),
+        ("ours", ours, "{:.1f}"),
+        ("ours minus published", ours - published, "{:+.1f}"),
+    ):
+        for truth, line in zip(labels, matrix, strict=True):
+            lines.append([name, truth, *(NOTHING if np.isnan(x) else form.format(x) for x in (*line, line.sum()))])
+    diagonals = [f"published {np.diagonal(published).mean():.1f}"]
+    diagonals += [] if np.isnan(ours).all() else [f"ours {np.nanmean(np.diagonal(ours)):.1f}"]
+    system, protocol = _title(paper, "systems", entry["system"]), _title(paper, "protocols", entry["protocol"])
+    notes = [
+        f"{system} on {entry['corpus']}; ours: {protocol}; test parts pooled over folds and seeds.",
+        "Rows: true emotion; columns: predicted; in % of the true emotion, differences in percentage points.",
+        f"Mean of the diagonal, which is the UA: {', '.join(diagonals)}.",
+        *([entry["note"]] if entry.get("note") else []),
+    ]
+    return Table(f"{paper['title']}: {entry['table']}", ["Matrix", "True emotion", *labels, "Sum"], lines, notes)
+
+
 def number(row: Row | None, key: str) -> float | None:
     """Return a number of a score row, in memory or read from CSV; None where it has none."""
     return None if row is None or row[key] in ("", None) else float(row[key])
+
+
+def partial_folds(row: Row) -> str:
+    """Return e.g. "folds 0,1 of 6" from the note of a score row; empty if all folds were run."""
+    found = re.search(r"(seed \d+: )?folds [\d,]+.*? of \d+", str(row["note"]))
+    return found[0] if found else ""
 
 
 def published_value(rows: Sequence[Row], system: str, metric: str, part: str) -> tuple[float | None, str]:
@@ -308,8 +374,8 @@ def _sizes(found: Sequence[Row | None], *, speakers: bool = False) -> str:
     for row in found:
         if row and row["n_runs"] not in ("", None):
             keys = ("n_speakers", "n_runs", "n_folds") if speakers else ("n_runs", "n_folds")
-            partial = re.search(r"(seed \d+: )?folds [\d,]+.*? of \d+", row["note"])
-            return " / ".join(str(row[key]) for key in keys) + (f" ({partial[0]})" if partial else "")
+            partial = partial_folds(row)
+            return " / ".join(str(row[key]) for key in keys) + (f" ({partial})" if partial else "")
     return NOTHING
 
 

@@ -1,8 +1,9 @@
 """The Zarr feature cache: one store per corpus and recipe, whose key is the audio, every parameter and the code.
 
-A store holds `frames` (T, bins), `offsets` (N + 1) and `utterance` (N), the row of the manifest that item n,
-``frames[offsets[n]:offsets[n + 1]]``, belongs to. It is opened only with the key it was made for, so that frames of
-other settings can never be read under this recipe's name.
+A store holds `frames` (T, bins), `offsets` (N + 1), `utterance` (N), the row of the manifest that item n,
+``frames[offsets[n]:offsets[n + 1]]``, belongs to, and `copy` (N): 0 for the recording itself, k for its k-th copy.
+It is opened only with the key it was made for, so that frames of other settings can never be read under this recipe's
+name.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ import numpy as np
 
 from serflow.errors import CacheError, CorpusError
 from serflow.features import transform
+from serflow.features.copies import make_items
 from serflow.files import digest_file, digest_value
 from serflow.log import show_progress
+from serflow.protocols import item_ids
 
-FORMAT = 1
+FORMAT = 2
 CHUNK_BYTES = 1 << 20
 #: Frames are handed to Zarr in blocks of this size: it bounds the memory of a build.
 FLUSH_BYTES = 32 << 20
@@ -36,15 +39,19 @@ REBUILD = "Delete the store and build it again with `serflow features` or snakem
 
 @dataclass(frozen=True)
 class Features:
-    """A cache in memory: frames (T, bins), offsets (N + 1,) int64 and utterance (N,), the manifest row of each item.
-
-    ``sha256`` is of the frames.
-    """
+    """A cache in memory: the arrays of a store (see above), the frames' SHA-256 and the names of its copies."""
 
     frames: np.ndarray
     offsets: np.ndarray
     utterance: np.ndarray
+    copy: np.ndarray
     sha256: str
+    copies: tuple[str, ...]
+
+    def names(self, manifest: Sequence[Mapping[str, str]]) -> list[str]:
+        """Return the id of each item (see `serflow.protocols.item_ids`)."""
+        ids = [item_ids(row["utterance"], self.copies) for row in manifest]
+        return [ids[row][k] for row, k in zip(self.utterance, self.copy, strict=True)]
 
 
 def code_digest() -> str:
@@ -95,10 +102,13 @@ def build(
         lengths, sha256 = _write_frames(group, _compute(recipe, manifest, root, workers))
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         group.create_array("offsets", data=offsets)
-        group.create_array("utterance", data=np.arange(len(manifest), dtype=np.int64))
+        per_utterance = 1 + len(recipe.get("copies", {}))
+        row, copy = np.divmod(np.arange(len(manifest) * per_utterance, dtype=np.int64), per_utterance)
+        group.create_array("utterance", data=row)
+        group.create_array("copy", data=copy)
         # Last: a store without its key is never taken for a whole one.
         group.attrs.update({**key, "sha256": sha256})
-        _validate(partial, key, len(manifest))
+        _validate(partial, key, len(row))
         shutil.rmtree(store, ignore_errors=True)
         partial.rename(store)
     finally:
@@ -113,18 +123,19 @@ def load(store: Path, recipe: Mapping[str, Any], manifest: Sequence[Mapping[str,
     CacheError
         If the store is missing, incomplete or damaged, or was made from another recipe, other audio or other code.
     """
-    group = _validate(store, cache_key(recipe, manifest), len(manifest))
+    copies = tuple(sorted(recipe.get("copies", {})))
+    group = _validate(store, cache_key(recipe, manifest), len(manifest) * (1 + len(copies)))
     try:
-        arrays = {name: np.asarray(group[name][:]) for name in ("frames", "offsets", "utterance")}
+        arrays = {name: np.asarray(group[name][:]) for name in ("frames", "offsets", "utterance", "copy")}
     except (OSError, ValueError) as error:
         raise CacheError(store, f"cannot be read ({error})", REBUILD) from error
     sha256 = hashlib.sha256(arrays["frames"].data).hexdigest()
     if sha256 != group.attrs.get("sha256"):  # zarr takes zeros for a chunk that is lost
         raise CacheError(store, "holds other frames than were written: it is damaged", REBUILD)
-    return Features(**arrays, sha256=sha256)
+    return Features(**arrays, sha256=sha256, copies=copies)
 
 
-def _validate(store: Path, key: Mapping[str, Any], n_utterances: int) -> Any:
+def _validate(store: Path, key: Mapping[str, Any], n_items: int) -> Any:
     """Return the store's group after checking its key and its arrays' lengths."""
     import zarr
 
@@ -138,8 +149,8 @@ def _validate(store: Path, key: Mapping[str, Any], n_utterances: int) -> Any:
             raise CacheError(
                 store, f"was made from another {part}: {group.attrs.get(part)} instead of {expected}", REBUILD
             )
-    if len(offsets) != n_utterances + 1 or offsets[-1] != frames.shape[0] or (np.diff(offsets) <= 0).any():
-        raise CacheError(store, f"holds {len(offsets) - 1} items, expected {n_utterances} with frames each", REBUILD)
+    if len(offsets) != n_items + 1 or offsets[-1] != frames.shape[0] or (np.diff(offsets) <= 0).any():
+        raise CacheError(store, f"holds {len(offsets) - 1} items, expected {n_items} with frames each", REBUILD)
     return group
 
 
@@ -178,29 +189,32 @@ def _flush(array: Any, pending: list[np.ndarray], multiple: int) -> list[np.ndar
 def _compute(
     recipe: Mapping[str, Any], manifest: Sequence[Mapping[str, str]], root: Path, workers: int
 ) -> Iterator[np.ndarray]:
-    """Yield each utterance's frames in the manifest's order, computed by a pool of processes."""
+    """Yield each item's frames in the manifest's order, computed by a pool of processes."""
     from tqdm import tqdm
 
     transform(recipe)  # names a wrong parameter before any process starts
-    paths = [root / row["path"] for row in manifest]
-    batches = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
-    _import_libraries()
+    utterances = [(row["utterance"], root / row["path"]) for row in manifest]
+    batches = [utterances[start : start + BATCH] for start in range(0, len(utterances), BATCH)]
+    _import_libraries(recipe)
     # Forked workers share the libraries already imported; nothing here has started threads that a fork could break.
     context = multiprocessing.get_context("fork")
     with (
-        tqdm(total=len(paths), unit="utt", desc="features", disable=not show_progress()) as bar,
+        tqdm(total=len(utterances), unit="utt", desc="features", disable=not show_progress()) as bar,
         ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool,
     ):
-        for items in pool.map(_compute_batch, [dict(recipe)] * len(batches), batches):
+        for batch, items in zip(batches, pool.map(_compute_batch, [dict(recipe)] * len(batches), batches), strict=True):
             yield from items
-            bar.update(len(items))
+            bar.update(len(batch))
 
 
-def _import_libraries() -> None:
+def _import_libraries(recipe: Mapping[str, Any]) -> None:
     import librosa
     import soundfile  # noqa: F401
 
-    librosa.stft, librosa.filters.mel, librosa.power_to_db  # noqa: B018 (librosa loads its modules on first access)
+    # librosa loads its modules on first access
+    librosa.stft, librosa.filters.mel, librosa.power_to_db, librosa.feature.mfcc  # noqa: B018
+    if recipe.get("copies"):
+        librosa.effects.time_stretch  # noqa: B018
 
 
 def _one_thread() -> None:
@@ -210,21 +224,22 @@ def _one_thread() -> None:
     threadpool_limits(1)
 
 
-def _compute_batch(recipe: Mapping[str, Any], paths: Sequence[Path]) -> list[np.ndarray]:
+def _compute_batch(recipe: Mapping[str, Any], utterances: Sequence[tuple[str, Path]]) -> list[np.ndarray]:
     from librosa import ParameterError
 
     from serflow.features.audio import read_signal
 
     function = transform(recipe)
+    rate, copies = recipe["sample_rate"], recipe.get("copies", {})
     items = []
-    for path in paths:
+    for name, path in utterances:
         try:
-            frames = function(read_signal(path, recipe["sample_rate"]))
+            frames = [function(signal) for signal in make_items(read_signal(path, rate), rate, name, copies)]
         except ParameterError as error:
             raise CacheError("recipe", f"librosa refuses its parameters: {error}", "Correct them.") from error
-        if not np.isfinite(frames).all():
+        if not all(np.isfinite(item).all() for item in frames):
             raise CorpusError(
                 path, "gives features that are not finite", "Listen to the file; replace it from the archive."
             )
-        items.append(frames)
+        items.extend(frames)
     return items

@@ -15,6 +15,16 @@ def _mel_basis(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: flo
     return librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax)
 
 
+def mel_power(
+    signal: np.ndarray, sample_rate: int, n_fft: int, hop_length: int, n_mels: int, fmin: float, fmax: float
+) -> np.ndarray:
+    """Return the mel power spectrogram, shape (n_frames, n_mels); parameters as of `logmel`."""
+    import librosa
+
+    power = np.abs(librosa.stft(signal, n_fft=n_fft, hop_length=hop_length)) ** 2
+    return power.T @ _mel_basis(sample_rate, n_fft, n_mels, fmin, fmax).T
+
+
 def logmel(
     signal: np.ndarray,
     *,
@@ -51,6 +61,31 @@ def logmel(
     """
     import librosa
 
-    power = np.abs(librosa.stft(signal, n_fft=n_fft, hop_length=hop_length)) ** 2
-    mel = power.T @ _mel_basis(sample_rate, n_fft, n_mels, fmin, fmax).T
+    mel = mel_power(signal, sample_rate, n_fft, hop_length, n_mels, fmin, fmax)
     return librosa.power_to_db(mel, ref=np.max, top_db=top_db).astype(np.float32, copy=False)
+
+
+def logspectrogram(signal: np.ndarray, *, n_fft: int, hop_length: int, top_db: float) -> np.ndarray:
+    """Power spectrogram on the linear frequency scale, in dB below the utterance's maximum.
+
+    Hann window of `n_fft` samples, centred frames (zero padded).
+
+    Parameters
+    ----------
+    signal
+        Shape (n_samples,).
+    n_fft, hop_length
+        In samples.
+    top_db
+        Values more than this many dB below the maximum are clipped.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (1 + n_samples // hop_length, 1 + n_fft // 2), float32, in dB, from -top_db to 0; the bins go from 0 Hz to
+        half the sampling rate.
+    """
+    import librosa
+
+    power = np.abs(librosa.stft(signal, n_fft=n_fft, hop_length=hop_length)) ** 2
+    return librosa.power_to_db(power.T, ref=np.max, top_db=top_db).astype(np.float32, copy=False)

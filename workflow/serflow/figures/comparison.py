@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from serflow.evaluation.comparison import MAJORITY, UNIFORM
 from serflow.evaluation.metrics import METRICS
 from serflow.evaluation.tables import NAMES, number, published_value
+from serflow.figures.dumbbell import LIMITS, Point, draw, row_height
 from serflow.figures.style import BLACK, GREY, PALETTE, new_figure, save, style
 from serflow.files import read_csv
 
@@ -37,16 +38,16 @@ def comparison(rows: Sequence[Row], paper: Mapping[str, Any]) -> Figure:
     scored = [row for row in whole if row["source"] == "predictions" and row["part"] == "test"]
     lines = list(dict.fromkeys((row["corpus"], row["system"]) for row in scored if number(row, "value") is not None))
     with style():
-        figure = new_figure(11, 2.3 + 0.95 * len(lines))
+        figure = new_figure(11, 2.3 + row_height(1 + len(paper["protocols"])) * max(1, len(lines)))
         grid = figure.subplots(1, len(METRICS), sharey=True, squeeze=False)[0]
         for axes, metric in zip(grid, METRICS, strict=True):
             for y, line in enumerate(lines):
                 _line(axes, [row for row in whole if row["corpus"] == line[0]], paper, (line[1], metric), y)
-            axes.set(xlim=(0, 104), xlabel=f"{NAMES.get(metric, metric)} (%)")
+            axes.set(xlim=LIMITS, xticks=range(0, 101, 20), xlabel=f"{NAMES.get(metric, metric)} (%)")
             axes.grid(axis="x", color="#dddddd", linewidth=0.6)
         titles = [f"{paper['systems'].get(system, {}).get('title', system)}\n{corpus}" for corpus, system in lines]
         grid[0].set_yticks(range(len(lines)), [_wrap(title) for title in titles])
-        grid[0].set_ylim(len(lines) - 0.4, -0.6)
+        grid[0].set_ylim(len(lines) - 0.5, -0.5)
         handles = {label: handle for axes in grid for handle, label in zip(*axes.get_legend_handles_labels())}  # noqa: B905
         names = sorted(handles, key=lambda name: (not name.startswith("published"), not name.startswith("ours")))
         figure.legend([handles[name] for name in names], names, loc="outside lower center", ncols=2)
@@ -62,48 +63,35 @@ def _wrap(text: str) -> str:
 
 
 def _line(axes: Axes, rows: Sequence[Row], paper: Mapping[str, Any], wanted: tuple[str, str], y: int) -> None:
-    """Draw one system in one panel; protocols are set apart vertically so that intervals do not overlap."""
+    """Draw one system in one panel: the published value, then ours under each protocol."""
     system, metric = wanted
     test = [row for row in rows if row["part"] == "test" and row["metric"] == metric and row["source"] != "history"]
     for name, dashes in ((UNIFORM, "--"), (MAJORITY, ":")):
         levels = {round(100 * float(row["value"]), 1) for row in test if row["system"] == name}
         for level in sorted(levels):
             axes.plot([level, level], [y - 0.42, y + 0.42], dashes, color=GREY, linewidth=1.4, label=name)
-    protocols = list(paper["protocols"])
-    points: list[tuple[float, float]] = []
-    for i, protocol in enumerate(protocols):
+    points = [_published(rows, system, metric)]
+    for i, (protocol, settings) in enumerate(paper["protocols"].items()):
         row = next((r for r in test if r["system"] == system and r["protocol"] == protocol), None)
-        height = y + 0.5 * ((i + 1) / (len(protocols) + 1) - 0.5) + 0.08
-        value = number(row, "value")
-        if row is not None and value is not None:
-            title = f"ours: {paper['protocols'][protocol].get('title', protocol)}"
-            _point(axes, row, height, title, (PALETTE[i % len(PALETTE)], _MARKERS[i % len(_MARKERS)]))
-            points.append((100 * value, height))
+        look = (PALETTE[i % len(PALETTE)], _MARKERS[i % len(_MARKERS)])
+        points.append(_ours(row, f"ours: {settings.get('title', protocol)}", look))
+    draw(axes, points, y)
+
+
+def _published(rows: Sequence[Row], system: str, metric: str) -> Point | None:
     for part, face in (("test", BLACK), ("validation", "white")):
         value, _ = published_value(rows, system, metric, part)
         if value is not None:
-            label = "published" if part == "test" else "published, validation part"
-            axes.scatter(100 * value, y - 0.32, marker="D", s=40, color=face, edgecolors=BLACK, label=label, zorder=4)
-            points.insert(0, (100 * value, y - 0.32))
-            _number(axes, 100 * value, y - 0.32)
-            break
-    if points:
-        axes.plot(*zip(*points, strict=True), color="#bbbbbb", linewidth=2, zorder=1)
+            return Point(100 * value, "published" if part == "test" else "published, validation part", face=face)
+    return None
 
 
-def _point(axes: Axes, row: Row, height: float, title: str, look: tuple[str, str]) -> None:
-    """Draw one of our values with its interval."""
-    value, low, high = (100 * (number(row, key) or 0.0) for key in ("value", "low", "high"))
-    if number(row, "low") is not None:
-        axes.plot([low, high], [height, height], color=look[0], linewidth=2.2, solid_capstyle="butt", zorder=2)
-    axes.scatter(value, height, color=look[0], marker=look[1], s=44, label=title, zorder=3)
-    _number(axes, value, height)
-
-
-def _number(axes: Axes, value: float, height: float) -> None:
-    axes.annotate(
-        f"{value:.1f}", (value, height), (0, 5), textcoords="offset points", ha="center", fontsize=8, zorder=5
-    )
+def _ours(row: Row | None, name: str, look: tuple[str, str]) -> Point | None:
+    value, low, high = (number(row, key) for key in ("value", "low", "high"))
+    if value is None:
+        return None
+    ends = (None, None) if low is None or high is None else (100 * low, 100 * high)
+    return Point(100 * value, name, ends[0], ends[1], look[0], look[1])
 
 
 def plot_comparison(paper: Mapping[str, Any], scores_csv: Path | str, stem: Path | str) -> None:

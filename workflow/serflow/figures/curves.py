@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serflow.evaluation.runs import load_runs
-from serflow.figures.style import BLUE, VERMILION, new_figure, save, style
+from serflow.figures.style import BLUE, VERMILION, new_figure, save, style, wrap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 History = Sequence[Mapping[str, float]]
 
+_PARTS = (("train", BLUE, "-"), ("validation", VERMILION, "--"))
 _ROWS = (("loss", 1.0, "cross-entropy (nats)"), ("accuracy", 100.0, "accuracy (%)"))
 
 
@@ -42,8 +43,7 @@ def curves(
         figure = new_figure(max(6.4, 0.8 + 4.2 * n), 6.2)
         grid = figure.subplots(2, n, sharex="col", sharey="row", squeeze=False)
         for j, (name, runs) in enumerate(histories.items()):
-            runs_told = f"{len(runs)} runs, thick: their mean" if len(runs) > 1 else "1 run"
-            grid[0, j].set_title(f"{fill(name, 46)}\n({runs_told})", fontsize=10, va="bottom")
+            grid[0, j].set_title(f"{fill(name, 46)}\n({_told(runs)})", fontsize=10, va="bottom")
             for i, (quantity, scale, _) in enumerate(_ROWS):
                 _draw(grid[i, j], runs, quantity, scale)
                 _points(grid[i, j], (published or {}).get(name, []), quantity, scale)
@@ -58,9 +58,11 @@ def curves(
     return figure
 
 
-def _draw(axes: Axes, runs: Sequence[History], quantity: str, scale: float) -> None:
+def _draw(
+    axes: Axes, runs: Sequence[History], quantity: str, scale: float, parts: Sequence[tuple[str, str, str]] = _PARTS
+) -> None:
     """Draw one line per run and their mean over the epochs that all of them have."""
-    for part, colour, dashes in (("train", BLUE, "-"), ("validation", VERMILION, "--")):
+    for part, colour, dashes in parts:
         lines = [scale * np.array([row[f"{part}_{quantity}"] for row in run]) for run in runs]
         for line in lines if len(lines) > 1 else []:
             axes.plot(np.arange(1, len(line) + 1), line, color=colour, alpha=0.3, linewidth=0.8)
@@ -85,6 +87,70 @@ def _points(axes: Axes, entries: Sequence[Mapping[str, Any]], quantity: str, sca
             x, y = zip(*found, strict=True)
             look: Any = {"color": "none", "edgecolors": colour, "linewidths": 1.4, "s": 34, "zorder": 3}
             axes.scatter(x, y, marker=marker, label=name, clip_on=False, **look)
+
+
+def losses(histories: Mapping[str, Sequence[History]], title: str) -> Figure:
+    """Draw training and validation loss over the epochs, one panel per system, one below the other on the same axes.
+
+    Parameters
+    ----------
+    histories
+        Title of a system to the histories of its runs: thin lines; their mean is thick.
+    title
+        Title.
+    """
+    with style():
+        figure = new_figure(8, 1.4 + 2.6 * len(histories))
+        grid = figure.subplots(len(histories), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        for axes, (name, runs) in zip(grid, histories.items(), strict=True):
+            _draw(axes, runs, "loss", 1.0)
+            axes.set_title(f"{fill(name, 90)} ({_told(runs)})", fontsize=10)
+            axes.set_ylabel("cross-entropy (nats)")
+        grid[-1].set_xlabel("epoch")
+        grid[0].set_ylim(bottom=0)
+        handles, names = grid[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+        figure.suptitle(wrap(title), fontsize=10.5)
+    return figure
+
+
+def training_accuracy(histories: Mapping[str, Sequence[History]], title: str) -> Figure:
+    """Draw the training accuracy over the epochs, one panel per corpus; `histories` as of `losses`, by corpus."""
+    with style():
+        figure = new_figure(max(6.4, 0.8 + 4.2 * len(histories)), 4.0)
+        grid = figure.subplots(1, len(histories), sharey=True, squeeze=False)[0]
+        for axes, (name, runs) in zip(grid, histories.items(), strict=True):
+            _draw(axes, runs, "accuracy", 100.0, parts=_PARTS[:1])
+            axes.set_title(f"{fill(name, 46)} ({_told(runs)})", fontsize=10)
+            axes.set_xlabel("epoch")
+        grid[0].set_ylabel("training accuracy (%)")
+        grid[0].set_ylim(0, 103)
+        figure.suptitle(wrap(title), fontsize=10.5)
+    return figure
+
+
+def _told(runs: Sequence[History]) -> str:
+    return f"{len(runs)} runs, thick: their mean" if len(runs) > 1 else "1 run"
+
+
+def plot_losses(paper: Mapping[str, Any], run_dirs: Iterable[Path | str], title: str, stem: Path | str) -> None:
+    """Draw the losses of each system among the runs and save as png and svg; see `losses`."""
+    runs = load_runs(run_dirs)
+    systems = {key: settings.get("title", key) for key, settings in paper["systems"].items()}
+    found = {name: [run.history for run in runs if run.info["system"] == key] for key, name in systems.items()}
+    save(losses({name: mine for name, mine in found.items() if mine}, title), stem)
+
+
+def plot_training_accuracy(
+    paper: Mapping[str, Any], run_dirs: Iterable[Path | str], title: str, stem: Path | str
+) -> None:
+    """Draw the training accuracy on each corpus and save as png and svg; corpora that were not run are named."""
+    found: dict[str, Sequence[History]] = {}
+    for run in load_runs(run_dirs):
+        found[run.info["corpus"]] = [*found.get(run.info["corpus"], []), run.history]
+    missing = [corpus for corpus in paper["corpora"] if corpus not in found]
+    note = f"\nNot run: {', '.join(missing)}" if missing else ""
+    save(training_accuracy(found, title + note), stem)
 
 
 def plot_curves(paper: Mapping[str, Any], run_dirs: Iterable[Path | str], stem: Path | str) -> None:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serflow.evaluation.runs import RERUN, ScoreError, load_run
+from serflow.figures.signals import centre_frequencies, draw_spectrogram
 from serflow.figures.style import BLUE, ORANGE, new_figure, save, style
 from serflow.files import read_csv
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-_TICKS_HZ = (0, 128, 256, 512, 1000, 2000, 4000, 8000, 16000)
 
 
 def deepemo_recognition(
@@ -50,7 +49,7 @@ def deepemo_recognition(
     with style():
         figure = new_figure(10.5, 4.6)
         left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
-        _spectrogram(figure, left, spectrogram, hop, centres)
+        draw_spectrogram(figure, left, spectrogram, hop, centres, mel=True)
         _bars(right, ours, published)
         figure.suptitle(
             f"DeepEMO, {figure_name}: {label}\n"
@@ -59,16 +58,6 @@ def deepemo_recognition(
             fontsize=10.5,
         )
     return figure
-
-
-def _spectrogram(figure: Figure, axes: Axes, values: np.ndarray, hop: float, centres: np.ndarray) -> None:
-    n_frames, n_bands = values.shape
-    extent = (-hop / 2, (n_frames - 0.5) * hop, -0.5, n_bands - 0.5)
-    image = axes.imshow(values.T, origin="lower", aspect="auto", cmap="viridis", extent=extent, interpolation="nearest")
-    ticks = [hz for hz in _TICKS_HZ if centres[0] <= hz <= centres[-1]]
-    axes.set_yticks(np.interp(ticks, centres, np.arange(n_bands)), [str(hz) for hz in ticks])
-    axes.set(xlabel="time (s)", ylabel="frequency (Hz, mel scale)")
-    figure.colorbar(image, ax=axes, label="level re maximum (dB)", pad=0.02)
 
 
 def _bars(axes: Axes, ours: Mapping[str, float], published: Mapping[str, float]) -> None:
@@ -123,8 +112,6 @@ def plot_recognition(
     stem
         Path of the figure without suffix.
     """
-    import librosa
-
     from serflow.features import cache
 
     utterance, posteriors = pick_utterance(run_dir, published["label"])
@@ -135,7 +122,7 @@ def plot_recognition(
     figure = deepemo_recognition(
         features.frames[features.offsets[item] : features.offsets[item + 1]],
         recipe["hop_length"] / recipe["sample_rate"],
-        librosa.mel_frequencies(recipe["n_mels"] + 2, fmin=recipe["fmin"], fmax=recipe["fmax"])[1:-1],
+        centre_frequencies(recipe, recipe["n_mels"]),
         posteriors,
         published["posteriors"],
         utterance=utterance,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from serflow.files import atomic_path
@@ -19,6 +20,7 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
 )
 PALETTE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 SEQUENTIAL = "cividis"
+DIVERGING = "RdBu_r"
 GREY = "#6b6b6b"
 
 _RC: Any = {
@@ -57,6 +59,11 @@ def new_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height))
+
+
+def wrap(title: str, width: int = 100) -> str:
+    """Return `title` with each of its lines broken into lines of at most `width` characters."""
+    return "\n".join(fill(line, width) for line in title.split("\n"))
 
 
 def save(figure: Figure, stem: Path | str) -> None:

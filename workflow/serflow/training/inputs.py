@@ -1,7 +1,8 @@
-"""From cached frames to the tensors a network takes."""
+"""From cached frames to the arrays a system takes."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serflow.errors import ConfigError
+from serflow.log import say
 
 if TYPE_CHECKING:
     import torch
@@ -20,10 +22,10 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Dataset:
-    """The utterances of one run.
+    """The items of one run: utterances, or augmented copies of them.
 
     ``frames`` (T, bins), ``offsets`` (N + 1,): item n is ``frames[offsets[n]:offsets[n + 1]]``; ``labels`` (N,) int64,
-    index into the label set; ``parts``: part name -> item indices; ``utterances`` (N,): their ids.
+    index into the label set; ``parts``: part name -> item indices; ``utterances`` (N,): the items' ids.
     """
 
     frames: np.ndarray
@@ -37,17 +39,33 @@ class Dataset:
         return self.frames[self.offsets[n] : self.offsets[n + 1]]
 
 
-def prepare(
-    input_options: Mapping[str, Any], data: Dataset
-) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
-    """Return all items as one tensor kept in memory, and the function that finishes a batch of it on the device.
+def _unchanged(batch: torch.Tensor) -> torch.Tensor:
+    return batch
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All items of a run as one array, and what is left to do with each batch of them on the device.
+
+    ``items`` (N, ...) float32; ``shape``: of one item as the network receives it; ``finish``: from a batch of items to
+    a batch for the network; ``statistics``: the training part's, with which the items were standardised, if they were.
+    """
+
+    items: np.ndarray
+    shape: tuple[int, ...]
+    finish: Callable[[torch.Tensor], torch.Tensor] = _unchanged
+    statistics: Mapping[str, list[float]] | None = None
+
+
+def prepare(input_options: Mapping[str, Any], data: Dataset) -> Inputs:
+    """Return a run's items in the form that its system takes.
 
     Parameters
     ----------
     input_options
         ``kind``: a key of `KINDS`; the rest: options of that function.
     data
-        The run's utterances.
+        The run's items.
 
     Raises
     ------
@@ -58,25 +76,46 @@ def prepare(
     kind = options.pop("kind", None)
     if kind not in KINDS:
         raise ConfigError("input.kind", f"unknown kind {kind!r}", f"Allowed: {', '.join(KINDS)}.")
+    try:
+        inspect.signature(KINDS[kind]).bind(data, **options)
+    except TypeError as error:
+        allowed = ", ".join(sorted(set(inspect.signature(KINDS[kind]).parameters) - {"data"}))
+        raise ConfigError("input", f"{error} for kind {kind}", f"It takes: {allowed or 'nothing'}.") from error
     return KINDS[kind](data, **options)
 
 
 def image(
-    data: Dataset, *, height: int, width: int, floor_db: float
-) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
-    """Whole utterances as images: frequency upwards, time rightwards, three equal channels, ImageNet's normalisation.
+    data: Dataset, *, height: int, width: int, floor_db: float, channels: int = 3, normalise: str = "imagenet"
+) -> Inputs:
+    """Whole utterances as images: frequency upwards, time rightwards.
 
     The spectrogram, in dB from `floor_db` to 0, is mapped to 0-1 and resized (bilinear, antialiased) to `height` by
     `width` pixels whatever its duration, as a plotted and saved picture would be.
 
+    Parameters
+    ----------
+    data
+        The run's items.
+    height, width
+        In pixels.
+    floor_db
+        The recipe's floor in dB, which becomes 0.
+    channels
+        1, or 3 equal ones.
+    normalise
+        ``imagenet``: by the mean and deviation of ImageNet's three channels; ``none``: 0-1 as it is.
+
     Returns
     -------
-    tuple
-        Tensor of shape (N, 1, height, width), float32, and a function from a batch of it to (B, 3, height, width).
+    Inputs
+        Items of shape (1, height, width) in 0-1; the network receives (channels, height, width).
     """
     import torch
     from torch.nn import functional as F
 
+    if channels not in (1, 3) or normalise not in ("imagenet", "none") or (channels == 1 and normalise != "none"):
+        fault = f"{channels} channels with normalise: {normalise}"
+        raise ConfigError("input", fault, "Allowed: 3 channels with imagenet or none, 1 channel with none.")
     images = torch.empty(len(data.labels), 1, height, width)
     for n in range(len(images)):
         picture = torch.from_numpy(np.ascontiguousarray(data.item(n).T[::-1], dtype=np.float32))[None, None]
@@ -84,11 +123,59 @@ def image(
         images[n] = F.interpolate(picture, (height, width), mode="bilinear", antialias=True, align_corners=False)[0]
 
     def finish(batch: torch.Tensor) -> torch.Tensor:
-        mean = torch.tensor(IMAGENET_MEAN, device=batch.device).view(1, 3, 1, 1)
-        std = torch.tensor(IMAGENET_STD, device=batch.device).view(1, 3, 1, 1)
-        return ((batch - mean) / std).contiguous(memory_format=torch.channels_last)
+        if normalise == "imagenet":
+            mean = torch.tensor(IMAGENET_MEAN, device=batch.device).view(1, 3, 1, 1)
+            std = torch.tensor(IMAGENET_STD, device=batch.device).view(1, 3, 1, 1)
+            batch = (batch - mean) / std
+        return batch.expand(-1, channels, -1, -1).contiguous(memory_format=torch.channels_last)
 
-    return images, finish
+    return Inputs(images.numpy(), (channels, height, width), finish)
 
 
-KINDS = {"image": image}
+def sequence(data: Dataset, *, frames: int, standardise: bool = False) -> Inputs:
+    """Utterances as sequences of `frames` frames: longer ones are cropped at the end, shorter ones filled with zeros.
+
+    Parameters
+    ----------
+    data
+        The run's items.
+    frames
+        Number of frames.
+    standardise
+        Bring each bin to mean 0 and deviation 1 over the frames of the training part (whole utterances, before cropping
+        and filling); the zeros that fill are then the mean. Without it zero is whatever the recipe makes of it: for
+        decibels below the maximum it would be the loudest value.
+
+    Returns
+    -------
+    Inputs
+        Items of shape (frames, bins).
+    """
+    statistics = _training_statistics(data) if standardise else None
+    mean, scale = (np.asarray(statistics[key], np.float32) for key in ("mean", "scale")) if statistics else (0.0, 1.0)
+    items = np.zeros((len(data.labels), frames, data.frames.shape[1]), dtype=np.float32)
+    for n, item in enumerate(items):
+        kept = data.item(n)[:frames]
+        item[: len(kept)] = (kept - mean) / scale
+    cropped = int((np.diff(data.offsets) > frames).sum())
+    say(f"sequences of {frames} frames: {cropped} of {len(items)} items cropped at the end")
+    return Inputs(items, items.shape[1:], statistics=statistics)
+
+
+def vector(data: Dataset) -> Inputs:
+    """Utterances as the mean of their frames over time: items of shape (bins,)."""
+    means = [data.item(n).mean(axis=0, dtype=np.float64) for n in range(len(data.labels))]
+    items = np.array(means, dtype=np.float32)
+    return Inputs(items, items.shape[1:])
+
+
+def _training_statistics(data: Dataset) -> dict[str, list[float]]:
+    """Return mean and standard deviation of each bin over all frames of the training part (a constant bin: scale 1)."""
+    items = [data.item(n) for n in data.parts["train"]]
+    count = sum(map(len, items))
+    mean = sum(item.sum(axis=0, dtype=np.float64) for item in items) / count
+    scale = np.sqrt(sum(((item - mean) ** 2).sum(axis=0) for item in items) / count)
+    return {"mean": mean.tolist(), "scale": np.where(scale > 0, scale, 1.0).tolist()}
+
+
+KINDS: dict[str, Callable[..., Inputs]] = {"image": image, "sequence": sequence, "vector": vector}

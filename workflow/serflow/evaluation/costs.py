@@ -1,0 +1,144 @@
+"""What the reproduction costs: seconds and peak memory of each stage and system, from benchmarks and run.json."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from serflow.evaluation.render import render
+from serflow.evaluation.tables import NOTHING, SYNTHETIC, Table
+from serflow.files import read_json, write_text
+
+TRAIN = "train"
+NOTES = (
+    "Wall-clock seconds and peak resident memory (MiB) of each job, as Snakemake's benchmarks have them; of trainings "
+    "without one, as run.json has them. A job that was interrupted and resumed counts from its resumption.",
+    "Jobs that run side by side share the machine, so that the sum of seconds may exceed the time on the clock.",
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job: `subject` is its paper, or its corpus in a stage before papers; `system` a recipe in stage features."""
+
+    stage: str
+    subject: str
+    system: str
+    device: str
+    seconds: float
+    peak_mib: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """All jobs of one stage, subject, system and device; `peak_mib` is the largest of them (NaN: not measured)."""
+
+    stage: str
+    subject: str
+    system: str
+    device: str
+    jobs: int
+    seconds: float
+    longest: float
+    peak_mib: float
+
+
+def write_costs(benchmarks: Path | str, run_dirs: Iterable[Path | str], stem: Path | str) -> None:
+    """Write the table of costs as csv, md, tex and html.
+
+    Parameters
+    ----------
+    benchmarks
+        Folder of Snakemake's benchmark files, ``{rule}/...tsv``.
+    run_dirs
+        Run directories.
+    stem
+        Path without suffix.
+    """
+    folders = list(run_dirs)
+    synthetic = Path(benchmarks, "demo").is_dir()
+    for suffix, text in render(cost_table(read_costs(benchmarks, folders), synthetic=synthetic)).items():
+        write_text(f"{stem}.{suffix}", text)
+
+
+def read_costs(benchmarks: Path | str, run_dirs: Iterable[Path | str]) -> list[Cost]:
+    """Return the costs of each stage, subject, system and device; see `write_costs`.
+
+    A training counts once: by its benchmark, or by its run.json where that is missing.
+    """
+    folder = Path(benchmarks)
+    jobs: dict[str, Job] = {}
+    for path in sorted(folder.rglob("*.tsv")):
+        stage, *parts = path.relative_to(folder).with_suffix("").parts
+        if stage != TRAIN and (found := _read_benchmark(path)):
+            recipe = parts[1] if stage == "features" else ""
+            jobs[str(path)] = Job(stage, parts[0] if parts else "", recipe, "", *found)
+    for run in run_dirs:
+        info = read_json(Path(run, "run.json"))
+        name = "/".join(str(info[key]) for key in ("paper", "corpus", "system", "protocol"))
+        name += f"/seed{info['seed']}/fold{info['fold']}"
+        jobs[f"{TRAIN}/{name}"] = _training(info, folder / TRAIN / f"{name}.tsv")
+    return _sum(jobs.values())
+
+
+def cost_table(costs: Sequence[Cost], *, synthetic: bool = False) -> Table:
+    """Return the table of costs, the dearest first, with their sum last."""
+    columns = ["Stage", "Paper or corpus", "System or recipe", "Device"]
+    columns += ["Jobs", "Seconds", "Longest job (s)", "Peak memory (MiB)"]
+    rows = [
+        [
+            *(text or NOTHING for text in (cost.stage, cost.subject, cost.system, cost.device)),
+            *(str(cost.jobs), f"{cost.seconds:.0f}", f"{cost.longest:.0f}", _mib(cost.peak_mib)),
+        ]
+        for cost in sorted(costs, key=lambda cost: -cost.seconds)
+    ]
+    if costs:
+        jobs, seconds = sum(cost.jobs for cost in costs), sum(cost.seconds for cost in costs)
+        longest, peak = max(cost.longest for cost in costs), _largest([cost.peak_mib for cost in costs])
+        rows.append(["all", NOTHING, NOTHING, NOTHING, str(jobs), f"{seconds:.0f}", f"{longest:.0f}", _mib(peak)])
+    return Table("What the reproduction cost", columns, rows, list(NOTES), banner=SYNTHETIC if synthetic else "")
+
+
+def _read_benchmark(path: Path) -> tuple[float, float] | None:
+    """Return seconds and MiB of a benchmark file; None if it holds no measurement. Short jobs have no memory (NaN)."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if len(lines) < 2:
+        return None
+    row = dict(zip(lines[0].split("\t"), lines[1].split("\t"), strict=False))
+    return _float(row.get("s")), _float(row.get("max_rss"))
+
+
+def _float(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan
+
+
+def _training(info: Mapping[str, Any], benchmark: Path) -> Job:
+    measured = _read_benchmark(benchmark) if benchmark.is_file() else None
+    seconds, peak = measured or (float(info["seconds"]), float(info.get("peak_memory_mib", math.nan)))
+    device = f"{info['device']} ({info.get('device_name', 'unknown')}), {info.get('precision', 'unknown')}"
+    return Job(TRAIN, info["paper"], info["system"], device, seconds, peak)
+
+
+def _sum(jobs: Iterable[Job]) -> list[Cost]:
+    groups: dict[tuple[str, str, str, str], list[Job]] = {}
+    for job in jobs:
+        groups.setdefault((job.stage, job.subject, job.system, job.device), []).append(job)
+    costs = []
+    for key, members in groups.items():
+        seconds = [job.seconds for job in members]
+        costs.append(Cost(*key, len(members), sum(seconds), max(seconds), _largest([job.peak_mib for job in members])))
+    return costs
+
+
+def _largest(values: Sequence[float]) -> float:
+    return max((value for value in values if not math.isnan(value)), default=math.nan)
+
+
+def _mib(value: float) -> str:
+    return NOTHING if math.isnan(value) else f"{value:.0f}"

@@ -1,0 +1,60 @@
+"""The three-layer CNN of Mittal (2021) on grey spectrogram images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from serflow.models import initialise_as_keras
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def build(n_classes: int, *, input_shape: Sequence[int], dense: int) -> nn.Module:
+    """Return Conv1, Conv2 and Conv3 (5x5; 32, 64 and 32 filters), each with ReLU and pooling, and a dense head.
+
+    "With 0 padding" is taken as Keras's default 'valid', no padding. Images of 270x260 then shrink along 270 to 266
+    by Conv1, 88 by its pooling (5 wide, every 3), 84, 27, 23 and 7, along 260 to 256, 84, 80, 26, 22 and 6, and
+    7 · 6 · 32 = 1344 values are flattened. ('same' convolutions would give 9 · 8 · 32 = 2304.)
+
+    Both dropout layers stand behind the dense layer, which "is right before the dropout layers". The softmax is in the
+    loss. Weights start as Keras's, with which the paper was written.
+
+    Parameters
+    ----------
+    n_classes
+        Width of the output layer.
+    input_shape
+        (1, height, width) of an image.
+    dense
+        Width of the dense layer; the paper does not say it.
+    """
+    from torch import nn
+
+    def block(inputs: int, filters: int) -> list[nn.Module]:
+        # The pooling before the ReLU gives the same values for a ninth of the work and memory.
+        return [nn.Conv2d(inputs, filters, 5), nn.MaxPool2d(5, stride=3), nn.ReLU(inplace=True)]
+
+    _, height, width = input_shape
+    blocks: dict[str, list[nn.Module]] = {
+        "conv1": block(1, 32),
+        "conv2": block(32, 64),
+        "conv3": block(64, 32),
+        "flatten": [nn.Flatten()],
+        "dense": [nn.Linear(_pooled(height) * _pooled(width) * 32, dense), nn.ReLU()],
+        "dropout": [nn.Dropout(0.25), nn.Dropout(0.5)],
+        "output": [nn.Linear(dense, n_classes)],
+    }
+    network = nn.Sequential()
+    for name, layers in blocks.items():
+        network.add_module(name, nn.Sequential(*layers))
+    initialise_as_keras(network)
+    return network
+
+
+def _pooled(size: int) -> int:
+    """Return what three blocks leave of `size` pixels."""
+    for _ in range(3):
+        size = (size - 4 - 5) // 3 + 1
+    return size

@@ -1,0 +1,74 @@
+"""The 1-D residual network of Jin, Sherstneva and Botygin on MFCC frames, by its Table 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from serflow.models import initialise_as_keras
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+def build(n_classes: int, *, input_shape: Sequence[int]) -> nn.Module:
+    """Return Table 1's stack of convolutions and residual blocks with a dense layer on its flattened output.
+
+    The layer names (padding='same', MaxPooling1D) are Keras's, so what the table leaves out is taken from Keras: 'same'
+    pads an even kernel of 8 by 3 on the left and 4 on the right; batch normalisation has momentum 0.99 (0.01 as torch
+    counts it) and epsilon 0.001; weights start as Keras's.
+
+    The head is an assumption: "Dense *9" is read as row 16, one dense layer over the flattened frames, with as many
+    outputs as classes. The softmax is in the loss.
+
+    Parameters
+    ----------
+    n_classes
+        Width of the output layer.
+    input_shape
+        (frames, coefficients) of a sequence; two poolings by 8 need at least 64 frames.
+    """
+    from torch import nn
+
+    frames, coefficients = input_shape
+
+    def conv(inputs: int, filters: int) -> list[nn.Module]:
+        return [nn.ConstantPad1d((3, 4), 0.0), nn.Conv1d(inputs, filters, 8)]
+
+    def close(filters: int) -> list[nn.Module]:
+        """Rows 4-7 and 10-13: batch normalisation, activation, dropout, pooling."""
+        return [nn.BatchNorm1d(filters, eps=1e-3, momentum=0.01), nn.ReLU(), nn.Dropout(0.2), nn.MaxPool1d(8)]
+
+    class ResidualBlock(nn.Module):
+        """Section 2.1 for equal widths: the last ReLU comes before the addition, not after it as in ResNet."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv1, self.conv2 = nn.Sequential(*conv(64, 64)), nn.Sequential(*conv(64, 64))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + self.conv2(self.conv1(x).relu()).relu()
+
+    class FramesLast(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            """From (batch, frames, coefficients) to (batch, coefficients, frames), which torch convolves over."""
+            return x.transpose(1, 2)
+
+    def relu(layers: list[nn.Module]) -> list[nn.Module]:
+        return [*layers, nn.ReLU()]
+
+    blocks: dict[str, list[nn.Module]] = {
+        "frames_last": [FramesLast()],
+        "conv256": [*relu(conv(coefficients, 256)), *conv(256, 256), *close(256)],
+        "conv128": [*relu(conv(256, 128)), *relu(conv(128, 128)), *relu(conv(128, 128)), *conv(128, 128), *close(128)],
+        "conv64": [*relu(conv(128, 64)), *relu(conv(64, 64))],
+        "residual": [ResidualBlock() for _ in range(10)],
+        "flatten": [nn.Flatten()],
+        "dense": [nn.Linear(frames // 8 // 8 * 64, n_classes)],
+    }
+    network = nn.Sequential()
+    for name, layers in blocks.items():
+        network.add_module(name, nn.Sequential(*layers))
+    initialise_as_keras(network)
+    return network

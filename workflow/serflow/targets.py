@@ -1,0 +1,77 @@
+"""Which tables and figures a configuration makes, as file stems below ``results/tables`` and ``results/figures``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from serflow.corpora import members
+from serflow.evaluation.tables import slug, table_stems
+from serflow.figures.published import entries
+from serflow.papers import Papers, Run
+
+#: Over all papers.
+TABLES, FIGURES = ("comparison", "costs"), ("comparison",)
+
+
+def tables(papers: Papers, paper: str) -> list[str]:
+    """Return the tables of a paper."""
+    return [f"{paper}/{stem}" for stem in ("data", *table_stems(papers.papers[paper]))]
+
+
+def figures(papers: Papers, paper: str) -> list[str]:
+    """Return the figures of a paper: those it prints, and curves and confusion matrices of all that is run."""
+    systems, runs = papers.papers[paper]["systems"], list(papers.runs(paper))
+    stems = ["comparison", *recognition_figures(papers, paper), *published_figures(papers, paper)]
+    stems += dict.fromkeys(f"{run.corpus}/{run.system}/curves" for run in runs if "training" in systems[run.system])
+    stems += dict.fromkeys(f"{run.corpus}/{run.system}/{run.protocol}/confusion" for run in runs)
+    return [f"{paper}/{stem}" for stem in stems]
+
+
+def recognition_figures(papers: Papers, paper: str) -> list[str]:
+    """Return the paper's figures of recognised recordings: "Figure 2" becomes ``figure_2``."""
+    return [slug(entry["figure"]) for entry in papers.papers[paper].get("published_posteriors", [])]
+
+
+def published_figures(papers: Papers, paper: str) -> dict[str, dict[str, Any]]:
+    """Return the paper's other figures and confusion matrices that there will be something for: stem -> entry."""
+    found = entries(papers.papers[paper]).items()
+    return {stem: entry for stem, entry in found if _has_sources(papers, paper, entry)}
+
+
+def runs_of_figure(papers: Papers, paper: str, entry: Mapping[str, Any]) -> list[Run]:
+    """Return the runs that a published figure shows."""
+    corpora = corpora_of_figure(entry)
+    return [
+        run
+        for run in papers.runs(paper)
+        if run.corpus in corpora
+        and run.system in entry.get("systems", [])
+        and run.protocol == entry.get("protocol", run.protocol)
+    ]
+
+
+def corpora_of_figure(entry: Mapping[str, Any]) -> list[str]:
+    """Return the corpora that a published figure shows."""
+    return list(entry.get("corpora") or [entry["corpus"]])
+
+
+def _has_sources(papers: Papers, paper: str, entry: Mapping[str, Any]) -> bool:
+    """Return whether the corpora of a figure are configured and the systems that it shows are run on them."""
+    corpora, systems = corpora_of_figure(entry), entry.get("systems", [])
+    shown = {(run.corpus, run.system) for run in runs_of_figure(papers, paper, entry)}
+    configured = set(corpora) <= set(papers.corpora(paper))
+    return configured and all((corpus, system) in shown for corpus in corpora for system in systems)
+
+
+def caches(papers: Papers) -> list[tuple[str, str]]:
+    """Return the feature caches that runs and figures read: (corpus, recipe)."""
+    found: dict[tuple[str, str], None] = {}
+    for paper in papers.active():
+        for run in papers.runs(paper):
+            recipe, _ = papers.recipe_of(paper, run.system, run.protocol)
+            found |= dict.fromkeys((corpus, recipe) for corpus in members(run.corpus))
+        for entry in published_figures(papers, paper).values():
+            if "recipe" in entry:
+                found[members(entry["corpus"])[0], entry["recipe"]] = None
+    return list(found)

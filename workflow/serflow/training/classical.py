@@ -1,0 +1,54 @@
+"""Training without epochs: a scikit-learn estimator on vectors. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from serflow.training.inputs import Dataset, prepare
+from serflow.training.result import Fit
+
+
+def fit(system: Mapping[str, Any], data: Dataset, n_classes: int, build: Callable[[Sequence[int]], Any]) -> Fit:
+    """Fit an estimator to the training part and apply it to every item.
+
+    The predicted label is the estimator's own. Posteriors are the softmax of its decision values, one per class: they
+    are not calibrated. An SVM decides by the votes of its pairs of classes; where they tie, for about one item in a
+    hundred, the largest posterior can be another class's than the label. (scikit-learn's own probabilities would need a
+    cross-validation, and differ from the label too.)
+
+    Parameters
+    ----------
+    system
+        ``input`` (see `serflow.training.inputs`).
+    data
+        Items with labels and the parts train, validation and test.
+    n_classes
+        Number of classes; one that the training part lacks has posterior 0.
+    build
+        From the shape of an item to the estimator.
+    """
+    inputs = prepare(system["input"], data)
+    items = inputs.items.astype(np.float64)
+    estimator = build(inputs.shape)
+    train = data.parts["train"]
+    estimator.fit(items[train], data.labels[train])
+    values = np.full((len(items), n_classes), -np.inf)
+    values[:, estimator.classes_] = decision_values(estimator, items)
+    weights = np.exp(values - values.max(axis=1, keepdims=True))
+    return Fit(
+        model=estimator,
+        history=[],
+        posteriors=weights / weights.sum(axis=1, keepdims=True),
+        predicted=estimator.predict(items),
+        n_parameters=None,
+        inputs=inputs,
+    )
+
+
+def decision_values(estimator: Any, items: np.ndarray) -> np.ndarray:
+    """Return one decision value per item and class; of two classes scikit-learn gives the second one's alone."""
+    values = estimator.decision_function(items)
+    return values if values.ndim > 1 else np.stack([-values, values], axis=1)

@@ -1,0 +1,38 @@
+"""What training gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from serflow.training.inputs import Inputs
+
+
+@dataclass
+class Fit:
+    """A trained system applied to all N items of its run.
+
+    ``model``: network or estimator; ``history``: one dict of `HISTORY` per epoch; ``posteriors`` (N, n_classes)
+    float64; ``predicted`` (N,) int64; ``n_parameters``: None where the framework has no such number; ``inputs``: what
+    the model was given.
+    """
+
+    model: Any
+    history: list[dict[str, float]]
+    posteriors: np.ndarray
+    predicted: np.ndarray
+    n_parameters: int | None
+    inputs: Inputs
+
+
+HISTORY = (
+    "epoch",
+    "learning_rate",
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "seconds",
+)
