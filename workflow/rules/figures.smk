@@ -73,7 +73,7 @@ rule figure_comparison:
     input:
         paper="<results>/papers/{paper}.json",
         scores="<results>/scores/{paper}.csv",
-        code=code("figures/comparison.py", "figures/style.py"),
+        code=code("figures/comparison.py", "figures/dumbbell.py", "figures/style.py"),
     output:
         svg="<results>/figures/{paper}/comparison.svg",
         png=report(
@@ -162,7 +162,7 @@ rule figure_recognition:
         run=lambda wildcards: first_run(wildcards.paper),
         features=lambda wildcards: features_of_run(wildcards.paper),
         manifest=lambda wildcards: manifests_of_paper(wildcards.paper)[0],
-        code=code("figures/recognition.py", "figures/style.py", "evaluation/runs.py"),
+        code=code("figures/recognition.py", "figures/signals.py", "figures/style.py", "evaluation/runs.py"),
     output:
         svg="<results>/figures/{paper}/{figure}.svg",
         png=report(

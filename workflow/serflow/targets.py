@@ -57,11 +57,12 @@ def corpora_of_figure(entry: Mapping[str, Any]) -> list[str]:
 
 
 def _has_sources(papers: Papers, paper: str, entry: Mapping[str, Any]) -> bool:
-    """Return whether the corpora of a figure are configured and the systems that it shows are run on them."""
-    corpora, systems = corpora_of_figure(entry), entry.get("systems", [])
+    """Return whether a corpus of a figure is configured, and the systems that it shows are run on those that are."""
+    configured = [corpus for corpus in corpora_of_figure(entry) if corpus in papers.corpora(paper)]
     shown = {(run.corpus, run.system) for run in runs_of_figure(papers, paper, entry)}
-    configured = set(corpora) <= set(papers.corpora(paper))
-    return configured and all((corpus, system) in shown for corpus in corpora for system in systems)
+    return bool(configured) and all(
+        (corpus, system) in shown for corpus in configured for system in entry.get("systems", [])
+    )
 
 
 def caches(papers: Papers) -> list[tuple[str, str]]:
