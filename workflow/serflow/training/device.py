@@ -48,7 +48,7 @@ def make_deterministic(threads: int) -> None:
     os.environ.setdefault(
         "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
     )  # torch.use_deterministic_algorithms asks for it on GPUs
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # as use_deterministic_algorithms, without its second of imports
     torch.backends.cudnn.benchmark = False
     torch.set_flush_denormal(True)  # LSTMs run eight times slower on a CPU with denormals
     if torch.get_num_threads() != threads:
