@@ -213,6 +213,14 @@ def test_a_changed_figure_redraws_it_and_trains_nothing(project, edited):
     assert jobs(snakemake(project, "-n")).keys() == {"figure_confusion", "figure_published", "costs", "track", "all"}
 
 
+def test_the_target_of_a_paper_trains_that_paper_alone(project):
+    def trained(*target):
+        return set(re.findall(r"Training \w+ of (\w+)", snakemake(project, *target, "-n", "--forceall")))
+
+    assert len(trained()) > 1
+    assert trained("deepemo") == {"deepemo"}
+
+
 def test_other_words_in_a_paper_file_train_nothing(project, edited):
     edited("workflow/papers/deepemo.yaml", "why: none is mentioned", "why: the paper mentions none")
     assert "train" not in jobs(snakemake(project, "-n"))

@@ -12,11 +12,7 @@ rule track:
         runs=lambda wildcards: runs_of(wildcards.paper),
         manifests=lambda wildcards: manifests_of_paper(wildcards.paper),
         splits=lambda wildcards: splits_of(wildcards.paper),
-        artifacts=lambda wildcards: [
-            *tables_of(wildcards.paper),
-            *figures_of(wildcards.paper),
-            *(path for path in overview() if "costs" not in path),
-        ],
+        artifacts=lambda wildcards: [*tables_of(wildcards.paper), *figures_of(wildcards.paper)],
         code=code("tracking.py", "evaluation/metrics.py", "evaluation/runs.py"),
     output:
         "<results>/tracking/{paper}.json",

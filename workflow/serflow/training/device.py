@@ -45,9 +45,7 @@ def make_deterministic(threads: int) -> None:
     """Set torch up so that a seed gives the same numbers each time on one machine with one number of threads."""
     import torch
 
-    os.environ.setdefault(
-        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-    )  # torch.use_deterministic_algorithms asks for it on GPUs
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch asks for it on GPUs
     torch.set_deterministic_debug_mode("error")  # as use_deterministic_algorithms, without its second of imports
     torch.backends.cudnn.benchmark = False
     torch.set_flush_denormal(True)  # LSTMs run eight times slower on a CPU with denormals
