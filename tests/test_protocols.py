@@ -23,9 +23,10 @@ COPIES = {"noise": {"snr_db": 15.0}, "stretch": {"rate": 1.1}}
 AUGMENTED = {"kind": "augmented", "copies": COPIES, "parts": {"train": 0.8, "validation": 0.1, "test": 0.1}}
 
 
-def row(speaker, emotion, number, sex="male", sha1=None, statement=""):
+def row(speaker, emotion, number, sex="male", sha1=None, statement="", corpus="ravdess"):
     name = f"{speaker}-{emotion}-{number}"
     return {
+        "corpus": corpus,
         "utterance": name,
         "speaker": speaker,
         "sex": sex,
@@ -400,3 +401,57 @@ def test_nothing_crosses_a_split_where_its_protocol_forbids_it(drawn, protocol, 
             assert report["folds"][k]["identical_recordings"] == sorted(crossing["sha1"])
         if protocol is SPEAKERS:
             assert crossing == {"speaker": set(), "sha1": set()}
+
+
+# Of a held-out fold one sex validates, the other tests; parts of a corpus
+
+
+@pytest.fixture(scope="module")
+def iemocap():
+    """Two speakers a session, two emotions, scripted and improvised dialogues."""
+    return [
+        row(f"Ses{k:02d}{sex}", emotion, n, "female" if sex == "F" else "male", corpus="iemocap")
+        | {"scenario": scenario}
+        for k in range(1, 6)
+        for sex in "FM"
+        for scenario, emotion, n in (("improvised", "happy", 0), ("scripted", "happy", 1), ("improvised", "sad", 0))
+    ]
+
+
+@pytest.mark.parametrize(("validation", "sexes"), [("female", "F"), ("male", "M"), ("both", "FM")])
+def test_of_a_held_out_session_one_speaker_validates_and_the_other_tests(iemocap, validation, sexes):
+    protocol = {"kind": "speakers", "validation": validation}
+    assignment = split(protocol, iemocap, ["happy", "sad"], ["iemocap"], 0)
+    folds = by_fold(assignment)
+    assert len(folds) == count_folds(protocol, ["iemocap"]) == 5 * len(sexes)
+    for k, parts in folds.items():
+        found, session, sex = speakers_of(parts, iemocap), k % 5 + 1, sexes[k // 5]
+        assert found["validation"] == {f"Ses0{session}{sex}"}
+        assert found["test"] == {f"Ses0{session}{'M' if sex == 'F' else 'F'}"}
+        assert {s[:5] for s in found["train"]} == {f"Ses0{n}" for n in range(1, 6) if n != session}
+    check(protocol, leakage(assignment, iemocap), "x")
+
+
+def test_a_fold_of_one_sex_cannot_be_divided_by_sex(ravdess):
+    with pytest.raises(SplitError, match=r"fold 1 nobody left to test.*`validation`"):
+        split({"kind": "speakers", "validation": "female"}, ravdess, EMOTIONS, ["ravdess"], 0)
+
+
+def test_a_selection_leaves_the_rest_of_its_corpus_unused(iemocap, savee):
+    select = {"iemocap": {"scenario": "improvised"}}
+    rows = [*iemocap, *({**r, "corpus": "savee"} for r in savee)]
+    parts = {e["utterance"]: e["part"] for e in split(RANDOM, rows, ["happy", "sad"], ["iemocap", "savee"], 0, select)}
+    unused = {u for u, part in parts.items() if part == "unused" and u.startswith("Ses")}
+    assert unused == {r["utterance"] for r in iemocap if r["scenario"] == "scripted"}
+    assert any(part != "unused" for u, part in parts.items() if u.startswith("DC"))
+
+
+def test_statements_of_two_corpora_are_not_one():
+    rows = [
+        row("01", "happy", 0, statement="01"),
+        row("DC", "happy", 0, statement="01", corpus="savee"),
+    ]
+    assignment = [
+        {"utterance": r["utterance"], "fold": 0, "part": part} for r, part in zip(rows, ("train", "test"), strict=True)
+    ]
+    assert leakage(assignment, rows)["folds"][0]["statements"] == []

@@ -49,11 +49,24 @@ def speaker_folds(corpora: Sequence[str]) -> list[tuple[str, ...]]:
 
 def count_folds(protocol: Mapping[str, Any], corpora: Sequence[str]) -> int:
     """Return the number of folds of a protocol on a corpus or a union of corpora, known without data."""
-    return len(speaker_folds(corpora)) if protocol["kind"] == "speakers" else 1
+    if protocol["kind"] != "speakers":
+        return 1
+    return len(speaker_folds(corpora)) * len(_validating_sexes(protocol))
+
+
+def _validating_sexes(protocol: Mapping[str, Any]) -> tuple[str | None, ...]:
+    """Return whose part of a held-out fold validates, in turn; None: nobody's, the next fold's speakers do."""
+    wanted = protocol.get("validation")
+    return ("female", "male") if wanted == "both" else (wanted,)
 
 
 def split(
-    protocol: Mapping[str, Any], rows: Rows, labels: Sequence[str], corpora: Sequence[str], seed: int
+    protocol: Mapping[str, Any],
+    rows: Rows,
+    labels: Sequence[str],
+    corpora: Sequence[str],
+    seed: int,
+    select: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[dict[str, Any]]:
     """Apply a protocol to a manifest.
 
@@ -61,7 +74,9 @@ def split(
     ----------
     protocol
         ``kind: random`` with ``parts`` (fractions of the whole, stratified by emotion, drawn from `seed`);
-        ``kind: speakers`` (the corpora's published lists of test speakers; `seed` plays no part); or
+        ``kind: speakers`` (the corpora's published lists of held-out speakers; `seed` plays no part; with
+        ``validation: female`` or ``male`` those of this sex validate and the others test, with ``both`` there are twice
+        as many folds, first all with female validation; without, all test and speakers of the next fold validate); or
         ``kind: augmented`` with ``parts`` and ``copies`` (name -> parameters): as random, but over the recordings and
         their augmented copies, which is the leak that this kind is there to measure.
     rows
@@ -72,6 +87,8 @@ def split(
         The member corpora.
     seed
         Of random draws.
+    select
+        Corpus to the values that columns of its manifest must have; its other utterances are ``unused``.
 
     Returns
     -------
@@ -89,13 +106,17 @@ def split(
         raise ConfigError("protocols.kind", f"unknown kind {protocol['kind']!r}", f"Allowed: {', '.join(kinds)}.")
     copies = protocol["copies"] if protocol["kind"] == "augmented" else ()
     items = [{**row, "utterance": item} for row in rows for item in item_ids(row["utterance"], copies)]
-    used = [item for item in items if item["emotion"] in labels]
+    used = [item for item in items if item["emotion"] in labels and _is_selected(item, select or {})]
     folds = kinds[protocol["kind"]](protocol, used, corpora, seed)
     return [
         {"utterance": item["utterance"], "fold": k, "part": parts.get(item["utterance"], "unused")}
         for k, parts in enumerate(folds)
         for item in items
     ]
+
+
+def _is_selected(row: Mapping[str, str], select: Mapping[str, Mapping[str, str]]) -> bool:
+    return all(row[column] == value for column, value in select.get(row["corpus"], {}).items())
 
 
 def _random(protocol: Mapping[str, Any], rows: Rows, corpora: Sequence[str], seed: int) -> list[dict[str, str]]:
@@ -119,9 +140,10 @@ def _random(protocol: Mapping[str, Any], rows: Rows, corpora: Sequence[str], see
 
 
 def _by_speaker(protocol: Mapping[str, Any], rows: Rows, corpora: Sequence[str], seed: int) -> list[dict[str, str]]:
-    """One fold per list of test speakers; the next fold's first speaker of each sex validates, the others train.
+    """One fold per list of held-out speakers: all of them test, or the protocol's ``validation`` says who validates.
 
-    Where the next fold has one sex only (EmoBox's second list of RAVDESS is all women), one speaker validates.
+    Without ``validation`` the next fold's first speaker of each sex validates; where that fold has one sex only
+    (EmoBox's second list of RAVDESS is all women), one speaker does.
     """
     present = {row["speaker"]: row["sex"] for row in rows}
     folds = [[speaker for speaker in fold if speaker in present] for fold in speaker_folds(corpora)]
@@ -135,11 +157,20 @@ def _by_speaker(protocol: Mapping[str, Any], rows: Rows, corpora: Sequence[str],
                 "+".join(corpora), f"has no speaker of fold {k}", "Complete the corpus (`serflow verify`)."
             )
     result = []
-    for k, test in enumerate(folds):
-        following = folds[(k + 1) % len(folds)]
-        validation = {present[speaker]: speaker for speaker in reversed(following)}.values()
-        part = dict.fromkeys(present, "train") | dict.fromkeys(validation, "validation") | dict.fromkeys(test, "test")
-        result.append({row["utterance"]: part[row["speaker"]] for row in rows})
+    for sex in _validating_sexes(protocol):
+        for k, held_out in enumerate(folds):
+            if sex is None:
+                following = folds[(k + 1) % len(folds)]
+                validation = list({present[speaker]: speaker for speaker in reversed(following)}.values())
+            else:
+                validation = [speaker for speaker in held_out if present[speaker] == sex]
+            test = [speaker for speaker in held_out if speaker not in validation]
+            if not test or not validation:
+                fault = f"has in fold {k} nobody left to {'validate' if test else 'test'}"
+                raise SplitError("+".join(corpora), fault, "Remove `validation` from the protocol, or choose another.")
+            part = dict.fromkeys(present, "train")
+            part |= dict.fromkeys(validation, "validation") | dict.fromkeys(test, "test")
+            result.append({row["utterance"]: part[row["speaker"]] for row in rows})
     return result
 
 
@@ -150,9 +181,9 @@ def leakage(assignment: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, An
     -------
     dict
         ``folds``: one entry per fold with ``fold``, ``parts`` (part -> number of items) and, for each of `LEAKS`, the
-        sorted values found in both train or validation and test: speakers, statements, SHA-1 of recordings (copies of
-        one kind of identical recordings count as identical), and ids of utterances of which different items stand on
-        both sides.
+        sorted values found in both train or validation and test: speakers, statements of one corpus, SHA-1 of
+        recordings (copies of one kind of identical recordings count as identical), and ids of utterances of which
+        different items stand on both sides.
     """
     by_name = {row["utterance"]: row for row in rows}
     folds: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
@@ -160,7 +191,7 @@ def leakage(assignment: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, An
         folds[int(entry["fold"])][entry["part"]].append(entry["utterance"])
     keys: dict[str, Callable[[str], tuple[str, str]]] = {
         "speakers": lambda item: (by_name[base_of(item)]["speaker"], ""),
-        "statements": lambda item: (by_name[base_of(item)]["statement"], ""),
+        "statements": lambda item: (by_name[base_of(item)]["statement"], by_name[base_of(item)]["corpus"]),
         "identical_recordings": lambda item: (by_name[base_of(item)]["sha1"], item.removeprefix(base_of(item))),
         "augmented_siblings": lambda item: (base_of(item), ""),
     }
