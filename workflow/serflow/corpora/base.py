@@ -68,11 +68,15 @@ class Expected:
 
 @dataclass(frozen=True)
 class Selection:
-    """A part of a corpus with published counts of its own: its name, and the rows it keeps."""
+    """A part of a corpus with published counts of its own: rows of its emotions with these values in these columns."""
 
     title: str
-    keep: Callable[[Mapping[str, str]], bool]
+    where: Mapping[str, str]
     expected: Expected
+
+    def keeps(self, row: Mapping[str, str]) -> bool:
+        """Say whether a row of the manifest is of this part."""
+        return row["emotion"] in self.expected.classes and all(row[key] == value for key, value in self.where.items())
 
 
 @dataclass(frozen=True)

@@ -62,9 +62,9 @@ def table(corpus: str, rows: Sequence[Mapping[str, str]]) -> str:
 def _sections(corpus: str, rows: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, list[Count]]]:
     """Yield the counts of the whole corpus, then those of each selection of it."""
     module = corpora.load(corpus)
-    whole = Selection(module.TITLE, lambda row: True, module.EXPECTED)
+    whole = Selection(module.TITLE, {}, module.EXPECTED)
     for selection in (whole, *getattr(module, "SELECTIONS", ())):
-        expected, kept = selection.expected, [row for row in rows if selection.keep(row)]
+        expected, kept = selection.expected, [row for row in rows if selection.keeps(row)]
         speakers = Counter(row["speaker"] for row in kept)
         classes = Counter(row["emotion"] for row in kept)
         counts: list[Count] = [
