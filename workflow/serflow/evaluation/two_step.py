@@ -1,0 +1,184 @@
+"""Joins a net for all classes and nets for neutral against one other class each into a predictor of two steps."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from serflow.evaluation.runs import RERUN, ScoreError
+from serflow.files import read_csv, read_json, write_csv, write_json
+
+#: What the runs that are joined must share.
+SAME = ("paper", "corpus", "protocol", "seed", "fold")
+#: The keys of the specification that `run.json` repeats.
+SPEC = (*SAME, "system", "labels", "others", "system_config", "deviations")
+#: The part of utterances whose emotion is none of a run's labels.
+OTHER = "other"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A trained run: ``rows`` of predictions.csv by utterance; ``posteriors`` (U, C), in the rows' order."""
+
+    path: Path
+    info: dict[str, Any]
+    rows: dict[str, dict[str, str]]
+    posteriors: np.ndarray
+
+
+def combine(spec: Mapping[str, Any], first: Path, second: Sequence[Path], neutral: str, output: Path) -> None:
+    """Write the run directory of a two-step predictor (Satt et al., section 4); it has no model file of its own.
+
+    Parameters
+    ----------
+    spec
+        The keys of `SPEC`.
+    first
+        Run directory of the net for all classes.
+    second
+        Run directories of the nets for `neutral` against one of the other classes each.
+    neutral
+        The majority class, which the second step is for.
+    output
+        Where to write.
+
+    Raises
+    ------
+    ScoreError
+        If the runs are not of one corpus, protocol, seed and fold, their labels do not fit together, or an utterance
+        stands in different parts of them.
+    """
+    started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
+    one, others = _read(first), [_read(path) for path in second]
+    for part in (one, *others):
+        _check_identity(part, spec)
+    emotions = _emotions(one, others, neutral)
+    ordered = {emotion: _aligned(one, part, neutral, emotion) for emotion, part in zip(emotions, others, strict=True)}
+    labels = one.info["labels"]
+    predicted, posteriors = decide(labels, neutral, one.posteriors, ordered)
+    rows = [
+        {**{key: row[key] for key in ("utterance", "part", "label")}, "predicted": labels[best]}
+        | {label: f"{p:.6g}" for label, p in zip(labels, posterior, strict=True)}
+        for row, best, posterior in zip(one.rows.values(), predicted, posteriors, strict=True)
+    ]
+    parts = [row["part"] for row in one.rows.values()]
+    header = (first / "history.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
+    write_csv(output / "predictions.csv", ["utterance", "part", "label", "predicted", *labels], rows)
+    write_csv(output / "history.csv", header, [])
+    record = {
+        **_merged(spec, [one, *others]),
+        "parts": {name: parts.count(name) for name in one.info["parts"]},
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - clock, 1),
+    }
+    write_json(output / "run.json", record)
+
+
+def decide(
+    labels: Sequence[str], neutral: str, first: np.ndarray, second: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what two steps predict: the first net's best class, or where that is neutral, the second nets' verdict.
+
+    In the second step the label of the largest posterior among all nets is taken; a net's posterior of neutral counts
+    for neutral (Satt et al., section 4).
+
+    Parameters
+    ----------
+    labels
+        The C classes, of which `neutral` is one.
+    neutral
+        The class that leads to the second step.
+    first
+        ``(U, C)`` posteriors of the first net.
+    second
+        Each other class to the ``(U, 2)`` posteriors of neutral and of that class.
+
+    Returns
+    -------
+    predicted
+        ``(U,)`` int64, index into `labels`: where the posteriors are largest, the first where several are.
+    posteriors
+        ``(U, C)``, each row with sum 1: the first net's, or those of the second step (of neutral the largest over the
+        nets, of another class its net's), normalised.
+    """
+    later = np.empty(first.shape)
+    for column, label in enumerate(labels):
+        found = [pair[:, 0] for pair in second.values()] if label == neutral else [second[label][:, 1]]
+        later[:, column] = np.max(found, axis=0)
+    later /= later.sum(axis=1, keepdims=True)
+    undecided = first.argmax(axis=1) == list(labels).index(neutral)
+    posteriors = np.where(undecided[:, np.newaxis], later, first)
+    return posteriors.argmax(axis=1), posteriors
+
+
+def _read(path: Path) -> _Part:
+    for name in ("run.json", "predictions.csv", "history.csv"):
+        if not (path / name).is_file():
+            raise ScoreError(path, f"{name} is missing, so this run is not finished", RERUN)
+    info, rows = read_json(path / "run.json"), read_csv(path / "predictions.csv")
+    posteriors = np.array([[float(row[label]) for label in info["labels"]] for row in rows])
+    return _Part(path, info, {row["utterance"]: row for row in rows}, posteriors)
+
+
+def _check_identity(part: _Part, spec: Mapping[str, Any]) -> None:
+    for key in SAME:
+        if part.info[key] != spec[key]:
+            fault = f"{key} is {part.info[key]!r}, that of the two-step predictor {spec[key]!r}"
+            raise ScoreError(part.path / "run.json", fault, "Join runs of one corpus, protocol, seed and fold.")
+
+
+def _emotions(one: _Part, others: Sequence[_Part], neutral: str) -> list[str]:
+    """Return the class that each of the second nets tells from neutral, after checking that each class has one net."""
+    emotions = []
+    for part in others:
+        labels = part.info["labels"]
+        if len(labels) != 2 or neutral not in labels:
+            fault = f"labels are {labels}, expected {neutral} and one other"
+            raise ScoreError(part.path / "run.json", fault, "Correct `combine` in the paper file.")
+        emotions += [label for label in labels if label != neutral]
+    if sorted([neutral, *emotions]) != sorted(one.info["labels"]):
+        fault = f"labels are {one.info['labels']}, those of the second step {[neutral, *emotions]}"
+        raise ScoreError(one.path / "run.json", fault, "Give one two-class net for each class but the neutral one.")
+    return emotions
+
+
+def _aligned(one: _Part, part: _Part, neutral: str, emotion: str) -> np.ndarray:
+    """Return the ``(U, 2)`` posteriors of neutral and `emotion`, in the utterances' order of the first run."""
+    where = part.path / "predictions.csv"
+    if part.rows.keys() != one.rows.keys():
+        odd = min(part.rows.keys() ^ one.rows.keys())
+        raise ScoreError(where, f"has other utterances than {one.path}, such as {odd}", RERUN)
+    for name, row in part.rows.items():
+        if row["part"] not in (OTHER, one.rows[name]["part"]):
+            fault = f"has {name} in part {row['part']}, {one.path} has it in {one.rows[name]['part']}"
+            raise ScoreError(where, fault, RERUN)
+    at = {name: n for n, name in enumerate(part.rows)}
+    columns = [part.info["labels"].index(label) for label in (neutral, emotion)]
+    return part.posteriors[[at[name] for name in one.rows]][:, columns]
+
+
+def _merged(spec: Mapping[str, Any], parts: Sequence[_Part]) -> dict[str, Any]:
+    """Return what `run.json` says of the predictor but its times: the specification, and the parts' facts joined."""
+    infos = [part.info for part in parts]
+    versions = [info["versions"] for info in infos]
+    libraries = dict.fromkeys(name for known in versions for name in known)
+    return {
+        **{key: spec[key] for key in SPEC},
+        "deviations": list(dict.fromkeys(text for info in (spec, *infos) for text in info["deviations"])),
+        "n_parameters": sum(info["n_parameters"] for info in infos),
+        **{key: _joined(info[key] for info in infos) for key in ("device", "device_name", "precision", "commit")},
+        "versions": {name: _joined(known[name] for known in versions if name in known) for name in libraries},
+        "model_format": "none",
+        "runs": [part.path.as_posix() for part in parts],
+    }
+
+
+def _joined(values: Any) -> str:
+    return ", ".join(dict.fromkeys(map(str, values)))
