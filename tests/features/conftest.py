@@ -40,7 +40,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[st
         path.parent.mkdir(exist_ok=True)
         soundfile.write(path, samples, RATE)
         sha1 = hashlib.sha1(samples.tobytes(), usedforsecurity=False).hexdigest()
-        rows.append({"utterance": f"u{n}", "path": f"wav/u{n}.wav", "sha1": sha1})
+        row = {"utterance": f"u{n}", "path": f"wav/u{n}.wav", "sha1": sha1}
+        rows.append(row | {"samples": str(length), "sample_rate": str(RATE)})
     return root, rows
 
 

@@ -1,5 +1,6 @@
 import hashlib
 import shutil
+import tracemalloc
 
 import librosa
 import numpy as np
@@ -9,6 +10,7 @@ import zarr
 
 from serflow.errors import CacheError, ConfigError, CorpusError
 from serflow.features import cache
+from serflow.features.spectrogram import logmel
 
 #: Recordings shorter than a window are meant.
 pytestmark = pytest.mark.filterwarnings("ignore:n_fft=")
@@ -33,11 +35,18 @@ def loop(corpus, recipe):
     return items
 
 
+def read_all(features):
+    return features.read(np.arange(len(features.utterance)))
+
+
 def check_content(features, items):
-    assert features.frames.dtype == np.float32
+    frames = read_all(features)
+    assert frames.dtype == np.float32
     np.testing.assert_array_equal(features.offsets, np.cumsum([0, *map(len, items)]))
     np.testing.assert_array_equal(features.utterance, np.arange(len(items)))
-    np.testing.assert_allclose(features.frames, np.concatenate(items), atol=1e-3)
+    assert not features.copy.any()
+    assert not features.segment.any()
+    np.testing.assert_allclose(frames, np.concatenate(items), atol=1e-3)
 
 
 def files_of(store):
@@ -72,7 +81,8 @@ def test_the_number_of_workers_changes_nothing(built, corpus, recipe, tmp_path, 
     monkeypatch.setattr(cache, "BATCH", 3)
     cache.build(recipe, corpus[1], corpus[0], tmp_path / "x.zarr", 1)
     one, two = (cache.load(store, recipe, corpus[1]) for store in (tmp_path / "x.zarr", built))
-    np.testing.assert_array_equal(one.frames, two.frames)
+    np.testing.assert_array_equal(read_all(one), read_all(two))
+    assert one.digest(np.arange(7)) == two.digest(np.arange(7))
 
 
 @pytest.mark.parametrize(("chunk", "flush"), [(5, 12), (1, 1), (7, 500), (4, 4)])
@@ -118,6 +128,8 @@ def test_a_store_replaces_an_earlier_one(store, corpus, recipe):
         ("sample_rate", 16000),
         ("transform", "mfcc"),
         ("window", "hann"),
+        ("segment_seconds", 0.1),
+        ("dtype", "float16"),
     ],
 )
 def test_a_store_of_another_recipe_is_refused(built, corpus, recipe, parameter, value):
@@ -184,7 +196,7 @@ def test_a_store_without_its_key_is_refused(store, corpus, recipe, attribute):
         cache.load(store, recipe, corpus[1])
 
 
-@pytest.mark.parametrize("array", ["frames", "offsets"])
+@pytest.mark.parametrize("array", ["frames", "offsets", "utterance", "copy", "segment", "sha256"])
 def test_a_store_without_an_array_is_refused(store, corpus, recipe, array):
     shutil.rmtree(store / array)
     with pytest.raises(CacheError, match="no complete feature cache"):
@@ -215,17 +227,97 @@ def chunks_of(store, array):
     return [path for path in sorted((store / array / "c").rglob("*")) if path.is_file()]
 
 
-def test_a_truncated_chunk_is_refused(store, corpus, recipe):
-    chunk = chunks_of(store, "frames")[0]
-    chunk.write_bytes(chunk.read_bytes()[:-100])
-    with pytest.raises(CacheError):
+@pytest.mark.parametrize("array", cache.INDEX)
+def test_a_lost_chunk_of_the_index_is_refused(store, corpus, recipe, array):
+    group = zarr.open_group(store, mode="r+")
+    content = group[array][:]
+    group.create_array(array, data=np.where(content == content[-1], content + 1, content), overwrite=True)
+    with pytest.raises(CacheError, match="another index"):
         cache.load(store, recipe, corpus[1])
 
 
-def test_a_lost_chunk_is_refused(store, corpus, recipe):
-    chunks_of(store, "frames")[0].unlink()
-    with pytest.raises(CacheError):
-        cache.load(store, recipe, corpus[1])
+@pytest.fixture
+def chunked(corpus, recipe, tmp_path, monkeypatch):
+    """A store with a chunk for every four frames, opened."""
+    monkeypatch.setattr(cache, "CHUNK_BYTES", 4 * recipe["n_mels"] * 4)
+    monkeypatch.setattr(cache, "FLUSH_BYTES", 9 * recipe["n_mels"] * 4)
+    cache.build(recipe, corpus[1], corpus[0], tmp_path / "x.zarr", 1)
+    return cache.load(tmp_path / "x.zarr", recipe, corpus[1])
+
+
+@pytest.mark.parametrize("damage", ["truncated", "lost", "one bit"])
+def test_a_damaged_chunk_is_refused_by_the_items_that_lie_in_it_alone(chunked, damage):
+    chunk = chunked.store / "frames" / "c" / "6" / "0"  # frames 24 to 27, of items 1 (from 11) and 2 (from 27)
+    assert chunked.offsets[:3].tolist() == [0, 11, 27]
+    content = bytearray(chunk.read_bytes())
+    content[37] ^= 1
+    if damage == "lost":
+        chunk.unlink()
+    else:
+        chunk.write_bytes(content[:-100] if damage == "truncated" else content)
+    assert len(chunked.read(np.array([6, 5, 4, 3, 0])))
+    with pytest.raises(CacheError, match=r"damaged|cannot be read") as caught:
+        chunked.read(np.array([2, 1]))
+    assert caught.value.where == str(chunked.store)
+
+
+@pytest.mark.parametrize("chosen", [[], [3], [6, 0, 3, 3, 1], [5, 4, 3], [0, 6]], ids=str)
+def test_items_come_in_the_order_asked_for(chunked, corpus, recipe, chosen):
+    items = loop(corpus, recipe)
+    expected = [np.empty((0, recipe["n_mels"])), *(items[n] for n in chosen)]
+    np.testing.assert_allclose(chunked.read(np.array(chosen, dtype=int)), np.concatenate(expected), atol=1e-3)
+
+
+def test_a_digest_belongs_to_the_items_and_their_order(chunked):
+    whole = read_all(chunked)
+    parts = [whole[start:stop].tobytes() for start, stop in zip(chunked.offsets, chunked.offsets[1:], strict=False)]
+    digests = [hashlib.sha256(part).digest() for part in parts]
+    assert chunked.digest(np.array([4, 2])) == hashlib.sha256(digests[4] + digests[2]).hexdigest()
+    assert chunked.digest(np.array([2, 4])) != chunked.digest(np.array([4, 2]))
+
+
+def test_reading_takes_the_frames_asked_for_and_little_more(tmp_path):
+    frames = 40_000  # of 400 bins in two bytes: 32 MB, in items of 200
+    group = zarr.create_group(tmp_path / "x.zarr")
+    stored = group.create_array("frames", shape=(frames, 400), chunks=(1310, 400), dtype="float16", compressors=None)
+    stored[:] = np.random.default_rng(0).random((frames, 400), dtype=np.float32).astype(np.float16)
+    content = stored[:]
+    offsets = np.arange(0, frames + 1, 200)
+    sha256 = [list(hashlib.sha256(content[start : start + 200].data).digest()) for start in offsets[:-1]]
+    del content
+    index = np.arange(200)
+    features = cache.Features(
+        offsets, index, index, index, np.array(sha256, np.uint8), (), tmp_path / "x.zarr", group["frames"]
+    )
+    chosen = np.random.default_rng(1).permutation(200)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "FLUSH_BYTES", 4 << 20)
+        tracemalloc.start()
+        read = features.read(chosen)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert read.nbytes == frames * 800
+    assert peak < read.nbytes + 4 * (4 << 20)  # a block, and what zarr copies of it
+
+
+# Segments and the stored precision
+
+
+def test_utterances_are_cut_before_the_transform(corpus, recipe, tmp_path):
+    segmented = recipe | {"segment_seconds": 0.1, "dtype": "float16"}  # 800 samples
+    cache.build(segmented, corpus[1], corpus[0], tmp_path / "x.zarr", 2)
+    features = cache.load(tmp_path / "x.zarr", segmented, corpus[1])
+    # 800, 1234, 400, 2000, 81, 1600 and 999 samples
+    assert features.utterance.tolist() == [0, 1, 1, 2, 3, 3, 3, 4, 5, 5, 6, 6]
+    assert features.segment.tolist() == [0, 0, 1, 0, 0, 1, 2, 0, 0, 1, 0, 1]
+    assert features.names(corpus[1]) == [f"u{n}" for n in features.utterance]
+    signal, _ = soundfile.read(corpus[0] / "wav" / "u3.wav", dtype="float32")
+    options = {key: value for key, value in recipe.items() if key != "transform"}
+    expected = [logmel(part, **options) for part in (signal[:667], signal[667:1334], signal[1334:])]
+    found = features.read(np.flatnonzero(features.utterance == 3))
+    assert found.dtype == np.float16
+    np.testing.assert_array_equal(found, np.concatenate(expected).astype(np.float16))
+    assert features.copies == ()
 
 
 # A build that fails

@@ -183,7 +183,8 @@ def test_a_corpus_without_one_of_the_emotions_is_named(corpus):
 def test_a_tone_of_1_khz_stands_at_1_khz_on_the_linear_axis(sources, corpus):
     from serflow.features import cache
 
-    frames = cache.load(sources["figure_1"]["store"], LINEAR, corpus).frames
+    features = cache.load(sources["figure_1"]["store"], LINEAR, corpus)
+    frames = features.read(np.arange(len(features.utterance)))
     loudest = np.median(frames.argmax(axis=1)).astype(int)
     assert centre_frequencies(LINEAR, frames.shape[1])[loudest] == 1000
 

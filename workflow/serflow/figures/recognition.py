@@ -118,9 +118,8 @@ def plot_recognition(
     rows = read_csv(manifest)
     features = cache.load(Path(store), recipe, rows)
     row = [found["utterance"] for found in rows].index(utterance)
-    item = int(np.flatnonzero(features.utterance == row)[0])
     figure = deepemo_recognition(
-        features.frames[features.offsets[item] : features.offsets[item + 1]],
+        features.read(np.flatnonzero((features.utterance == row) & (features.copy == 0))),
         recipe["hop_length"] / recipe["sample_rate"],
         centre_frequencies(recipe, recipe["n_mels"]),
         posteriors,

@@ -123,8 +123,7 @@ def plot_spectrogram(
     rows = read_csv(manifest)
     row, told = choose_utterance(rows, wanted)
     features = cache.load(Path(store), recipe, rows)
-    item = int(np.flatnonzero(features.utterance == row)[0])
-    values = features.frames[features.offsets[item] : features.offsets[item + 1]]
+    values = features.read(np.flatnonzero((features.utterance == row) & (features.copy == 0)))
     save(spectrogram(values, recipe, f"{title}\nOurs: {told}; {rows[row]['corpus']}"), stem)
 
 
