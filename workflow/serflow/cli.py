@@ -8,13 +8,49 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from serflow import log
 from serflow.errors import ConfigError, SerflowError
 from serflow.files import read_json, write_csv, write_json
+
+#: Keywords of argparse's ``add_argument``; one that is ``positional`` has no dashes.
+Options = dict[str, Any]
+#: Verb -> its function and arguments; filled by `verb`.
+VERBS: dict[str, tuple[Callable[..., None], dict[str, Options]]] = {}
+
+
+def verb(**arguments: Options) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a function of this module a verb: its name with dashes, without a last ``_record``; help: its docstring."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        VERBS[function.__name__.removesuffix("_record").replace("_", "-")] = (function, arguments)
+        return function
+
+    return register
+
+
+def _json(text: str) -> Any:
+    """Return the value of a JSON text or of the file that it names."""
+    path = Path(text)
+    try:
+        return read_json(path) if not text.lstrip().startswith(("{", "[")) else json.loads(text)
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"neither JSON nor a file of it: {text!r} ({error})") from error
+
+
+ONE: Options = {"type": Path}
+MANY: Options = {"type": Path, "nargs": "+"}
+CORPUS: Options = {"positional": True, "help": "ravdess, savee or iemocap"}
+WORKERS: Options = {"type": int, "default": os.cpu_count(), "help": "number of processes (default: all cores)"}
+THREADS: Options = {"type": int, "default": os.cpu_count(), "help": "number of CPU threads (default: all cores)"}
+DEVICE: Options = {"default": "auto", "choices": ["auto", "cpu", "cuda"]}
+SPEC: Options = {"type": _json, "help": "JSON, or a file of it (a run.json will do)"}
+PAPER: Options = {"type": _json, "help": "what `serflow paper` wrote"}
+RUNS: Options = MANY | {"help": "run folders"}
+STEM: Options = ONE | {"help": "path without suffix"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,209 +90,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="serflow", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
-
-    def verb(function: Any, summary: str, **arguments: dict[str, Any]) -> None:
-        name = function.__name__.removesuffix("_record").replace("_", "-")
-        sub = verbs.add_parser(name, help=summary, description=summary)
+    for name, (function, arguments) in VERBS.items():
+        sub = verbs.add_parser(name, help=function.__doc__, description=function.__doc__)
         sub.add_argument("--log", type=Path, help="write messages to this file instead of standard error")
-        for argument, keywords in arguments.items():
-            if keywords.pop("positional", False):
+        for argument, options in arguments.items():
+            keywords = {key: value for key, value in options.items() if key != "positional"}
+            if "positional" in options:
                 sub.add_argument(argument, **keywords)
             else:
                 sub.add_argument(f"--{argument.replace('_', '-')}", required="default" not in keywords, **keywords)
         sub.set_defaults(function=function)
-
-    one, many = {"type": Path}, {"type": Path, "nargs": "+"}
-    corpus = {"positional": True, "help": "ravdess, savee or iemocap"}
-    workers = {"type": int, "default": os.cpu_count(), "help": "number of processes (default: all cores)"}
-    threads = {"type": int, "default": os.cpu_count(), "help": "number of CPU threads (default: all cores)"}
-    spec = {"type": _json, "help": "JSON, or a file of it (a run.json will do)"}
-
-    verb(fetch, "download a corpus's archive and verify it", corpus=dict(corpus), output=one | {"help": "the archive"})
-    verb(
-        extract,
-        "extract a local archive, whole or not at all",
-        archive=dict(one),
-        output=one | {"help": "the corpus tree"},
-    )
-    verb(demo, "generate a synthetic demo corpus", corpus=dict(corpus), output=one | {"help": "the corpus tree"})
-    verb(
-        manifest,
-        "read a corpus tree into a manifest and a report on it",
-        corpus=dict(corpus),
-        root=one | {"help": "the corpus tree"},
-        output=one | {"help": "CSV"},
-        report=one | {"help": "JSON"},
-        workers=dict(workers),
-    )
-    verb(
-        verify,
-        "hold a copy of a corpus against the published counts",
-        corpus=dict(corpus),
-        root={"type": Path, "positional": True, "help": "archive or folder"},
-        workers=dict(workers),
-    )
-    verb(
-        features,
-        "compute a recipe into a feature cache",
-        recipe=dict(spec),
-        manifest=dict(one),
-        root=dict(one),
-        output=one | {"help": "the Zarr store"},
-        workers=dict(workers),
-    )
-    verb(
-        split,
-        "apply a protocol to one or more manifests",
-        protocol=dict(spec),
-        labels={"type": lambda text: text.split(","), "help": "emotions, separated by commas"},
-        corpora={"nargs": "+"},
-        manifests=dict(many),
-        seed={"type": int},
-        output=one | {"help": "CSV"},
-        report=one | {"help": "JSON: what leaks"},
-    )
-    verb(weights, "download ImageNet weights and verify them", name={"positional": True}, output=dict(one))
-    verb(
-        train,
-        "train one run: a system under a protocol, for one seed and fold",
-        spec=dict(spec),
-        manifests=dict(many),
-        features=dict(many),
-        split=dict(one),
-        weights=one | {"default": None, "help": "pretrained weights (default: random ones)"},
-        output=one | {"help": "the run's folder"},
-        checkpoint=one | {"help": "where to keep checkpoints until the run is done"},
-        device={"default": "auto", "choices": ["auto", "cpu", "cuda"]},
-        precision={"default": "auto", "choices": ["auto", "fp32", "bf16"]},
-        threads=dict(threads),
-    )
-    paper = {"type": _json, "help": "what `serflow paper` wrote"}
-    stem = one | {"help": "path without suffix"}
-    runs = many | {"help": "run folders"}
-    verb(
-        paper_record,
-        "write a paper as a configuration runs it: overrides laid over its file, what is left out and why",
-        name={"positional": True},
-        config=dict(spec),
-        output=one | {"help": "JSON"},
-    )
-    verb(
-        evaluate,
-        "score the runs of a paper, each number beside the published one",
-        paper=dict(paper),
-        runs=dict(runs),
-        manifests=dict(many),
-        output=one | {"help": "CSV in long form"},
-    )
-    verb(
-        table,
-        "write one table of a paper as csv, md, tex and html",
-        paper=dict(paper),
-        table={"help": "comparison, or the name of a published table in small letters, such as table_i"},
-        scores=dict(one),
-        runs=dict(runs),
-        stem=dict(stem),
-    )
-    verb(
-        table_data,
-        "write the table of a paper's corpora and splits as csv, md, tex and html",
-        paper=dict(paper),
-        reports=many | {"help": "JSON that `serflow manifest` wrote"},
-        leaks={"nargs": "+", "metavar": "CORPUS:PROTOCOL:SEED:JSON", "help": "reports that `serflow split` wrote"},
-        stem=dict(stem),
-    )
-    verb(
-        figure_confusion,
-        "pool the runs of one system into a confusion matrix, and draw it",
-        runs=dict(runs),
-        matrix=one | {"help": "CSV to write it to"},
-        title={},
-        stem=dict(stem),
-    )
-    verb(figure_curves, "draw training curves", paper=dict(paper), runs=dict(runs), stem=dict(stem))
-    verb(figure_comparison, "draw published and own scores", paper=dict(paper), scores=dict(one), stem=dict(stem))
-    verb(
-        figure_recognition,
-        "draw a recording's spectrogram and its posteriors beside the published ones",
-        paper=dict(paper),
-        figure={"help": "name of the published figure in small letters, such as figure_2"},
-        run=one | {"help": "run folder"},
-        features=one | {"help": "Zarr store"},
-        manifest=dict(one),
-        stem=dict(stem),
-    )
-    verb(
-        figure,
-        "draw one figure, or set one confusion matrix beside ours, as the paper prints it",
-        paper=dict(paper),
-        figure={"help": "its name in small letters, such as figure_2 or table_1_confusion"},
-        manifests=many | {"default": [], "help": "manifests of the corpora that it shows"},
-        features=one | {"default": None, "help": "Zarr store"},
-        roots=many | {"default": [], "help": "the corpus trees, in the order of the manifests"},
-        runs=runs | {"default": []},
-        stem=dict(stem),
-    )
-    verb(
-        compare,
-        "write the table of published and own numbers over all papers, with a verdict each",
-        papers={"type": _json, "nargs": "+", "help": "what `serflow paper` wrote, of all papers"},
-        scores=many | {"help": "what `serflow evaluate` wrote, of those that were run"},
-        runs=dict(runs),
-        stem=dict(stem),
-    )
-    verb(figure_compare, "draw the table that `serflow compare` wrote", table=one | {"help": "CSV"}, stem=dict(stem))
-    verb(
-        costs,
-        "add up what the reproduction cost",
-        benchmarks=one | {"help": "folder of benchmark files"},
-        runs=dict(runs),
-        stem=dict(stem),
-    )
-    verb(
-        results,
-        "write the page of results that the repository keeps",
-        results=one | {"help": "the results folder"},
-        command={"default": "snakemake", "help": "the command that made them (default: snakemake)"},
-        output=one | {"help": "Markdown"},
-    )
-    verb(
-        plan,
-        "say what a configuration takes, before anything runs: jobs, hours, gigabytes",
-        config={"default": ["config.yaml"], "nargs": "+", "help": "YAML files, later ones over earlier ones"},
-        costs=one | {"default": None, "help": "recorded costs (default: those of this repository)"},
-    )
-    verb(
-        record_costs,
-        "record what epochs took, for `serflow plan`",
-        runs=dict(runs),
-        output=one | {"help": "CSV; what it holds of other systems and devices stays"},
-    )
-    verb(
-        track,
-        "log the runs of a paper to MLflow, each once",
-        uri={"help": "sqlite:///FILE or the address of a tracking server"},
-        paper=dict(paper),
-        runs=dict(runs),
-        scores=dict(one),
-        artifacts=many | {"help": "tables and figures"},
-        results=one | {"help": "the results folder, which holds manifests and splits"},
-        output=one | {"help": "JSON: run -> MLflow's run id"},
-    )
     return parser
 
 
-def _json(text: str) -> Any:
-    """Return the value of a JSON text or of the file that it names."""
-    path = Path(text)
-    try:
-        return read_json(path) if not text.lstrip().startswith(("{", "[")) else json.loads(text)
-    except (OSError, ValueError) as error:
-        raise argparse.ArgumentTypeError(f"neither JSON nor a file of it: {text!r} ({error})") from error
-
-
+@verb(corpus=CORPUS, output=ONE | {"help": "the archive"})
 def fetch(corpus: str, output: Path) -> None:
-    """Download a corpus's archive."""
+    """Download a corpus's archive and verify it."""
     from serflow.corpora import load
     from serflow.corpora.archive import fetch as download
 
@@ -266,22 +115,31 @@ def fetch(corpus: str, output: Path) -> None:
     download(source.url, output, source.md5)
 
 
+@verb(archive=ONE, output=ONE | {"help": "the corpus tree"})
 def extract(archive: Path, output: Path) -> None:
-    """Extract an archive."""
+    """Extract a local archive, whole or not at all."""
     from serflow.corpora.archive import extract as unpack
 
     unpack(archive, output)
 
 
+@verb(corpus=CORPUS, output=ONE | {"help": "the corpus tree"})
 def demo(corpus: str, output: Path) -> None:
-    """Generate a demo corpus."""
+    """Generate a synthetic demo corpus."""
     from serflow.corpora.demo import generate
 
     generate(corpus, output)
 
 
+@verb(
+    corpus=CORPUS,
+    root=ONE | {"help": "the corpus tree"},
+    output=ONE | {"help": "CSV"},
+    report=ONE | {"help": "JSON"},
+    workers=WORKERS,
+)
 def manifest(corpus: str, root: Path, output: Path, report: Path, workers: int) -> None:
-    """Write a corpus's manifest and the report on it."""
+    """Read a corpus tree into a manifest and a report on it."""
     from serflow.corpora import manifest as manifests
 
     rows, found = manifests.build(corpus, root, workers)
@@ -289,8 +147,9 @@ def manifest(corpus: str, root: Path, output: Path, report: Path, workers: int) 
     write_json(report, found)
 
 
+@verb(corpus=CORPUS, root={"type": Path, "positional": True, "help": "archive or folder"}, workers=WORKERS)
 def verify(corpus: str, root: Path, workers: int) -> None:
-    """Print how a copy differs from what was published."""
+    """Hold a copy of a corpus against the published counts."""
     import tempfile
 
     from serflow.corpora import load
@@ -319,74 +178,141 @@ def verify(corpus: str, root: Path, workers: int) -> None:
     print(f"{root} agrees with the published {corpus.upper()}.")
 
 
+@verb(recipe=SPEC, manifest=ONE, root=ONE, output=ONE | {"help": "the Zarr store"}, workers=WORKERS)
 def features(recipe: dict[str, Any], manifest: Path, root: Path, output: Path, workers: int) -> None:
-    """Compute a feature cache."""
+    """Compute a recipe into a feature cache."""
     from serflow.corpora.manifest import read
     from serflow.features import cache
 
     cache.build(recipe, read(manifest), root, output, workers)
 
 
+@verb(
+    protocol=SPEC,
+    labels={"type": lambda text: text.split(","), "help": "emotions, separated by commas"},
+    corpora={"nargs": "+"},
+    manifests=MANY,
+    seed={"type": int},
+    select=SPEC | {"default": {}, "help": "JSON: corpus -> values that columns of its manifest must have"},
+    output=ONE | {"help": "CSV"},
+    report=ONE | {"help": "JSON: what leaks"},
+)
 def split(
     protocol: dict[str, Any],
     labels: list[str],
     corpora: list[str],
     manifests: list[Path],
     seed: int,
+    select: dict[str, dict[str, str]],
     output: Path,
     report: Path,
 ) -> None:
-    """Write a split and its leakage report."""
+    """Apply a protocol to one or more manifests."""
     from serflow import protocols
     from serflow.corpora.manifest import read
 
     rows = [row for path in manifests for row in read(path)]
-    assignment = protocols.split(protocol, rows, labels, corpora, seed)
+    assignment = protocols.split(protocol, rows, labels, corpora, seed, select)
     found = protocols.leakage(assignment, rows)
     protocols.check(protocol, found, output)
     write_json(report, found)
     write_csv(output, protocols.COLUMNS, assignment)
 
 
+@verb(name={"positional": True}, output=ONE)
 def weights(name: str, output: Path) -> None:
-    """Download pretrained weights."""
+    """Download ImageNet weights and verify them."""
     from serflow.models.weights import fetch as download
 
     download(name, output)
 
 
+@verb(
+    spec=SPEC,
+    manifests=MANY,
+    features=MANY,
+    split=ONE,
+    weights=ONE | {"default": None, "help": "pretrained weights (default: random ones)"},
+    output=ONE | {"help": "the run's folder"},
+    checkpoint=ONE | {"help": "where to keep checkpoints until the run is done"},
+    device=DEVICE,
+    precision={"default": "auto", "choices": ["auto", "fp32", "bf16"]},
+    threads=THREADS,
+)
 def train(spec: dict[str, Any], features: list[Path], **options: Any) -> None:
-    """Train one run."""
+    """Train one run: a system under a protocol, for one seed and fold."""
     from serflow.training.run import train as run
 
     run(spec, stores=features, **options)
 
 
+@verb(spec=SPEC, runs=RUNS, output=ONE | {"help": "the combined run's folder"})
+def combine(spec: dict[str, Any], runs: list[Path], output: Path) -> None:
+    """Combine trained runs into one: the four-class run first, the two-class runs after it."""
+    from serflow.evaluation.two_step import combine as combine_runs
+
+    neutral = spec["system_config"]["combine"]["neutral"]
+    combine_runs(spec, runs[0], runs[1:], neutral, output)
+
+
+@verb(
+    run=ONE | {"help": "the run's folder"},
+    manifest=ONE,
+    split=ONE,
+    root=ONE | {"help": "the corpus tree"},
+    folder=ONE | {"default": None, "help": "noise recordings (default: generated stand-ins)"},
+    snrs={"type": float, "nargs": "+", "help": "signal-to-noise ratios in dB"},
+    output=ONE | {"help": "CSV"},
+    device=DEVICE,
+    threads=THREADS,
+)
+def noisy(**options: Any) -> None:
+    """Recognise the test part of a trained run in noise."""
+    from serflow.noisy import evaluate as recognise
+
+    recognise(**options)
+
+
+@verb(name={"positional": True}, config=SPEC, output=ONE | {"help": "JSON"})
 def paper_record(name: str, config: dict[str, Any], output: Path) -> None:
-    """Write a paper as run."""
+    """Write a paper as a configuration runs it: overrides laid over its file, what is left out and why."""
     from serflow.config import check_config
     from serflow.papers import Papers
 
     write_json(output, Papers(check_config(config)).record(name))
 
 
+@verb(paper=PAPER, runs=RUNS, manifests=MANY, output=ONE | {"help": "CSV in long form"})
 def evaluate(paper: dict[str, Any], runs: list[Path], manifests: list[Path], output: Path) -> None:
-    """Write the scores of a paper."""
+    """Score the runs of a paper, each number beside the published one."""
     from serflow.evaluation.comparison import evaluate_paper
 
     n_folds = {(corpus, name): n for corpus, counts in paper["n_folds"].items() for name, n in counts.items()}
     evaluate_paper(paper["paper"], runs, manifests, output, n_folds=n_folds, not_run=paper["not_run"])
 
 
+@verb(
+    paper=PAPER,
+    table={"help": "comparison, or the name of a published table in small letters, such as table_i"},
+    scores=ONE,
+    runs=RUNS,
+    stem=STEM,
+)
 def table(paper: dict[str, Any], table: str, scores: Path, runs: list[Path], stem: Path) -> None:
-    """Write one table."""
+    """Write one table of a paper as csv, md, tex and html."""
     from serflow.evaluation.tables import write_table
 
     write_table(paper["paper"], table, scores, runs, stem, synthetic=paper["synthetic"])
 
 
+@verb(
+    paper=PAPER,
+    reports=MANY | {"help": "JSON that `serflow manifest` wrote"},
+    leaks={"nargs": "+", "metavar": "CORPUS:PROTOCOL:SEED:JSON", "help": "reports that `serflow split` wrote"},
+    stem=STEM,
+)
 def table_data(paper: dict[str, Any], reports: list[Path], leaks: list[str], stem: Path) -> None:
-    """Write the table of corpora and splits."""
+    """Write the table of a paper's corpora and splits as csv, md, tex and html."""
     from serflow.evaluation.data import write_data_table
 
     parts = [leak.split(":", 3) for leak in leaks]
@@ -394,8 +320,33 @@ def table_data(paper: dict[str, Any], reports: list[Path], leaks: list[str], ste
     write_data_table(paper["paper"], reports, keys, stem, synthetic=paper["synthetic"])
 
 
+@verb(paper=PAPER, runs=RUNS, noisy=MANY | {"help": "what `serflow noisy` wrote"}, manifests=MANY, stem=STEM)
+def table_noise(paper: dict[str, Any], runs: list[Path], noisy: list[Path], manifests: list[Path], stem: Path) -> None:
+    """Write a paper's table of recognition in noise as csv, md, tex and html."""
+    from serflow.evaluation.noise_table import write_noise_table
+
+    write_noise_table(paper["paper"], runs, noisy, manifests, stem, synthetic=paper["synthetic"])
+
+
+@verb(paper=PAPER, study={"help": "a study of the paper file"}, runs=RUNS, manifests=MANY, stem=STEM)
+def table_study(paper: dict[str, Any], study: str, runs: list[Path], manifests: list[Path], stem: Path) -> None:
+    """Write the table of one of a paper's studies as csv, md, tex and html."""
+    from serflow.evaluation.studies import write_study_table
+
+    write_study_table(paper["paper"], study, runs, manifests, stem, synthetic=paper["synthetic"])
+
+
+@verb(paper=PAPER, study={"help": "a study of the paper file"}, table=ONE | {"help": "the study's CSV"}, stem=STEM)
+def figure_study(paper: dict[str, Any], study: str, table: Path, stem: Path) -> None:
+    """Draw one of a paper's studies from its table."""
+    from serflow.figures.studies import plot_study
+
+    plot_study(paper["paper"], study, table, stem, synthetic=paper["synthetic"])
+
+
+@verb(runs=RUNS, matrix=ONE | {"help": "CSV to write it to"}, title={}, stem=STEM)
 def figure_confusion(runs: list[Path], matrix: Path, title: str, stem: Path) -> None:
-    """Write and draw a confusion matrix."""
+    """Pool the runs of one system into a confusion matrix, and draw it."""
     from serflow.evaluation.comparison import confusion_matrix
     from serflow.figures.confusion import plot_confusion
 
@@ -403,6 +354,7 @@ def figure_confusion(runs: list[Path], matrix: Path, title: str, stem: Path) -> 
     plot_confusion(matrix, stem, title)
 
 
+@verb(paper=PAPER, runs=RUNS, stem=STEM)
 def figure_curves(paper: dict[str, Any], runs: list[Path], stem: Path) -> None:
     """Draw training curves."""
     from serflow.figures.curves import plot_curves
@@ -410,6 +362,7 @@ def figure_curves(paper: dict[str, Any], runs: list[Path], stem: Path) -> None:
     plot_curves(paper["paper"], runs, stem)
 
 
+@verb(paper=PAPER, scores=ONE, stem=STEM)
 def figure_comparison(paper: dict[str, Any], scores: Path, stem: Path) -> None:
     """Draw published and own scores."""
     from serflow.figures.comparison import plot_comparison
@@ -417,10 +370,18 @@ def figure_comparison(paper: dict[str, Any], scores: Path, stem: Path) -> None:
     plot_comparison(paper["paper"], scores, stem)
 
 
+@verb(
+    paper=PAPER,
+    figure={"help": "name of the published figure in small letters, such as figure_2"},
+    run=ONE | {"help": "run folder"},
+    features=ONE | {"help": "Zarr store"},
+    manifest=ONE,
+    stem=STEM,
+)
 def figure_recognition(
     paper: dict[str, Any], figure: str, run: Path, features: Path, manifest: Path, stem: Path
 ) -> None:
-    """Draw one recording's recognition."""
+    """Draw a recording's spectrogram and its posteriors beside the published ones."""
     from serflow.evaluation.tables import slug
     from serflow.figures.recognition import plot_recognition
 
@@ -429,6 +390,15 @@ def figure_recognition(
     plot_recognition(run, entry, features, recipe, manifest, stem=stem)
 
 
+@verb(
+    paper=PAPER,
+    figure={"help": "its name in small letters, such as figure_2 or table_1_confusion"},
+    manifests=MANY | {"default": [], "help": "manifests of the corpora that it shows"},
+    features=ONE | {"default": None, "help": "Zarr store"},
+    roots=MANY | {"default": [], "help": "the corpus trees, in the order of the manifests"},
+    runs=RUNS | {"default": []},
+    stem=STEM,
+)
 def figure(
     paper: dict[str, Any],
     figure: str,
@@ -438,43 +408,60 @@ def figure(
     runs: list[Path],
     stem: Path,
 ) -> None:
-    """Draw one of the paper's figures."""
+    """Draw one figure, or set one confusion matrix beside ours, as the paper prints it."""
     from serflow.figures.published import plot_figure
 
     sources: dict[str, Any] = {"manifests": manifests, "store": features, "roots": roots, "runs": runs}
     plot_figure(paper["paper"], figure, stem, **sources, synthetic=paper["synthetic"])
 
 
+@verb(
+    papers={"type": _json, "nargs": "+", "help": "what `serflow paper` wrote, of all papers"},
+    scores=MANY | {"help": "what `serflow evaluate` wrote, of those that were run"},
+    runs=RUNS,
+    stem=STEM,
+)
 def compare(papers: list[dict[str, Any]], scores: list[Path], runs: list[Path], stem: Path) -> None:
-    """Write the table over all papers."""
+    """Write the table of published and own numbers over all papers, with a verdict each."""
     from serflow.evaluation.overview import write_overview
 
     write_overview(papers, scores, runs, stem)
 
 
+@verb(table=ONE | {"help": "CSV"}, stem=STEM)
 def figure_compare(table: Path, stem: Path) -> None:
-    """Draw the table over all papers."""
+    """Draw the table that `serflow compare` wrote."""
     from serflow.figures.overview import plot_overview
 
     plot_overview(table, stem)
 
 
+@verb(benchmarks=ONE | {"help": "folder of benchmark files"}, runs=RUNS, stem=STEM)
 def costs(benchmarks: Path, runs: list[Path], stem: Path) -> None:
-    """Write the table of costs."""
+    """Add up what the reproduction cost."""
     from serflow.evaluation.costs import write_costs
 
     write_costs(benchmarks, runs, stem)
 
 
+@verb(
+    results=ONE | {"help": "the results folder"},
+    command={"default": "snakemake", "help": "the command that made them (default: snakemake)"},
+    output=ONE | {"help": "Markdown"},
+)
 def results(results: Path, command: str, output: Path) -> None:
-    """Write the page of results."""
+    """Write the page of results that the repository keeps."""
     from serflow.evaluation.results_page import write_results_page
 
     write_results_page(results, output, command=command)
 
 
+@verb(
+    config={"default": ["config.yaml"], "nargs": "+", "help": "YAML files, later ones over earlier ones"},
+    costs=ONE | {"default": None, "help": "recorded costs (default: those of this repository)"},
+)
 def plan(config: list[str], costs: Path | None) -> None:
-    """Print what a configuration takes."""
+    """Say what a configuration takes, before anything runs: jobs, hours, gigabytes."""
     from serflow.config import read_config
     from serflow.papers import Papers
     from serflow.plan import describe
@@ -482,13 +469,23 @@ def plan(config: list[str], costs: Path | None) -> None:
     print(describe(Papers(read_config(config)), costs))
 
 
+@verb(runs=RUNS, output=ONE | {"help": "CSV; what it holds of other systems and devices stays"})
 def record_costs(runs: list[Path], output: Path) -> None:
-    """Record what epochs took."""
+    """Record what epochs took, for `serflow plan`."""
     from serflow.plan import record
 
     record(runs, output)
 
 
+@verb(
+    uri={"help": "sqlite:///FILE or the address of a tracking server"},
+    paper=PAPER,
+    runs=RUNS,
+    scores=ONE,
+    artifacts=MANY | {"help": "tables and figures"},
+    results=ONE | {"help": "the results folder, which holds manifests and splits"},
+    output=ONE | {"help": "JSON: run -> MLflow's run id"},
+)
 def track(
     uri: str,
     paper: dict[str, Any],
@@ -498,7 +495,7 @@ def track(
     results: Path,
     output: Path,
 ) -> None:
-    """Log runs to MLflow."""
+    """Log the runs of a paper to MLflow, each once."""
     from serflow.tracking import find_data, replay
 
     data = find_data(results, runs)
