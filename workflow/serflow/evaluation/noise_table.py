@@ -230,7 +230,7 @@ def _published(paper: Mapping[str, Any], corpus: str, key: str, snr: float) -> s
 
 
 def _own_notes(paper: Mapping[str, Any], heard: Sequence[Heard]) -> list[str]:
-    """Return what this table's rows stand on: fold, ratios, noises, and the published number that stands twice."""
+    """Return what this table's rows stand on: fold, ratios, noises, and the paper file's own note."""
     noise = paper["noise"]
     folds = sorted({int(one.run.info["fold"]) for one in heard})
     notes = (
@@ -243,9 +243,4 @@ def _own_notes(paper: Mapping[str, Any], heard: Sequence[Heard]) -> list[str]:
             names = ", ".join(dict.fromkeys(row["noise"] for row in rows if row["source"] == source))
             told = "recordings that the user gave" if source == "recording" else "generated stand-ins, no recordings"
             notes.append(f"Noises on {corpus}: {told}: {names}.")
-    clean = noise["published"]["clean"]
-    for entry in paper.get("published", []):
-        if (entry["system"], entry["metric"], entry["value"]) == (noise["normal"], "WA", clean):
-            text = f"The published {100 * clean:.1f} of clean spectrograms, printed here for one fold, equals "
-            notes.append(text + f"the value of {entry['table']} over all folds.")
-    return [*notes, *([noise["note"]] if noise.get("note") else [])]
+    return [*notes, *([f"{noise['table']}: {noise['note']}."] if noise.get("note") else [])]
