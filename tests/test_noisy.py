@@ -1,0 +1,134 @@
+import json
+import sys
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+
+from serflow.corpora.manifest import COLUMNS
+from serflow.errors import TrainingError
+from serflow.files import read_csv, write_csv
+from serflow.noisy import VOICES, choose_voices, evaluate
+
+RATE = 100
+SOUNDS = ("pop", "speech")
+#: Speaker, part of fold 1; each has two utterances, and utterance n is a constant of n / 64 that lasts 10 + n samples.
+SPEAKERS = [("a", "train"), ("b", "train"), ("c", "validation"), ("d", "test"), ("e", "test")]
+VALUES = {f"{name}{k}": (2 * i + k + 1) / 64 for i, (name, _) in enumerate(SPEAKERS) for k in range(2)}
+
+
+@pytest.fixture
+def fakes(monkeypatch):
+    """Stand in for noise and inference so that the posteriors tell what was mixed: its sum of constants, its length."""
+    noise, inference = ModuleType("noise"), ModuleType("inference")
+
+    def make_noise(sound, n_samples, sample_rate, seed, voices=()):
+        assert sample_rate == RATE
+        assert 0 <= seed < 2**64
+        return np.full(n_samples, sum(voice[0] for voice in voices) if sound == "speech" else seed / 2**64)
+
+    def mix(signal, noise, snr_db):
+        assert len(signal) == len(noise)
+        return signal + 100 * noise + 1000 * snr_db
+
+    def posteriors(signals):
+        return np.array([[signal.mean(dtype=float), len(signal)] for signal in signals])
+
+    def load(run, device="auto", threads=8):
+        assert threads == 1
+        info = json.loads((run / "run.json").read_text())
+        return SimpleNamespace(info=info, recipe=info["system_config"]["recipe"], posteriors=posteriors)
+
+    noise.SOUNDS, noise.make_noise, noise.mix = SOUNDS, make_noise, mix
+    noise.read_sounds = lambda folder, sample_rate: {"rain": np.arange(7) / 7, "car": np.arange(500) / 500}
+    inference.load = load
+    monkeypatch.setitem(sys.modules, "serflow.features.noise", noise)
+    monkeypatch.setitem(sys.modules, "serflow.inference", inference)
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Run directory, manifest, split and tree; fold 0 has other parts than fold 1."""
+    rows, parts = [], []
+    for name, part in SPEAKERS:
+        for k in range(2):
+            utterance = f"{name}{k}"
+            samples = np.full(10 + round(64 * VALUES[utterance]), VALUES[utterance])
+            soundfile.write(tmp_path / f"{utterance}.wav", samples, RATE)
+            about = {"utterance": utterance, "path": f"{utterance}.wav", "speaker": name, "corpus": "toy"}
+            rows.append(dict.fromkeys(COLUMNS, "") | about | {"emotion": ("happy", "sad")[k]})
+            parts += [{"utterance": utterance, "fold": 0, "part": "test"}, about | {"fold": 1, "part": part}]
+    write_csv(tmp_path / "manifest.csv", COLUMNS, rows)
+    write_csv(tmp_path / "split.csv", ("utterance", "fold", "part"), [{k: p[k] for k in list(parts[0])} for p in parts])
+    (tmp_path / "run").mkdir()
+    info = {"fold": 1, "labels": ["happy", "sad"], "system_config": {"recipe": {"sample_rate": RATE}}}
+    (tmp_path / "run" / "run.json").write_text(json.dumps(info))
+    return tmp_path / "run", tmp_path / "manifest.csv", tmp_path / "split.csv", tmp_path
+
+
+def run(corpus, name, *, folder=None, snrs=(0.0, 10.0), threads=2):
+    output = corpus[-1] / name
+    evaluate(*corpus, folder, snrs, output, "cpu", threads)
+    return output
+
+
+def test_every_test_utterance_is_recognised_with_each_sound_at_each_ratio(fakes, corpus):
+    rows = read_csv(run(corpus, "noisy.csv"))
+    keys = [(row["snr_db"], row["noise"], row["utterance"]) for row in rows]
+    assert keys == [(snr, s, u) for snr in ("0", "10") for s in SOUNDS for u in ("d0", "d1", "e0", "e1")]
+    assert {(row["utterance"], row["label"]) for row in rows} >= {("d0", "happy"), ("e1", "sad")}
+    assert {row["source"] for row in rows} == {"stand-in"}
+    for row in rows:
+        assert float(row["sad"]) == 10 + 64 * VALUES[row["utterance"]]
+        assert row["predicted"] == ("happy" if float(row["happy"]) > float(row["sad"]) else "sad")
+
+
+def test_babble_is_of_training_utterances_alone(fakes, corpus):
+    rows = [row for row in read_csv(run(corpus, "noisy.csv", snrs=(0.0,))) if row["noise"] == "speech"]
+    mixtures = {(VALUES[f"a{i}"] + VALUES[f"b{j}"]) for i in range(2) for j in range(2)}
+    for row in rows:
+        voices = (float(row["happy"]) - VALUES[row["utterance"]]) / 100
+        assert min(abs(voices - mixture) for mixture in mixtures) < 1e-4
+
+
+def test_noise_is_the_same_at_every_ratio_and_with_any_number_of_processes(fakes, corpus):
+    two = run(corpus, "two.csv")
+    assert two.read_bytes() == run(corpus, "one.csv", threads=1).read_bytes()
+    values = {(row["snr_db"], row["noise"], row["utterance"]): float(row["happy"]) for row in read_csv(two)}
+    pops = [values["0", "pop", utterance] for utterance in ("d0", "d1", "e0", "e1")]
+    assert len(set(pops)) == 4
+    for (snr, sound, utterance), value in values.items():
+        assert value == pytest.approx(values["0", sound, utterance] + (10000 if snr == "10" else 0), rel=1e-4)
+
+
+def test_recordings_are_repeated_from_a_place_of_each_utterances_own(fakes, corpus):
+    rows = read_csv(run(corpus, "noisy.csv", folder=corpus[-1], snrs=(0.0,)))
+    assert [row["noise"] for row in rows] == ["car"] * 4 + ["rain"] * 4
+    assert {row["source"] for row in rows} == {"recording"}
+    for row in rows:
+        n = round(10 + 64 * VALUES[row["utterance"]])
+        recording = np.arange(7) / 7 if row["noise"] == "rain" else np.arange(500) / 500
+        stretches = [np.resize(np.roll(recording, -start), n).mean() for start in range(len(recording))]
+        noise = (float(row["happy"]) - VALUES[row["utterance"]]) / 100
+        assert min(abs(noise - mean) for mean in stretches) < 1e-4
+
+
+def test_voices_are_of_different_other_speakers():
+    rows = [{"utterance": f"{s}{k}", "speaker": s} for s in "abcdefghij" for k in range(3)]
+    chosen = [choose_voices(rows, "a", seed) for seed in range(50)]
+    assert chosen[3] == choose_voices(rows, "a", 3)
+    for voices in chosen:
+        speakers = [row["speaker"] for row in voices]
+        assert len(set(speakers)) == len(speakers) == VOICES
+        assert "a" not in speakers
+    assert {row["utterance"] for voices in chosen for row in voices} == {r["utterance"] for r in rows[3:]}
+    assert len(choose_voices(rows[:6], "a", 0)) == 1
+
+
+def test_a_split_of_another_corpus_is_refused(fakes, corpus):
+    with corpus[2].open("a") as handle:
+        handle.write("z0,1,test\n")
+    with pytest.raises(TrainingError, match="names z0"):
+        run(corpus, "noisy.csv")
+    assert not (corpus[-1] / "noisy.csv").exists()
