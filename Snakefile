@@ -34,6 +34,7 @@ rule all:
         [target for paper in PAPERS.active() for target in targets_of(paper)],
         [f"<results>/manifests/{corpus}.csv" for corpus in CONFIGURED],
         overview(),
+        overview_log(),
 
 
 rule tables:
@@ -54,3 +55,14 @@ for name in PAPERS.active():
             name
         input:
             targets_of(name),
+
+
+for name in STUDIES:
+    if STUDIES[name]:
+
+        rule:
+            name:
+                f"{name}_studies"
+            input:
+                tables(targets.studies(PAPERS, name)),
+                figures(targets.studies(PAPERS, name)),

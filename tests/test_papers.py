@@ -7,7 +7,7 @@ import yaml
 
 from serflow.config import check_config
 from serflow.errors import ConfigError
-from serflow.papers import PAPERS, Papers, Run, read_paper
+from serflow.papers import PAPERS, Papers, Run, derive_systems, read_paper
 
 DEMO = {"ravdess": {"source": "demo"}}
 NOTHING = {"ravdess": {"source": None}}
@@ -454,7 +454,7 @@ def test_jin_carries_table_2_and_trains_as_the_paper_says():
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in PAPERS.glob("*.yaml")))
 def test_every_system_runs_speaker_independent_beside_the_papers_own_protocol(name):
-    paper = read_paper(PAPERS / f"{name}.yaml")
+    paper = derive_systems(read_paper(PAPERS / f"{name}.yaml"))
     assert {"published", "speaker_independent"} <= set(paper["protocols"])
     assert paper["protocols"]["speaker_independent"]["kind"] == "speakers"
     for system in paper["systems"].values():
@@ -578,3 +578,163 @@ def test_a_fault_in_mittals_file_is_named(tmp_path, path, value, where, message)
     assert where in caught.value.where
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+# Systems based on others, combined ones, parts of a corpus, studies
+
+
+@pytest.fixture
+def family(toy, tmp_path):
+    """A paper with a derived system, one of two classes, a combination of them and a study of another."""
+    base = toy["systems"]["resnet18"]
+    toy["systems"] |= {
+        "wide": {"based_on": "resnet18", "title": "wide", "input": {"width": 448}, "study": True},
+        "pair": {"based_on": "resnet18", "title": "pair", "labels": ["neutral", "sad"], "folds": [0, 2]},
+        "both": {
+            "title": "both",
+            "protocols": base["protocols"],
+            "combine": {"first": "resnet18", "second": ["pair"], "neutral": "neutral"},
+        },
+    }
+    toy["studies"] = {"width": {"title": "width", "said": "none", "systems": ["resnet18", "wide"]}}
+    return toy, tmp_path
+
+
+def test_a_system_is_the_one_it_is_based_on_but_for_its_own_keys(family):
+    paper, folder = family
+    write(folder, paper)
+    changes = {"toy": {"systems": {"resnet18": {"training": {"epochs": 7}}}}}
+    found = papers(folder, overrides=changes)
+    systems = found.papers["toy"]["systems"]
+    assert systems["wide"]["input"] == systems["resnet18"]["input"] | {"width": 448}
+    assert systems["wide"]["training"]["epochs"] == 7  # changes of the first reach what is based on it
+    run = next(found.runs("toy", "width"))
+    assert found.spec(run)["deviations"] == ["training.epochs: 7 instead of 50"]
+
+
+def test_a_system_is_based_on_one_that_is_there_and_not_on_itself(toy, tmp_path):
+    for base, message in (("nobody", r"'nobody'.*Allowed: itself, later, resnet18"), ("later", "Break the circle")):
+        toy["systems"]["itself"] = {"based_on": base, "title": "x"}
+        toy["systems"]["later"] = {"based_on": "itself"}
+        write(tmp_path, toy)
+        with pytest.raises(ConfigError, match=rf"systems\.\w+\.based_on.*{message}"):
+            papers(tmp_path)
+
+
+def test_what_a_study_adds_is_run_for_the_study_alone(family):
+    paper, folder = family
+    write(folder, paper)
+    found = papers(folder)
+    assert {run.system for run in found.runs("toy")} == {"resnet18", "pair", "both"}
+    assert {run.system for run in found.runs("toy", "width")} == {"resnet18", "wide"}
+
+
+def test_a_system_has_its_own_labels_and_folds(family):
+    paper, folder = family
+    write(folder, paper)
+    found = papers(folder)
+    runs = [run for run in found.runs("toy") if run.system == "pair" and run.protocol == "speaker_independent"]
+    assert [run.fold for run in runs] == [0, 2]
+    spec = found.spec(runs[0])
+    assert spec["labels"] == ["neutral", "sad"]
+    assert spec["labels"] + spec["others"] == sorted(
+        EMOTIONS, key=lambda e: (e not in ("neutral", "sad"), EMOTIONS.index(e))
+    )
+    narrowed = papers(folder, folds=[1, 2], protocols=["speaker_independent"])
+    assert [run.fold for run in narrowed.runs("toy") if run.system == "pair"] == [2]
+
+
+def test_a_combined_system_is_made_from_the_same_fold_of_its_parts(family):
+    paper, folder = family
+    write(folder, paper)
+    found = papers(folder)
+    run = next(run for run in found.runs("toy") if run.system == "both" and run.fold == 2)
+    assert [part.path for part in found.parts(run)] == [run.path.replace("both", name) for name in ("resnet18", "pair")]
+    assert found.parts(found.parts(run)[0]) == []
+    assert "recipe" not in found.spec(run)["system_config"]
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"first": "nobody"}, r"systems\.both\.combine.*'nobody'"),
+        ({"neutral": "calmish"}, r"systems\.both\.combine\.neutral.*'calmish'"),
+        ({"thirds": []}, "unknown key 'thirds'"),
+    ],
+)
+def test_a_mistake_in_a_combination_is_named(family, change, where):
+    paper, folder = family
+    paper["systems"]["both"]["combine"] |= change
+    write(folder, paper)
+    with pytest.raises(ConfigError, match=where):
+        papers(folder)
+
+
+def test_a_protocol_may_be_one_of_some_corpora(toy, tmp_path):
+    toy["corpora"] = ["ravdess", "savee"]
+    toy["protocols"]["published"]["corpora"] = ["savee"]
+    toy["systems"]["resnet18"]["protocols"] = ["published", "speaker_independent"]
+    write(tmp_path, toy)
+    found = papers(tmp_path, corpora=BOTH)
+    assert {(run.corpus, run.protocol) for run in found.runs("toy")} == {
+        ("savee", "published"),
+        ("savee", "speaker_independent"),
+        ("ravdess", "speaker_independent"),
+    }
+    assert found.record("toy")["n_folds"] == {
+        "ravdess": {"speaker_independent": 6, "augment_then_split": 1},
+        "savee": {"published": 1, "speaker_independent": 4, "augment_then_split": 1},
+    }
+
+
+def test_the_numbers_of_satt():
+    """Table 1 in per cent, WA and UA, five-fold; Table 2 overall accuracy."""
+    paper = read_paper(PAPERS / "satt.yaml")
+    table = {}
+    for entry in paper["published"]:
+        table.setdefault(entry["system"], {})[entry["metric"]] = round(100 * entry["value"], 1)
+    assert table == {
+        "cnn_10hz": {"WA": 66.1, "UA": 56.6},
+        "cnn_20hz": {"WA": 63.6, "UA": 53.4},
+        "cnn_lstm_10hz": {"WA": 68.8, "UA": 59.4},
+        "cnn_lstm_20hz": {"WA": 65.8, "UA": 56.6},
+        "two_step": {"WA": 67.3, "UA": 62.0},
+    }
+    assert paper["noise"]["published"] == {
+        "clean": 0.688,
+        "modified_clean": 0.645,
+        "noisy": 0.401,
+        "modified_noisy": 0.598,
+    }
+
+
+def test_the_runs_of_satt():
+    """Five folds of sessions on IEMOCAP, six of actors on RAVDESS; studies of one run each beside them."""
+    found = papers(corpora={"ravdess": {"source": "demo"}, "iemocap": {"source": "demo"}}, papers=["satt"])
+    trained = ["cnn_10hz", "cnn_20hz", "cnn_lstm_10hz", "cnn_lstm_20hz"]
+    trained += ["neutral_angry", "neutral_happy", "neutral_sad", "two_step"]
+    counts = {}
+    for run in found.runs("satt"):
+        counts.setdefault((run.corpus, run.protocol), {}).setdefault(run.system, []).append(run.fold)
+    assert set(counts) == {("iemocap", "published"), ("ravdess", "speaker_independent")}
+    for (corpus, _), systems in counts.items():
+        n_folds = 5 if corpus == "iemocap" else 6
+        assert systems.pop("cnn_lstm_harmonic") == [0]
+        assert systems == {name: list(range(n_folds)) for name in trained}
+    studied = {name: study["systems"] for name, study in found.papers["satt"]["studies"].items()}
+    assert {len(systems) for systems in studied.values()} == {2, 4, 7, 12}
+    layers = found.papers["satt"]["systems"]
+    shapes = {
+        (len(layers[name]["model"]["convolutions"]), layers[name]["model"]["lstm"]["layers"])
+        for name in studied["convolutions_lstm"]
+    }
+    assert shapes == {(convolutions, lstm) for convolutions in range(1, 7) for lstm in (1, 2)}
+    assert sorted(len(layers[name]["model"]["convolutions"]) for name in studied["convolutions"]) == [
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+        8,
+    ]

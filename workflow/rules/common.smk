@@ -31,7 +31,10 @@ for paper in PAPERS.papers:
         )
 
 CONFIGURED = [corpus for corpus in CORPORA if PAPERS.source(corpus)]
-RUNS = [run for paper in PAPERS.active() for run in PAPERS.runs(paper)]
+STUDIES = {paper: list(PAPERS.papers[paper].get("studies", {})) for paper in PAPERS.active()}
+STUDY_RUNS = [run for paper, names in STUDIES.items() for study in names for run in PAPERS.runs(paper, study)]
+RUNS = [*(run for paper in PAPERS.active() for run in PAPERS.runs(paper)), *STUDY_RUNS]
+RUNS += [part for run in RUNS for part in PAPERS.parts(run)]
 WILDCARDS = {
     "corpus": "|".join(
         {re.escape(corpus) for run in RUNS for corpus in (run.corpus, *members(run.corpus))} | set(CONFIGURED)
@@ -41,7 +44,9 @@ WILDCARDS = {
     "system": "|".join({run.system for run in RUNS}),
     "protocol": "|".join({run.protocol for run in RUNS}),
     "table": "|".join(
-        {Path(stem).name for paper in PAPERS.papers for stem in targets.tables(PAPERS, paper)} - {"data"}
+        {Path(stem).name for paper in PAPERS.papers for stem in targets.tables(PAPERS, paper)}
+        - {"data"}
+        - {stem for paper in PAPERS.papers for stem in targets.noise_tables(PAPERS, paper)}
     ),
     "figure": r"\w+",
     "weights": r"[\w-]+",
@@ -111,14 +116,35 @@ def weights_of(wildcards):
     return f"<resources>/weights/{file_name(model)}" if pretrained == "imagenet" else pretrained
 
 
-def selected(paper, **wanted):
-    """The runs of a paper, those alone whose fields have the wanted values."""
-    return [run for run in PAPERS.runs(paper) if all(getattr(run, key) == value for key, value in wanted.items())]
+def selected(paper, study=None, **wanted):
+    """The runs of a paper or of one of its studies, those alone whose fields have the wanted values."""
+    runs = PAPERS.runs(paper, study)
+    return [run for run in runs if all(getattr(run, key) == value for key, value in wanted.items())]
 
 
-def runs_of(paper, **wanted):
-    """What stands for the runs of a paper: each one's run.json, written last."""
-    return [f"<results>/runs/{run.path}/run.json" for run in selected(paper, **wanted)]
+def runs_of(paper, study=None, **wanted):
+    """What stands for the runs of a paper or of one of its studies: each one's run.json, written last."""
+    return [f"<results>/runs/{run.path}/run.json" for run in selected(paper, study, **wanted)]
+
+
+def parts_of(wildcards):
+    """The runs that a combined system is made from."""
+    return [f"<results>/runs/{run.path}/run.json" for run in PAPERS.parts(run_of(wildcards))]
+
+
+def systems_of(combined):
+    """The systems that are combined from others, or those that are trained, as a wildcard constraint."""
+    return "|".join({run.system for run in RUNS if bool(PAPERS.parts(run)) == combined}) or "none"
+
+
+def noisy_of(paper):
+    """What the runs of a paper recognised in noise."""
+    return [f"<results>/noise/{run.path}.csv" for run in targets.noisy_runs(PAPERS, paper)]
+
+
+def runs_of_noise_table(paper):
+    """The runs that stand in a paper's table of recognition in noise."""
+    return [f"<results>/runs/{run.path}/run.json" for run in targets.noisy_runs(PAPERS, paper)]
 
 
 def folders(paths):
@@ -133,7 +159,7 @@ def first_run(paper):
 
 def features_of_run(paper):
     """The feature cache of `first_run`."""
-    run = next(PAPERS.runs(paper))
+    run = next(PAPERS.runs(paper))  # a trained one: what combines them stands below them
     recipe, _ = PAPERS.recipe_of(paper, run.system, run.protocol)
     return f"<results>/features/{members(run.corpus)[0]}/{recipe}"
 
@@ -142,17 +168,25 @@ def figure_inputs(wildcards):
     """What a published figure is drawn from, by the options of `serflow figure`."""
     entry = targets.published_figures(PAPERS, wildcards.paper)[wildcards.published]
     runs = targets.runs_of_figure(PAPERS, wildcards.paper, entry)
+    if entry["kind"] == "activations":
+        corpus = targets.shown_corpus(PAPERS, wildcards.paper, entry)
+        run = next(run for run in runs if run.corpus == corpus)
+        return {
+            "runs": [f"<results>/runs/{run.path}/run.json"],
+            "manifests": [f"<results>/manifests/{corpus}.csv"],
+            "features": f"<results>/features/{corpus}/{entry['recipe']}",
+        }
     if runs:
         return {"runs": [f"<results>/runs/{run.path}/run.json" for run in runs]}
-    corpora = list(members(entry["corpus"]))
-    if "recipe" in entry:
+    corpora = list(members(targets.shown_corpus(PAPERS, wildcards.paper, entry)))
+    if "recipe" in entry and entry["kind"] not in targets.FROM_RECORDINGS:
         features = f"<results>/features/{corpora[0]}/{entry['recipe']}"
         return {
             "manifests": [f"<results>/manifests/{corpora[0]}.csv"],
             "features": features,
         }
     manifests = {"manifests": [f"<results>/manifests/{corpus}.csv" for corpus in corpora]}
-    return manifests | ({"roots": list(map(tree, corpora))} if entry["kind"] == "waveforms" else {})
+    return manifests | ({"roots": list(map(tree, corpora))} if entry["kind"] in targets.FROM_RECORDINGS else {})
 
 
 def figure_options(wildcards, input):
@@ -239,6 +273,11 @@ def targets_of(paper):
 def overview():
     """The tables and figures over all papers."""
     return [*tables(targets.TABLES), *figures(targets.FIGURES)] if PAPERS.active() else []
+
+
+def overview_log():
+    """What says that the tables and figures over all papers are in MLflow."""
+    return ["<results>/tracking/comparison.json"] if PAPERS.active() else []
 
 
 def stems_of(find):

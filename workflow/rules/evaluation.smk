@@ -75,6 +75,71 @@ rule table:
         " --stem {params.stem:q} --log {log:q}"
 
 
+rule table_noise:
+    input:
+        paper="<results>/papers/{paper}.json",
+        runs=lambda wildcards: runs_of_noise_table(wildcards.paper),
+        noisy=lambda wildcards: noisy_of(wildcards.paper),
+        manifests=lambda wildcards: manifests_of_paper(wildcards.paper),
+        code=code("evaluation/*.py"),
+    output:
+        multiext("<results>/tables/{paper}/{noise_table}", csv=".csv", md=".md", tex=".tex"),
+        html=report(
+            "<results>/tables/{paper}/{noise_table}.html",
+            category="{paper}",
+            subcategory="1 Tables",
+            caption="../report/table.rst",
+            labels={"table": "{noise_table}"},
+        ),
+    wildcard_constraints:
+        noise_table=stems_of(targets.noise_tables)[1],
+    log:
+        "<results>/logs/table_noise/{paper}/{noise_table}.log",
+    benchmark:
+        "<results>/benchmarks/table_noise/{paper}/{noise_table}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    params:
+        runs=lambda wildcards, input: folders(input.runs),
+        stem=lambda wildcards, output: output.html.removesuffix(".html"),
+    message:
+        "Writing {wildcards.noise_table} of {wildcards.paper}"
+    shell:
+        "serflow table-noise --paper {input.paper:q} --runs {params.runs:q} --noisy {input.noisy:q}"
+        " --manifests {input.manifests:q} --stem {params.stem:q} --log {log:q}"
+
+
+rule table_study:
+    input:
+        paper="<results>/papers/{paper}.json",
+        runs=lambda wildcards: runs_of(wildcards.paper, wildcards.study),
+        manifests=lambda wildcards: manifests_of_paper(wildcards.paper),
+        code=code("evaluation/*.py"),
+    output:
+        multiext("<results>/tables/{paper}/studies/{study}", csv=".csv", md=".md", tex=".tex"),
+        html=report(
+            "<results>/tables/{paper}/studies/{study}.html",
+            category="{paper}",
+            subcategory="4 Studies",
+            caption="../report/table.rst",
+            labels={"study": "{study}", "kind": "table"},
+        ),
+    log:
+        "<results>/logs/table_study/{paper}/{study}.log",
+    benchmark:
+        "<results>/benchmarks/table_study/{paper}/{study}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    params:
+        runs=lambda wildcards, input: folders(input.runs),
+        stem=lambda wildcards, output: output.html.removesuffix(".html"),
+    message:
+        "Writing the study {wildcards.study} of {wildcards.paper}"
+    shell:
+        "serflow table-study --paper {input.paper:q} --study {wildcards.study} --runs {params.runs:q}"
+        " --manifests {input.manifests:q} --stem {params.stem:q} --log {log:q}"
+
+
 rule table_data:
     input:
         paper="<results>/papers/{paper}.json",

@@ -190,3 +190,32 @@ rule figure_recognition:
     shell:
         "serflow figure-recognition --paper {input.paper:q} --figure {wildcards.figure} --run {params.run:q}"
         " --features {params.store:q} --manifest {input.manifest:q} --stem {params.stem:q} --log {log:q}"
+
+
+rule figure_study:
+    input:
+        paper="<results>/papers/{paper}.json",
+        table="<results>/tables/{paper}/studies/{study}.csv",
+        code=code("figures/studies.py", "figures/style.py"),
+    output:
+        svg="<results>/figures/{paper}/studies/{study}.svg",
+        png=report(
+            "<results>/figures/{paper}/studies/{study}.png",
+            category="{paper}",
+            subcategory="4 Studies",
+            caption="../report/published.rst",
+            labels={"study": "{study}", "kind": "figure"},
+        ),
+    log:
+        "<results>/logs/figure_study/{paper}/{study}.log",
+    benchmark:
+        "<results>/benchmarks/figure_study/{paper}/{study}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    params:
+        stem=lambda wildcards, output: output.png.removesuffix(".png"),
+    message:
+        "Drawing the study {wildcards.study} of {wildcards.paper}"
+    shell:
+        "serflow figure-study --paper {input.paper:q} --study {wildcards.study} --table {input.table:q}"
+        " --stem {params.stem:q} --log {log:q}"

@@ -3,6 +3,7 @@
 
 localrules:
     track,
+    track_overview,
 
 
 rule track:
@@ -34,3 +35,27 @@ rule track:
     shell:
         "serflow track --uri {params.uri:q} --paper {input.paper:q} --runs {params.runs:q} --scores {input.scores:q}"
         " --artifacts {input.artifacts:q} --results {params.results:q} --output {output:q} --log {log:q}"
+
+
+rule track_overview:
+    input:
+        artifacts=overview(),
+        code=code("tracking.py"),
+    output:
+        "<results>/tracking/comparison.json",
+    log:
+        "<results>/logs/track_overview/all.log",
+    benchmark:
+        "<results>/benchmarks/track_overview/all.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    resources:
+        tracking=1,
+    params:
+        uri=tracking_uri(),
+        results=lambda wildcards, output: str(Path(output[0]).parents[1]),
+    message:
+        "Logging the comparison of all papers to MLflow"
+    shell:
+        "serflow track-overview --uri {params.uri:q} --artifacts {input.artifacts:q} --results {params.results:q}"
+        " --output {output:q} --log {log:q}"

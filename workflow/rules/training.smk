@@ -1,4 +1,4 @@
-# Splits, pretrained weights, and one training job per system, protocol, seed and fold.
+# Splits, pretrained weights, one training job per system, protocol, seed and fold; and what is made from trained systems.
 
 
 rule split:
@@ -20,11 +20,12 @@ rule split:
         ),
         labels=lambda wildcards: ",".join(PAPERS.labels(wildcards.paper, wildcards.corpus)),
         corpora=lambda wildcards: list(members(wildcards.corpus)),
+        select=lambda wildcards: json.dumps(PAPERS.papers[wildcards.paper].get("select", {}), sort_keys=True),
     message:
         "Splitting {wildcards.corpus} for {wildcards.paper}: {wildcards.protocol}, seed {wildcards.seed}"
     shell:
         "serflow split --protocol {params.protocol:q} --labels {params.labels:q} --corpora {params.corpora:q}"
-        " --manifests {input.manifests:q} --seed {wildcards.seed} --output {output.split:q} --report {output.report:q}"
+        " --select {params.select:q} --manifests {input.manifests:q} --seed {wildcards.seed} --output {output.split:q} --report {output.report:q}"
         " --log {log:q}"
 
 
@@ -59,6 +60,8 @@ rule train:
             predictions="predictions.csv",
             run="run.json",
         ),
+    wildcard_constraints:
+        system=systems_of(combined=False),
     log:
         "<results>/logs/train/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}.log",
     benchmark:
@@ -82,3 +85,63 @@ rule train:
         "serflow train --spec {params.spec:q} --manifests {input.manifests:q} --features {params.stores:q}"
         " --split {input.split:q} {params.weights:q} --output {params.output:q} --checkpoint {params.checkpoint:q}"
         " --device {params.device} --precision {params.precision} --threads {threads} --log {log:q}"
+
+
+rule combine:
+    input:
+        runs=parts_of,
+        code=code("evaluation/two_step.py"),
+    output:
+        multiext(
+            "<results>/runs/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}/",
+            history="history.csv",
+            predictions="predictions.csv",
+            run="run.json",
+        ),
+    wildcard_constraints:
+        system=systems_of(combined=True),
+    log:
+        "<results>/logs/combine/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}.log",
+    benchmark:
+        "<results>/benchmarks/combine/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    params:
+        spec=lambda wildcards: json.dumps(PAPERS.spec(run_of(wildcards)), sort_keys=True),
+        runs=lambda wildcards, input: folders(input.runs),
+        output=lambda wildcards, output: str(Path(output.run).parent),
+    message:
+        "Combining {wildcards.system} of {wildcards.paper} on {wildcards.corpus}: {wildcards.protocol}, seed {wildcards.seed}, fold {wildcards.fold}"
+    shell:
+        "serflow combine --spec {params.spec:q} --runs {params.runs:q} --output {params.output:q} --log {log:q}"
+
+
+rule noisy:
+    input:
+        run="<results>/runs/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}/run.json",
+        manifest="<results>/manifests/{corpus}.csv",
+        tree=lambda wildcards: tree(wildcards.corpus),
+        split="<results>/splits/{paper}/{corpus}/{protocol}/seed{seed}.csv",
+        noise=CONFIG["noise"]["source"] or [],
+        code=code("noisy.py", "inference.py", "features/*.py"),
+    output:
+        "<results>/noise/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}.csv",
+    log:
+        "<results>/logs/noisy/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}.log",
+    benchmark:
+        "<results>/benchmarks/noisy/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}.tsv"
+    conda:
+        "../../envs/serflow.yaml"
+    threads: CONFIG["threads"]
+    resources:
+        gpu=1,
+    params:
+        run=lambda wildcards, input: str(Path(input.run).parent),
+        folder=lambda wildcards, input: (["--folder", input.noise] if input.noise else []),
+        snrs=lambda wildcards: PAPERS.papers[wildcards.paper]["noise"]["snr_db"],
+        device=CONFIG["device"],
+    message:
+        "Recognising noisy speech with {wildcards.system} of {wildcards.paper} on {wildcards.corpus}: {wildcards.protocol}, seed {wildcards.seed}, fold {wildcards.fold}"
+    shell:
+        "serflow noisy --run {params.run:q} --manifest {input.manifest:q} --split {input.split:q} --root {input.tree:q}"
+        " {params.folder:q} --snrs {params.snrs} --output {output:q} --device {params.device} --threads {threads} --log {log:q}"

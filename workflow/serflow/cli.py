@@ -502,5 +502,18 @@ def track(
     write_json(output, replay(uri, paper["paper"], runs, scores, artifacts, results / "mlartifacts", data))
 
 
+@verb(
+    uri={"help": "sqlite:///FILE or the address of a tracking server"},
+    artifacts=MANY | {"help": "tables and figures over all papers"},
+    results=ONE | {"help": "the results folder"},
+    output=ONE | {"help": "JSON: MLflow's run id"},
+)
+def track_overview(uri: str, artifacts: list[Path], results: Path, output: Path) -> None:
+    """Log the comparison of all papers to MLflow, once."""
+    from serflow.tracking import track_overview as log_overview
+
+    log_overview(uri, artifacts, results, output)
+
+
 if __name__ == "__main__":
     sys.exit(main())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ Deviation = tuple[tuple[str, ...], str]
 #: The keys of an entry of ``figures`` that hold names, and the key of the paper file that defines them.
 FIGURE_NAMES = {
     **{"recipe": "recipes", "systems": "systems", "protocol": "protocols", "corpus": "corpora", "corpora": "corpora"},
-    **{"emotions": "labels", "published": "labels"},
+    **{"emotions": "labels", "emotion": "labels", "published": "labels"},
 }
 
 
@@ -66,9 +66,9 @@ class Papers:
         wanted = config["papers"] or available
         _check_names("papers", wanted, available)
         _check_names("overrides", config["overrides"], available)
-        originals = {name: read_paper(folder / f"{name}.yaml") for name in wanted}
-        self.papers = {name: apply_overrides(paper, config) for name, paper in originals.items()}
-        self.deviations = {name: find_deviations(originals[name], self.papers[name]) for name in wanted}
+        files = {name: read_paper(folder / f"{name}.yaml") for name in wanted}
+        self.papers = {name: apply_overrides(paper, config) for name, paper in files.items()}
+        self.deviations = {name: find_deviations(derive_systems(files[name]), self.papers[name]) for name in wanted}
         if config["allow_partial"]:
             for name, paper in self.papers.items():
                 self.papers[name], found = take_partial(paper, self.source)
@@ -80,6 +80,7 @@ class Papers:
             for n, paper in self.papers.items()
             for c in paper["corpora"]
             for p in paper["protocols"]
+            if holds_for(paper["protocols"][p], c)
         )
         if config["folds"] and max(config["folds"]) >= n_folds:
             fault = f"{max(config['folds'])} is a fold of no protocol"
@@ -103,6 +104,11 @@ class Papers:
         """Return the corpora of a paper that are configured."""
         return [corpus for corpus in self.papers[paper]["corpora"] if corpus not in self.not_run(paper)]
 
+    def labels_of(self, paper: str, corpus: str, system: str) -> list[str]:
+        """Return the labels of a system on a corpus: the paper's there, those alone that the system tells apart."""
+        own = self.papers[paper]["systems"][system].get("labels")
+        return [label for label in self.labels(paper, corpus) if own is None or label in own]
+
     def active(self) -> list[str]:
         """Return the papers of which something is run."""
         return [paper for paper in self.papers if next(self.runs(paper), None)]
@@ -123,51 +129,63 @@ class Papers:
             return name, recipe
         return f"{name}_{protocol}", {**recipe, "copies": rules["copies"]}
 
-    def folds(self, paper: str, corpus: str, protocol: str) -> list[int]:
-        """Return the folds to run: of those that config.yaml asks for, all that the corpus has."""
-        n_folds = self.n_folds(paper, corpus, protocol)
-        wanted = self.config["folds"]
-        if wanted is None or n_folds == 1:
-            return list(range(n_folds))
-        return [fold for fold in wanted if fold < n_folds]
+    def folds(self, paper: str, corpus: str, protocol: str, system: str) -> list[int]:
+        """Return the folds to run: of those that config.yaml and the system ask for, all that the corpus has."""
+        found = range(self.n_folds(paper, corpus, protocol))
+        wanted = self.config["folds"] if len(found) > 1 else None
+        own = self.papers[paper]["systems"][system].get("folds")
+        return [fold for fold in wanted or found if fold in found and (own is None or fold in own)]
 
     def n_folds(self, paper: str, corpus: str, protocol: str) -> int:
         """Return the number of folds that a protocol has on a corpus."""
         return count_folds(self.papers[paper]["protocols"][protocol], members(corpus))
 
-    def protocols(self, paper: str, system: str) -> list[str]:
+    def protocols(self, paper: str, corpus: str, system: str) -> list[str]:
         """Return the protocols to run a system under."""
-        wanted = self.config["protocols"]
-        return [name for name in self.papers[paper]["systems"][system]["protocols"] if wanted is None or name in wanted]
+        wanted, rules = self.config["protocols"], self.papers[paper]["protocols"]
+        asked = [
+            name for name in self.papers[paper]["systems"][system]["protocols"] if wanted is None or name in wanted
+        ]
+        return [name for name in asked if holds_for(rules[name], corpus)]
 
-    def systems(self, paper: str) -> list[str]:
-        """Return the systems to run."""
-        wanted = self.config["systems"]
-        return [name for name in self.papers[paper]["systems"] if wanted is None or name in wanted]
+    def systems(self, paper: str, study: str | None = None) -> list[str]:
+        """Return the systems to run: those of a study, or of the paper's own tables."""
+        content, wanted = self.papers[paper], self.config["systems"]
+        if study is not None:
+            return list(content["studies"][study]["systems"])
+        own = [name for name, system in content["systems"].items() if not system.get("study")]
+        return [name for name in own if wanted is None or name in wanted]
 
     def seeds(self, paper: str, protocol: str) -> list[int]:
         """Return the seeds to run a protocol with."""
         return list(self.config["seeds"][SEEDS[self.papers[paper]["protocols"][protocol]["kind"]]])
 
-    def runs(self, paper: str) -> Iterator[Run]:
-        """Yield the runs of a paper, in order."""
+    def runs(self, paper: str, study: str | None = None) -> Iterator[Run]:
+        """Yield the runs of a paper, or of one of its studies, in order."""
         for corpus in self.corpora(paper):
-            for system in self.systems(paper):
-                for protocol in self.protocols(paper, system):
+            for system in self.systems(paper, study):
+                for protocol in self.protocols(paper, corpus, system):
                     for seed in self.seeds(paper, protocol):
-                        for fold in self.folds(paper, corpus, protocol):
+                        for fold in self.folds(paper, corpus, protocol, system):
                             yield Run(paper, corpus, system, protocol, seed, fold)
+
+    def parts(self, run: Run) -> list[Run]:
+        """Return the runs that a combined system is made from, the first one first; none for a trained one."""
+        combined = self.papers[run.paper]["systems"][run.system].get("combine")
+        return [replace(run, system=name) for name in (combined["first"], *combined["second"])] if combined else []
 
     def spec(self, run: Run) -> dict[str, Any]:
         """Return all of the configuration that a run depends on, as plain builtins (see `serflow.training.run`)."""
         paper = self.papers[run.paper]
         system = paper["systems"][run.system]
-        parts = {key: system[key] for key in ("input", "model", "training") if key in system}
-        config = {"recipe": self.recipe_of(run.paper, run.system, run.protocol)[1], **parts}
+        config = {key: system[key] for key in ("input", "model", "training", "combine") if key in system}
+        if "recipe" in system:
+            config["recipe"] = self.recipe_of(run.paper, run.system, run.protocol)[1]
         deviations = [text for path, text in self.deviations[run.paper] if _concerns(path, run, system)]
         identity = {key: getattr(run, key) for key in ("paper", "corpus", "system", "protocol", "seed", "fold")}
-        labels = self.labels(run.paper, run.corpus)
-        return {**identity, "labels": labels, "system_config": config, "deviations": deviations}
+        labels = self.labels_of(run.paper, run.corpus, run.system)
+        others = [label for label in self.labels(run.paper, run.corpus) if label not in labels]
+        return {**identity, "labels": labels, "others": others, "system_config": config, "deviations": deviations}
 
     def record(self, name: str) -> dict[str, Any]:
         """Return all that the stages after training need to know of a paper.
@@ -180,7 +198,14 @@ class Papers:
         """
         _check_names("papers", [name], self.papers)
         paper = self.papers[name]
-        n_folds = {c: {p: self.n_folds(name, c, p) for p in paper["protocols"]} for c in paper["corpora"]}
+        n_folds = {
+            corpus: {
+                key: self.n_folds(name, corpus, key)
+                for key, rules in paper["protocols"].items()
+                if holds_for(rules, corpus)
+            }
+            for corpus in paper["corpora"]
+        }
         sources = [self.source(member) for corpus in self.corpora(name) for member in members(corpus)]
         labels = {corpus: self.labels(name, corpus) for corpus in paper["corpora"]}
         left_out, synthetic = self.not_run(name), "demo" in sources
@@ -192,7 +217,8 @@ class Papers:
         for paper, content in self.papers.items():
             found = list(content["recipes"].items())
             for system, entry in content["systems"].items():
-                found += [self.recipe_of(paper, system, protocol) for protocol in entry["protocols"]]
+                if "recipe" in entry:
+                    found += [self.recipe_of(paper, system, protocol) for protocol in entry["protocols"]]
             for name, recipe in found:
                 if merged.setdefault(name, recipe) != recipe:
                     fault = f"{name!r} is defined differently in another paper"
@@ -200,8 +226,13 @@ class Papers:
         return merged
 
 
+def holds_for(protocol: Mapping[str, Any], corpus: str) -> bool:
+    """Return whether a protocol is one of a corpus: it may name its ``corpora``, else it is one of all."""
+    return corpus in protocol.get("corpora", [corpus])
+
+
 def read_paper(path: Path) -> dict[str, Any]:
-    """Return a paper file's content.
+    """Return a paper file's content, checked; systems that are ``based_on`` others are not derived yet.
 
     Raises
     ------
@@ -214,10 +245,36 @@ def read_paper(path: Path) -> dict[str, Any]:
         paper = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ConfigError(path, f"is not valid YAML ({' '.join(str(error).split())})", "Correct the file.") from error
-    check_paper(paper, str(path))
+    check_paper(derive_systems(paper, str(path)), str(path))
     if paper["paper"] != path.stem:
         raise ConfigError(f"{path}: paper", f"{paper['paper']!r} differs from the file's name", f"Write {path.stem!r}.")
     return paper
+
+
+def derive_systems(paper: Any, where: str = "paper") -> Any:
+    """Return a paper whose systems that are ``based_on`` another are that one with their own keys laid over it.
+
+    Raises
+    ------
+    ConfigError
+        If a system is based on one that does not exist, or in the end on itself.
+    """
+    systems = paper.get("systems") if isinstance(paper, Mapping) else None
+    if not isinstance(systems, Mapping):
+        return paper  # for the schema to complain about
+
+    def derive(name: str, above: tuple[str, ...]) -> Any:
+        system = systems[name]
+        if not isinstance(system, Mapping) or "based_on" not in system:
+            return system
+        base, place = system["based_on"], f"{where}: systems.{name}.based_on"
+        _check_names(place, [base], systems)
+        if base in (name, *above):
+            raise ConfigError(place, f"{base!r} is itself based on {name!r}", "Break the circle.")
+        own = {key: value for key, value in system.items() if key != "based_on"}
+        return overlay(derive(base, (name, *above)), own)
+
+    return {**paper, "systems": {name: derive(name, ()) for name in systems}}
 
 
 def check_paper(paper: Mapping[str, Any], where: str) -> None:
@@ -232,9 +289,21 @@ def check_paper(paper: Mapping[str, Any], where: str) -> None:
     for name, recipe in paper["recipes"].items():
         transform(recipe, f"{where}: recipes.{name}")
     for name, system in paper["systems"].items():
-        _check_names(f"{where}: systems.{name}.recipe", [system["recipe"]], paper["recipes"])
-        _check_names(f"{where}: systems.{name}.protocols", system["protocols"], paper["protocols"])
-        _check_training(system.get("training", {}), f"{where}: systems.{name}.training")
+        place = f"{where}: systems.{name}"
+        _check_names(f"{place}.protocols", system["protocols"], paper["protocols"])
+        _check_names(f"{place}.labels", system.get("labels", []), paper["labels"])
+        if "combine" in system:
+            combined = system["combine"]
+            _check_names(f"{place}.combine", [combined["first"], *combined["second"]], paper["systems"])
+            _check_names(f"{place}.combine.neutral", [combined["neutral"]], paper["labels"])
+        else:
+            _check_names(f"{place}.recipe", [system["recipe"]], paper["recipes"])
+            _check_training(system.get("training", {}), f"{place}.training")
+    for name, study in paper.get("studies", {}).items():
+        _check_names(f"{where}: studies.{name}.systems", study["systems"], paper["systems"])
+    if "noise" in paper:
+        _check_names(f"{where}: noise", [paper["noise"]["normal"], paper["noise"]["modified"]], paper["systems"])
+    _check_names(f"{where}: select", paper.get("select", {}), paper["corpora"])
     for name, protocol in paper["protocols"].items():
         _check_protocol(protocol, f"{where}: protocols.{name}")
     _check_published(paper, where)
@@ -280,11 +349,11 @@ def _check_protocol(protocol: Mapping[str, Any], where: str) -> None:
 
 def apply_overrides(paper: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a paper with config.yaml's ``overrides`` and ``pretrained`` laid over it."""
-    result = overlay(paper, config["overrides"].get(paper["paper"], {}))
-    for system in result["systems"].values():
-        if system["model"].get("pretrained") == "imagenet":
-            system["model"]["pretrained"] = config["pretrained"]
     where = f"config.yaml: overrides.{paper['paper']}"
+    result = derive_systems(overlay(paper, config["overrides"].get(paper["paper"], {})), where)
+    for system in result["systems"].values():
+        if system.get("model", {}).get("pretrained") == "imagenet":
+            system["model"]["pretrained"] = config["pretrained"]
     if result["paper"] != paper["paper"]:
         raise ConfigError(f"{where}.paper", f"{result['paper']!r} would rename the paper", "Remove the key.")
     check_paper(result, where)
@@ -341,9 +410,16 @@ def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
 
 
 def _concerns(path: tuple[str, ...], run: Run, system: Mapping[str, Any]) -> bool:
-    """Return whether a changed key touches a run."""
-    scope = {"systems": run.system, "recipes": system["recipe"], "protocols": run.protocol, "corpora": run.corpus}
-    return path[0] not in scope or len(path) == 1 or path[1] == scope[path[0]]
+    """Return whether a changed key touches a run; what a combined system is made from touches it too."""
+    combined = system.get("combine", {})
+    scope = {
+        "systems": [run.system, combined.get("first"), *combined.get("second", [])],
+        "recipes": [system.get("recipe")],
+        "protocols": [run.protocol],
+        "corpora": [run.corpus],
+        "studies": [],
+    }
+    return path[0] not in scope or len(path) == 1 or path[1] in scope[path[0]]
 
 
 def _check_names(key: str, names: Any, allowed: Any) -> None:

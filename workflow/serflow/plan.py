@@ -14,6 +14,7 @@ from serflow import targets
 from serflow.corpora import CORPORA, load, members
 from serflow.files import digest_value, read_csv, read_json, write_csv
 from serflow.papers import Papers, Run
+from serflow.protocols import speaker_folds
 
 #: Costs that were measured, by `serflow record-costs`.
 COSTS = Path(__file__).parents[1] / "costs.csv"
@@ -54,8 +55,7 @@ def describe(papers: Papers, costs: Path | None = None) -> str:
     device = _device(papers.config["device"])
     loads = [
         load_of(papers, paper, system, recorded, device)
-        for paper in papers.active()
-        for system in dict.fromkeys(run.system for run in papers.runs(paper))
+        for paper, system in dict.fromkeys((run.paper, run.system) for run in trainings(papers))
     ]
     lines = [_line(load) for load in loads]
     jobs = count_jobs(papers)
@@ -73,14 +73,23 @@ def describe(papers: Papers, costs: Path | None = None) -> str:
     return "\n".join(lines)
 
 
+def trainings(papers: Papers) -> list[Run]:
+    """Return the runs that are trained: those asked for, and those that the combined ones among them are made from."""
+    asked = [run for paper in papers.active() for run in papers.runs(paper)]
+    return list(dict.fromkeys(trained for run in asked for trained in papers.parts(run) or [run]))
+
+
 def count_jobs(papers: Papers) -> dict[str, int]:
     """Return the number of jobs by kind, as Snakemake will count them when nothing has been made."""
-    runs = [run for paper in papers.active() for run in papers.runs(paper)]
+    asked = [run for paper in papers.active() for run in papers.runs(paper)]
+    runs = list(trainings(papers))
     configured = [source for source in map(papers.source, CORPORA) if source]
     prepared = sum(_preparations(source) for source in configured)
     weights = {_architecture(papers, run) for run in runs} - {""}
     kinds = {
         "trainings": len(runs),
+        "combinations of trained systems": sum(bool(papers.parts(run)) for run in asked),
+        "runs applied to noisy speech": sum(len(targets.noisy_runs(papers, paper)) for paper in papers.active()),
         "feature caches": len(targets.caches(papers)),
         "splits": len({(run.paper, run.corpus, run.protocol, run.seed) for run in runs}),
         "corpora and manifests": prepared + len(configured),
@@ -92,6 +101,7 @@ def count_jobs(papers: Papers) -> dict[str, int]:
     if runs:
         kinds["tables"] += len(targets.TABLES)
         kinds["figures"] += len(targets.FIGURES)
+        kinds["scores and records"] += 1
     return {name: n for name, n in kinds.items() if n}
 
 
@@ -107,7 +117,7 @@ def _architecture(papers: Papers, run: Run) -> str:
 
 def load_of(papers: Papers, paper: str, system: str, recorded: Sequence[Mapping[str, str]], device: str) -> Load:
     """Return what the runs of one system take; see `describe`."""
-    runs = [run for run in papers.runs(paper) if run.system == system]
+    runs = [run for run in trainings(papers) if (run.paper, run.system) == (paper, system)]
     entry = papers.papers[paper]["systems"][system]
     epochs = entry.get("training", {}).get("epochs", 0)
     recipe = papers.papers[paper]["recipes"][entry["recipe"]]
@@ -124,32 +134,41 @@ def load_of(papers: Papers, paper: str, system: str, recorded: Sequence[Mapping[
 
 def n_training(papers: Papers, run: Run) -> float:
     """Return about how many items a run trains on, from published numbers of utterances."""
-    labels = papers.labels(run.paper, run.corpus)
+    labels = papers.labels_of(run.paper, run.corpus, run.system)
     protocol = papers.papers[run.paper]["protocols"][run.protocol]
-    utterances = sum(_count(papers, name, labels) for name in members(run.corpus))
+    select = papers.papers[run.paper].get("select", {})
+    utterances = sum(_count(papers, name, labels, select.get(name)) for name in members(run.corpus))
     if protocol["kind"] == "speakers":
-        n_folds = papers.n_folds(run.paper, run.corpus, run.protocol)
-        return utterances * (1 - 1 / n_folds)
+        return utterances * (1 - 1 / len(speaker_folds(members(run.corpus))))
     return utterances * protocol["parts"]["train"] * (1 + len(protocol.get("copies", {})))
 
 
-def _count(papers: Papers, corpus: str, labels: Sequence[str]) -> int:
+def _count(papers: Papers, corpus: str, labels: Sequence[str], select: Mapping[str, str] | None = None) -> float:
+    """Return the utterances of some emotions; of a selection the published counts, if there are any, else of all."""
     if papers.source(corpus) == "demo":
         from serflow.corpora.demo import utterances
 
         return sum(utterance.emotion in labels for utterance in utterances(corpus))
-    return sum(n for emotion, n in load(corpus).EXPECTED.classes.items() if emotion in labels)
+    module = load(corpus)
+    published = [
+        part.expected for part in getattr(module, "SELECTIONS", ()) if select and select.items() <= part.where.items()
+    ]
+    classes = (published or [module.EXPECTED])[0].classes
+    return sum(n for emotion, n in classes.items() if emotion in labels)
 
 
 def cache_bytes(papers: Papers, corpus: str, recipe: str) -> float:
     """Return about how large a feature cache is, from the published duration of a corpus."""
+    import numpy as np
+
     content = papers.recipes[recipe]
     one, two = _example(content, 1), _example(content, 2)
     seconds = load(corpus).SECONDS
     if papers.source(corpus) == "demo":
         emotions = load(corpus).EMOTIONS.values()
         seconds *= _count(papers, corpus, list(emotions)) / load(corpus).EXPECTED.utterances
-    return seconds * (two.nbytes - one.nbytes) * (1 + len(content.get("copies", {})))
+    item = np.dtype(content.get("dtype", "float32")).itemsize
+    return seconds * (two.size - one.size) * item * (1 + len(content.get("copies", {})))
 
 
 def _example(recipe: Mapping[str, Any], seconds: int) -> Any:
@@ -173,7 +192,7 @@ def n_parameters(papers: Papers, run: Run) -> int:
         return 0
     frames, one = _example(config["recipe"], 2), np.zeros(1, dtype=np.int64)
     data = Dataset(frames, np.array([0, len(frames)]), one, {"train": one}, ["example"])
-    n_classes = len(papers.labels(run.paper, run.corpus))
+    n_classes = len(papers.labels_of(run.paper, run.corpus, run.system))
     with contextlib.redirect_stderr(io.StringIO()):  # what it says of the example is of no interest
         shape = prepare(config["input"], data).shape
     network = models.build(config["model"], n_classes, shape)

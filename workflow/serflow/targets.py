@@ -12,11 +12,27 @@ from serflow.papers import Papers, Run
 
 #: Over all papers.
 TABLES, FIGURES = ("comparison", "costs"), ("comparison",)
+#: Kinds of figures that need recordings.
+FROM_RECORDINGS = ("waveforms", "harmonic_frame", "noisy_spectrograms")
 
 
 def tables(papers: Papers, paper: str) -> list[str]:
     """Return the tables of a paper."""
-    return [f"{paper}/{stem}" for stem in ("data", *table_stems(papers.papers[paper]))]
+    return [f"{paper}/{stem}" for stem in ("data", *table_stems(papers.papers[paper]), *noise_tables(papers, paper))]
+
+
+def noise_tables(papers: Papers, paper: str) -> list[str]:
+    """Return the paper's table of recognition in noise, if a run of it is asked for."""
+    return [slug(papers.papers[paper]["noise"]["table"])] if noisy_runs(papers, paper) else []
+
+
+def noisy_runs(papers: Papers, paper: str) -> list[Run]:
+    """Return the runs whose test part is also recognised in noise."""
+    noise = papers.papers[paper].get("noise")
+    if not noise:
+        return []
+    systems = (noise["normal"], noise["modified"])
+    return [run for run in papers.runs(paper) if run.system in systems and run.fold == noise["fold"]]
 
 
 def figures(papers: Papers, paper: str) -> list[str]:
@@ -26,6 +42,11 @@ def figures(papers: Papers, paper: str) -> list[str]:
     stems += dict.fromkeys(f"{run.corpus}/{run.system}/curves" for run in runs if "training" in systems[run.system])
     stems += dict.fromkeys(f"{run.corpus}/{run.system}/{run.protocol}/confusion" for run in runs)
     return [f"{paper}/{stem}" for stem in stems]
+
+
+def studies(papers: Papers, paper: str) -> list[str]:
+    """Return the studies of a paper, each a table and a figure of this stem."""
+    return [f"{paper}/studies/{study}" for study in papers.papers[paper].get("studies", {})]
 
 
 def recognition_figures(papers: Papers, paper: str) -> list[str]:
@@ -56,6 +77,11 @@ def corpora_of_figure(entry: Mapping[str, Any]) -> list[str]:
     return list(entry.get("corpora") or [entry["corpus"]])
 
 
+def shown_corpus(papers: Papers, paper: str, entry: Mapping[str, Any]) -> str:
+    """Return the corpus of which a figure shows recordings: the first one of its own that is configured."""
+    return next(corpus for corpus in corpora_of_figure(entry) if corpus in papers.corpora(paper))
+
+
 def _has_sources(papers: Papers, paper: str, entry: Mapping[str, Any]) -> bool:
     """Return whether a corpus of a figure is configured, and the systems that it shows are run on those that are."""
     configured = [corpus for corpus in corpora_of_figure(entry) if corpus in papers.corpora(paper)]
@@ -69,10 +95,11 @@ def caches(papers: Papers) -> list[tuple[str, str]]:
     """Return the feature caches that runs and figures read: (corpus, recipe)."""
     found: dict[tuple[str, str], None] = {}
     for paper in papers.active():
-        for run in papers.runs(paper):
-            recipe, _ = papers.recipe_of(paper, run.system, run.protocol)
-            found |= dict.fromkeys((corpus, recipe) for corpus in members(run.corpus))
+        for asked in papers.runs(paper):
+            for run in papers.parts(asked) or [asked]:
+                recipe, _ = papers.recipe_of(paper, run.system, run.protocol)
+                found |= dict.fromkeys((corpus, recipe) for corpus in members(run.corpus))
         for entry in published_figures(papers, paper).values():
-            if "recipe" in entry:
-                found[members(entry["corpus"])[0], entry["recipe"]] = None
+            if "recipe" in entry and entry["kind"] not in FROM_RECORDINGS:
+                found[members(shown_corpus(papers, paper, entry))[0], entry["recipe"]] = None
     return list(found)
