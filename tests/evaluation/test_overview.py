@@ -6,8 +6,17 @@ import pytest
 from serflow.evaluation import overview as module
 from serflow.evaluation.comparison import COLUMNS as SCORES
 from serflow.evaluation.comparison import score_runs, write_scores
-from serflow.evaluation.overview import COLUMNS, overview, overview_table, write_overview
+from serflow.evaluation.overview import (
+    COLUMNS,
+    flat,
+    overview,
+    overview_table,
+    read_overview,
+    write_overview,
+)
+from serflow.evaluation.runs import ScoreError
 from serflow.evaluation.tables import make_tables
+from serflow.files import write_csv
 
 LABELS = ("neutral", "happy", "sad")
 PROTOCOLS = {
@@ -122,6 +131,71 @@ def test_protocols_that_a_system_does_not_ask_for_are_left_empty():
     given["paper"]["systems"]["net"]["protocols"] = ["published"]
     (row,) = overview_table(overview([given], [score()], {})).rows
     assert row[4:7] == ["72.0 [66.0, 78.0]; 24 speakers", "-", "-"]
+
+
+def satt(*, value=0.688):
+    """A paper like Satt et al.: its own protocol keeps speakers apart on its corpus, another one does on RAVDESS."""
+    given = record(value, corpus="iemocap", metric="WA")
+    given["paper"]["protocols"] = {
+        "published": {"title": "sessions", "kind": "speakers", "corpora": ["iemocap"]},
+        "speaker_independent": {"title": "actors", "kind": "speakers", "corpora": ["ravdess"]},
+    }
+    given["paper"]["systems"] = {name: {"title": name, "protocols": list(PROTOCOLS)[:2]} for name in ("net", "other")}
+    return given
+
+
+def test_a_paper_whose_own_protocol_keeps_speakers_apart_needs_no_other_for_that():
+    result = judged(satt(), [score(corpus="iemocap", metric="WA", value=0.68, speakers=5, low="", high="")])
+    assert overview_table([result]).rows[0][4:7] == [
+        "68.0; 5 speakers, too few for an interval",
+        "the paper's protocol is speaker-independent",
+        "-",
+    ]
+    assert result.verdict == "inconclusive"
+
+
+def test_a_system_run_where_the_paper_prints_no_number_has_a_row_too():
+    fair = score("speaker_independent", corpus="ravdess", metric="WA", value=0.45, low=0.4, high=0.5)
+    guess = fair | {"system": "chance (uniform)", "source": "chance", "value": 0.25}
+    missing = fair | {"system": "other", "value": "", "note": "not run: no run was made"}
+    deviations = {("toypaper", "ravdess", "net", "speaker_independent"): ["training.epochs: 3 instead of 60"]}
+    _, result = overview([satt()], [fair, fair | {"metric": "UA", "value": 0.4}, guess, missing], deviations)
+    assert (result.corpus, result.system, result.published) == ("ravdess", "net", None)
+    table = overview_table([result])
+    cells = dict(zip(table.columns, table.rows[0], strict=True))
+    assert cells["Metric (part)"] == "WA (test)"
+    assert cells["Published"] == "-"
+    assert cells["Ours, paper's protocol [95 %]"] == "-"
+    assert cells["Ours, speaker-independent [95 %]"] == "45.0 [40.0, 50.0]; 24 speakers"
+    assert cells["Chance"] == "25.0 / -"
+    assert cells["Verdict"] == "no published number"
+    assert cells["Deviations"] == "elsewhere: training.epochs: 3 instead of 60"
+
+
+def test_the_csv_says_all_that_the_table_says(tmp_path):
+    rows = [
+        score(note="folds 0,1 of 5", sd=0.02),
+        score("speaker_independent", value=0.4, low="", high="", speakers=4),
+        score("augment_then_split", corpus="other", metric="WA"),
+    ]
+    deviations = {
+        ("toypaper", "toy", "net", "published"): ["random weights", "epochs: 3 instead of 50"],
+        ("toypaper", "toy", "net", "speaker_independent"): ["random weights", "seeds: 1 instead of 3"],
+    }
+    found = overview([record()], rows, deviations)
+    write_csv(tmp_path / "comparison.csv", COLUMNS, map(flat, found))
+    again = read_overview(tmp_path / "comparison.csv")
+    assert again == found
+    assert overview_table(again) == overview_table(found)
+    assert len(found) == 2
+
+
+def test_a_csv_of_another_shape_is_named(tmp_path):
+    (tmp_path / "comparison.csv").write_text("paper,corpus\ntoypaper,toy\n")
+    with pytest.raises(ScoreError, match=r"comparison\.csv: column 'system' is missing"):
+        read_overview(tmp_path / "comparison.csv")
+    with pytest.raises(ScoreError, match=r"none\.csv: is missing"):
+        read_overview(tmp_path / "none.csv")
 
 
 @pytest.fixture

@@ -246,6 +246,16 @@ def test_the_picture_of_all_papers_has_a_row_per_system_with_its_values_and_verd
     assert "SYNTHETIC" in overview([overview_row(synthetic="1")])._suptitle.get_text()
 
 
+def test_a_system_without_a_published_number_is_drawn_without_its_point(tmp_path):
+    row = overview_row(published="", verdict="no published number", independent_value="0.442", chance_uniform="0.25")
+    save(overview([row]), tmp_path / "figure")
+    texts = texts_of(tmp_path / "figure.svg")
+    assert "44.2" in texts
+    assert "published" not in texts
+    assert "no published number" in " ".join(texts)
+    assert_whole(tmp_path / "figure.png")
+
+
 def test_the_picture_of_all_papers_is_the_same_bytes_each_time(tmp_path):
     for stem in ("a", "b"):
         save(overview([overview_row(own_value="0.5", own_low="0.4", own_high="0.6")]), tmp_path / stem)

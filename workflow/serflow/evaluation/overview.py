@@ -2,6 +2,7 @@
 
 The rule. The verdict on a published number is
 
+- *no published number* where a paper prints none for a corpus and system that were run;
 - *cannot be compared* if nothing was run for it, the corpus is synthetic, only some folds of the paper's protocol were
   run, or the runs depart from the paper in any way they recorded (corpus incomplete or partly missing, random instead
   of pretrained weights, another number of epochs, ...);
@@ -24,7 +25,7 @@ from typing import Any
 from serflow.evaluation.comparison import MAJORITY, UNIFORM
 from serflow.evaluation.metrics import METRICS, MIN_SPEAKERS
 from serflow.evaluation.render import render
-from serflow.evaluation.runs import conditions, load_runs
+from serflow.evaluation.runs import ScoreError, conditions, load_runs
 from serflow.evaluation.tables import (
     BRACKETS,
     INDEPENDENT,
@@ -32,23 +33,29 @@ from serflow.evaluation.tables import (
     METRIC_NOTE,
     NAMES,
     NOTHING,
+    PUBLISHED,
     SYNTHETIC,
     Table,
     number,
     partial_folds,
 )
 from serflow.files import read_csv, write_csv, write_text
+from serflow.papers import holds_for
 
 #: What ours is shown under: the paper's own protocol, unseen speakers, and augmented copies made before splitting.
 KINDS = {"own": "paper's protocol", "independent": "speaker-independent", "leak": "leak"}
-CELL = ("value", "low", "high", "sd", "speakers", "note")
+CELL = ("protocol", "value", "low", "high", "sd", "speakers", "note", "deviations")
 COLUMNS = (
     *("paper", "corpus", "system", "title", "metric", "part", "epoch", "published"),
     *(f"{kind}_{key}" for kind in KINDS for key in CELL),
-    *("chance_uniform", "chance_majority", "verdict", "reason", "deviations", "synthetic"),
+    *("chance_uniform", "chance_majority", "verdict", "reason", "synthetic"),
 )
+#: Between the deviations of a cell of the csv.
+SEPARATOR = "; "
+SAME = "the paper's protocol is speaker-independent"
 RULE = (
-    "Verdict, the first that applies. Cannot be compared: nothing was run, the corpus is synthetic, only some folds of "
+    "Verdict, the first that applies. No published number: the paper prints none for this corpus and system, which was "
+    "run all the same. Cannot be compared: nothing was run, the corpus is synthetic, only some folds of "
     "the paper's protocol were run, or the runs depart from the paper in what the last column lists. Inconclusive: "
     f"fewer than {MIN_SPEAKERS} speakers stand behind ours. Reproduced: the published value lies within the 95 % "
     "interval of ours (same metric, same part, the paper's protocol). Not reproduced: otherwise; 'reached under the "
@@ -59,7 +66,10 @@ PARTS = (
     "test part. Leak: augmented copies of every recording made first, and split at random afterwards, so that copies "
     "of test recordings are trained on; '-' where that was not asked for."
 )
-CHANCE = "Chance: guessing all classes alike / always the training part's most frequent class, paper's protocol."
+CHANCE = (
+    "Chance: guessing all classes alike / always the training part's most frequent class, under the paper's protocol, "
+    "or on unseen speakers where that protocol is not one of the corpus."
+)
 LIMITS = (
     "The interval is over speakers: it leaves out what the paper's own test set, of unknown recordings and often below "
     "150 utterances, adds."
@@ -68,22 +78,24 @@ LIMITS = (
 
 @dataclass(frozen=True)
 class Cell:
-    """One of our values, a fraction in 0..1, or the reason in `note` why there is none."""
+    """One of our values, a fraction in 0..1, or the reason in `note` why there is none; `protocol` is "" if none holds.
 
+    `deviations` are what the runs under the protocol recorded.
+    """
+
+    protocol: str = ""
     value: float | None = None
     low: float | None = None
     high: float | None = None
     sd: float | None = None
     speakers: int | None = None
     note: str = ""
+    deviations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Result:
-    """One published number (a fraction in 0..1) and all that is set beside it.
-
-    `deviations` are those of the runs under the paper's protocol; `elsewhere` those of the others alone.
-    """
+    """One published number (a fraction in 0..1; None: none was published) and all that is set beside it."""
 
     paper: str
     corpus: str
@@ -92,14 +104,17 @@ class Result:
     metric: str
     part: str
     epoch: str
-    published: float
+    published: float | None
     cells: Mapping[str, Cell]
     chance: tuple[float | None, float | None]
-    deviations: tuple[str, ...]
-    elsewhere: tuple[str, ...]
     synthetic: bool
     verdict: str = ""
     reason: str = ""
+
+    @property
+    def measured(self) -> bool:
+        """Whether any run stands behind it."""
+        return any(cell.value is not None for cell in self.cells.values())
 
 
 def write_overview(
@@ -148,7 +163,8 @@ def overview(
 ) -> list[Result]:
     """Return one result per published accuracy, UA or F1 that is not of the training part.
 
-    Where a paper prints a number for several epochs, the last stands.
+    Where a paper prints a number for several epochs, the last stands. A system that was run on a corpus for which the
+    paper prints no such number has one result too, its accuracy on the test part.
 
     Parameters
     ----------
@@ -163,13 +179,18 @@ def overview(
     results = []
     for record in records:
         mine = [row for row in whole if row["paper"] == record["paper"]["paper"]]
-        results += [judge(_result(record, entry, mine, deviations)) for entry in _headline(record["paper"])]
-    return results
+        printed = _headline(record["paper"])
+        results += [_result(record, entry, mine, deviations) for entry in printed]
+        others = [_result(record, entry, mine, deviations) for entry in _unpublished(record["paper"], printed, mine)]
+        results += [result for result in others if result.measured]
+    return list(map(judge, results))
 
 
 def judge(result: Result) -> Result:
     """Return `result` with the verdict and its reason; the rule stands at the head of this module."""
     own, leak = result.cells["own"], result.cells["leak"]
+    if result.published is None:
+        return replace(result, verdict="no published number", reason="")
     published = 100 * result.published
     if own.value is None:
         return replace(result, verdict="cannot be compared", reason=own.note)
@@ -177,7 +198,7 @@ def judge(result: Result) -> Result:
         return replace(result, verdict="cannot be compared", reason="synthetic corpus")
     if own.note:
         return replace(result, verdict="cannot be compared", reason=f"only {own.note}")
-    if result.deviations:
+    if own.deviations:
         return replace(result, verdict="cannot be compared", reason="the runs depart from the paper")
     if own.low is None or own.high is None:
         return replace(result, verdict="inconclusive", reason=f"{own.speakers} speakers are too few for an interval")
@@ -204,11 +225,11 @@ def overview_table(results: Sequence[Result], notes: Sequence[str] = ()) -> Tabl
     lines = []
     for result in results:
         metric = f"{NAMES.get(result.metric, result.metric)} ({result.part})"
-        published = _percent(result.published) + (f" (epoch {result.epoch})" if result.epoch else "")
+        published = _level(result.published) + (f" (epoch {result.epoch})" if result.epoch else "")
         cells = [_text(result.cells[kind]) for kind in KINDS]
-        chance = " / ".join(NOTHING if level is None else _percent(level) for level in result.chance)
-        verdict = f"{result.verdict}: {result.reason}"
-        told = "; ".join((*result.deviations, *result.elsewhere)) or NOTHING
+        chance = " / ".join(map(_level, result.chance))
+        verdict = f"{result.verdict}: {result.reason}" if result.reason else result.verdict
+        told = SEPARATOR.join(_told(result.cells)) or NOTHING
         lines.append(
             [f"{result.title} ({result.paper})", result.corpus, metric, published, *cells, chance, verdict, told]
         )
@@ -222,9 +243,55 @@ def flat(result: Result) -> dict[str, Any]:
     row = {key: getattr(result, key) for key in COLUMNS if hasattr(result, key)}
     for kind, cell in result.cells.items():
         row |= {f"{kind}_{key}": getattr(cell, key) for key in CELL}
+        row[f"{kind}_deviations"] = SEPARATOR.join(cell.deviations)
     row |= {"chance_uniform": result.chance[0], "chance_majority": result.chance[1]}
-    row |= {"deviations": "; ".join((*result.deviations, *result.elsewhere)), "synthetic": int(result.synthetic)}
+    row |= {"synthetic": int(result.synthetic)}
     return {key: "" if value is None else value for key, value in row.items()}
+
+
+def read_overview(path: Path | str) -> list[Result]:
+    """Return the results of a csv that was written from `flat`.
+
+    Raises
+    ------
+    ScoreError
+        If the file is missing or has not all of `COLUMNS`.
+    """
+    if not Path(path).is_file():
+        raise ScoreError(path, "is missing", "Run the workflow to its end first.")
+    rows = read_csv(path)
+    missing = [column for column in COLUMNS if rows and column not in rows[0]]
+    if missing:
+        raise ScoreError(path, f"column {missing[0]!r} is missing", "Delete the file and run the workflow again.")
+    return [_unflat(row) for row in rows]
+
+
+def _unflat(row: Mapping[str, str]) -> Result:
+    """Return what `flat` made a row of."""
+    cells = {}
+    for kind in KINDS:
+        value, low, high, sd = (number(row, f"{kind}_{key}") for key in ("value", "low", "high", "sd"))
+        speakers, told = row[f"{kind}_speakers"], row[f"{kind}_deviations"]
+        cells[kind] = Cell(
+            row[f"{kind}_protocol"],
+            value,
+            low,
+            high,
+            sd,
+            int(speakers) if speakers else None,
+            row[f"{kind}_note"],
+            tuple(told.split(SEPARATOR)) if told else (),
+        )
+    texts = {key: row[key] for key in ("paper", "corpus", "system", "title", "metric", "part", "epoch")}
+    return Result(
+        **texts,
+        published=number(row, "published"),
+        cells=cells,
+        chance=(number(row, "chance_uniform"), number(row, "chance_majority")),
+        synthetic=row["synthetic"] != "0",
+        verdict=row["verdict"],
+        reason=row["reason"],
+    )
 
 
 def _headline(paper: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -239,6 +306,26 @@ def _headline(paper: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(last.values())
 
 
+def _unpublished(
+    paper: Mapping[str, Any], printed: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, str]]
+) -> list[dict[str, Any]]:
+    """Return entries, without a value, for the corpora and systems of score rows that have none among those printed."""
+    known = {(entry["corpus"], entry["system"]) for entry in printed}
+    scored = dict.fromkeys((row["corpus"], row["system"]) for row in rows if row["source"] == "predictions")
+    return [
+        {"corpus": corpus, "system": system, "metric": "WA", "part": "test", "value": None}
+        | {"protocol": PUBLISHED if PUBLISHED in _asked(paper, system, corpus) else ""}
+        for corpus, system in scored
+        if (corpus, system) not in known
+    ]
+
+
+def _asked(paper: Mapping[str, Any], system: str, corpus: str) -> list[str]:
+    """Return the protocols that a system asks for and that hold for a corpus."""
+    names = paper["systems"][system].get("protocols", list(paper["protocols"]))
+    return [name for name in names if holds_for(paper["protocols"][name], corpus)]
+
+
 def _epoch(entry: Mapping[str, Any]) -> float:
     return float(entry.get("epoch", "inf"))
 
@@ -249,10 +336,10 @@ def _result(
     rows: Sequence[Mapping[str, str]],
     deviations: Mapping[tuple[str, str, str, str], Sequence[str]],
 ) -> Result:
-    """Set beside one published number what the score rows of its paper hold."""
+    """Set beside one published number, or the lack of one, what the score rows of its paper hold."""
     paper = record["paper"]
     name, system, corpus, metric = paper["paper"], entry["system"], entry["corpus"], entry["metric"]
-    asked = paper["systems"][system].get("protocols", list(paper["protocols"]))
+    asked = _asked(paper, system, corpus)
     leaks = [key for key in asked if paper["protocols"][key].get("kind") == "augmented"]
     protocols = {"own": entry["protocol"], "independent": INDEPENDENT, "leak": leaks[0] if leaks else ""}
 
@@ -262,12 +349,15 @@ def _result(
 
     cells = {}
     for kind, protocol in protocols.items():
-        row = find(system, protocol, entry["part"] if kind == "own" else "test")
-        cells[kind] = _cell(row, record["not_run"].get(corpus, "no run was made")) if protocol in asked else Cell()
-    told = {kind: deviations.get((name, corpus, system, protocol), ()) for kind, protocol in protocols.items()}
-    own, independent, leak = (told[kind] for kind in KINDS)
-    elsewhere = [text for text in dict.fromkeys((*independent, *leak)) if text not in own]
-    chance = [number(find(who, entry["protocol"], entry["part"]), "value") for who in (UNIFORM, MAJORITY)]
+        if protocol in asked:
+            row = find(system, protocol, entry["part"] if kind == "own" else "test")
+            told = tuple(deviations.get((name, corpus, system, protocol), ()))
+            cells[kind] = _cell(protocol, row, told, record["not_run"].get(corpus, "no run was made"))
+        else:
+            speakers = kind == "independent" and _keeps_speakers_apart(paper, entry["protocol"])
+            cells[kind] = Cell(protocols["own"] if kind == "own" else "", note=SAME if speakers else "")
+    fair = entry["protocol"] or INDEPENDENT
+    chance = [number(find(who, fair, entry["part"]), "value") for who in (UNIFORM, MAJORITY)]
     return Result(
         paper=name,
         corpus=corpus,
@@ -276,23 +366,37 @@ def _result(
         metric=metric,
         part=entry["part"],
         epoch=str(entry.get("epoch", "")),
-        published=float(entry["value"]),
+        published=None if entry["value"] is None else float(entry["value"]),
         cells=cells,
         chance=(chance[0], chance[1]),
-        deviations=tuple(own),
-        elsewhere=tuple(f"elsewhere: {text}" for text in elsewhere),
         synthetic=bool(record["synthetic"]),
     )
 
 
-def _cell(row: Mapping[str, str] | None, reason: str) -> Cell:
+def _keeps_speakers_apart(paper: Mapping[str, Any], protocol: str) -> bool:
+    return paper["protocols"].get(protocol, {}).get("kind") == "speakers"
+
+
+def _cell(protocol: str, row: Mapping[str, str] | None, told: tuple[str, ...], reason: str) -> Cell:
     """Return our value of a score row with the folds it stands on if they are not all; else why there is none."""
     value = number(row, "value")
     if row is None or value is None:
         note = str(row["note"]) if row else ""
-        return Cell(note=note[note.find("not run") :].split(";")[0] if "not run" in note else f"not run: {reason}")
+        note = note[note.find("not run") :].split(";")[0] if "not run" in note else f"not run: {reason}"
+        return Cell(protocol, note=note, deviations=told)
     low, high, sd = (number(row, key) for key in ("low", "high", "sd"))
-    return Cell(value, low, high, sd, int(row["n_speakers"]), partial_folds(row))
+    return Cell(protocol, value, low, high, sd, int(row["n_speakers"]), partial_folds(row), told)
+
+
+def _told(cells: Mapping[str, Cell]) -> list[str]:
+    """Return the deviations of the runs under the paper's protocol, then those that only other runs have."""
+    own = list(cells["own"].deviations)
+    others = dict.fromkeys(text for cell in cells.values() for text in cell.deviations if text not in own)
+    return [*own, *(f"elsewhere: {text}" for text in others)]
+
+
+def _level(value: float | None) -> str:
+    return NOTHING if value is None else _percent(value)
 
 
 def _percent(value: float) -> str:

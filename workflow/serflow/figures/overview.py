@@ -40,7 +40,8 @@ def overview(rows: Sequence[Row]) -> Figure:
             if row["chance_uniform"]:
                 level = 100 * float(row["chance_uniform"])
                 axes.plot([level] * 2, [y - 0.42, y + 0.42], "--", color=GREY, linewidth=1.4, label="chance (uniform)")
-            draw(axes, [Point(100 * float(row["published"]), "published"), *(_point(row, kind) for kind in _KINDS)], y)
+            published = Point(100 * float(row["published"]), "published") if row["published"] else None
+            draw(axes, [published, *(_point(row, kind) for kind in _KINDS)], y)
             if y:
                 axes.axhline(y - 0.5, color="#e3e3e3", linewidth=0.8, zorder=0)
         axes.set(xlim=LIMITS, ylim=(len(lines) - 0.5, -0.5), xticks=range(0, 101, 10), xlabel="%")
@@ -82,7 +83,7 @@ def _name(row: Row) -> str:
 
 
 def _verdict(row: Row) -> str:
-    text = row["verdict"] if row["own_value"] else f"{row['verdict']}: {row['reason']}"
+    text = row["verdict"] if row["own_value"] or not row["reason"] else f"{row['verdict']}: {row['reason']}"
     return fill(text, 24)
 
 
