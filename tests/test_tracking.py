@@ -9,6 +9,7 @@ import pytest
 
 from serflow import tracking
 from serflow.errors import SerflowError
+from serflow.evaluation.overview import COLUMNS
 
 LABELS = ["neutral", "happy", "sad"]
 #: label, predicted of the test part: 3 of 4 right; recalls 1, 1/2, 1; F1 2/3, 2/3, 1.
@@ -195,6 +196,71 @@ def test_a_parent_run_holds_the_scores_of_its_own_system_corpus_and_protocol(sho
     child = client.get_run(receipt["parent/ravdess/resnet18/published/seed0/fold0"])
     assert child.data.tags["mlflow.parentRunId"] == run.info.run_id
     assert client.get_experiment_by_name("parent").tags["mlflow.note.content"] == "Title of parent"
+
+
+def test_a_combined_run_without_a_model_file_is_logged_with_all_else(show, client, tmp_path):
+    run = write_run(tmp_path, "combined")
+    (run / "model.safetensors").unlink()
+    info = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(info | {"model_format": "none"}))
+    (run / "history.csv").write_text((run / "history.csv").read_text().splitlines()[0] + "\n")
+    receipt = show("combined", [run])
+    run_id = receipt["combined/ravdess/resnet18/published/seed0/fold0"]
+    assert client.get_run(run_id).data.metrics["test_WA"] == pytest.approx(3 / 4)
+    names = {item.path for item in client.list_artifacts(run_id)}
+    assert names == {"run.json", "history.csv", "predictions.csv", "config.yaml"}
+
+
+def write_overview(results, **known):
+    """Write the comparison of two papers, of which one was not run, and its figure."""
+    row = {"paper": "jin", "corpus": "ravdess+savee", "system": "resnet1d", "metric": "WA", "part": "test"}
+    row |= {"published": 0.973, "own_value": 0.521, "leak_value": 0.99, "synthetic": 0}
+    row |= {"verdict": "not reproduced", "reason": "97.3 lies above"} | known
+    other = {"paper": "satt", "corpus": "ravdess", "system": "net", "metric": "WA", "part": "test", "synthetic": 0}
+    other |= {"independent_value": 0.4, "verdict": "no published number"}
+    table = write_rows(results / "tables" / "comparison.csv", COLUMNS, [row, other])
+    figure = results / "figures" / "comparison.svg"
+    figure.parent.mkdir(exist_ok=True)
+    figure.write_text("<svg/>")
+    return [table, figure]
+
+
+def test_the_comparison_over_all_papers_is_one_run_of_an_experiment_of_its_own(store, client, tmp_path):
+    def call():
+        tracking.track_overview(store, write_overview(tmp_path), tmp_path, tmp_path / "receipt.json")
+        return json.loads((tmp_path / "receipt.json").read_text())["all papers"]
+
+    run_id = call()
+    assert call() == run_id  # written anew, but the same
+    (run,) = all_runs(client, "all papers")
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics == {
+        "published/jin.ravdess_savee.resnet1d.test_WA": 0.973,
+        "own/jin.ravdess_savee.resnet1d.test_WA": 0.521,
+        "leak/jin.ravdess_savee.resnet1d.test_WA": 0.99,
+        "independent/satt.ravdess.net.test_WA": 0.4,
+    }
+    assert run.data.tags["verdict.jin.ravdess_savee.resnet1d.test_WA"] == "not reproduced: 97.3 lies above"
+    assert run.data.tags["verdict.satt.ravdess.net.test_WA"] == "no published number"
+    assert "Verdict, the first that applies." in run.data.tags["mlflow.note.content"]
+    assert "Synthetic" not in run.data.tags["mlflow.note.content"]
+    assert {item.path for item in client.list_artifacts(run_id, "tables")} == {"tables/comparison.csv"}
+    assert {item.path for item in client.list_artifacts(run_id, "figures")} == {"figures/comparison.svg"}
+
+    artifacts = write_overview(tmp_path, own_value=0.6, synthetic=1)
+    tracking.track_overview(store, artifacts, tmp_path, tmp_path / "receipt.json")
+    (run,) = all_runs(client, "all papers")  # the old one is gone, from the trash too
+    assert run.data.metrics["own/jin.ravdess_savee.resnet1d.test_WA"] == 0.6
+    assert "Synthetic demo corpus" in run.data.tags["mlflow.note.content"]
+
+
+def test_no_comparison_over_all_papers_is_told_before_anything_is_written(tmp_path):
+    with pytest.raises(SerflowError, match=r"tables/comparison\.csv: is missing"):
+        tracking.track_overview(f"sqlite:///{tmp_path}/new.db", [], tmp_path, tmp_path / "receipt.json")
+    artifacts = [*write_overview(tmp_path), tmp_path / "tables" / "costs.csv"]
+    with pytest.raises(SerflowError, match=r"tables/costs\.csv: no such file"):
+        tracking.track_overview(f"sqlite:///{tmp_path}/new.db", artifacts, tmp_path, tmp_path / "receipt.json")
+    assert not (tmp_path / "new.db").exists()
 
 
 def test_twice_leaves_one_run_each(show, client, tmp_path):

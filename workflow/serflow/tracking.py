@@ -19,13 +19,17 @@ from typing import Any
 from serflow.corpora import members
 from serflow.errors import SerflowError
 from serflow.evaluation.metrics import scores
+from serflow.evaluation.overview import KINDS, RULE, Result, read_overview
 from serflow.evaluation.runs import RERUN, Run, deviations, group_runs, load_runs, pooled_confusion
-from serflow.files import digest_file, digest_value, read_csv
+from serflow.evaluation.tables import SYNTHETIC
+from serflow.files import digest_file, digest_value, read_csv, write_json
 
 #: Raise it when what is written of a run changes: the runs that stores hold are then written anew.
 FORMAT = 1
 #: Tags that say which run this is, of which files it was made, and that nothing of it is missing.
 KEY, DIGEST, COMPLETE = "serflow.run", "serflow.digest", "serflow.complete"
+#: The experiment of what is made over all papers; no paper can have this name.
+OVERVIEW = "all papers"
 
 #: Keys of `run.json` that are tags, metrics or times; every other one is a parameter.
 _COSTS = ("seconds", "training_seconds", "peak_memory_mib")
@@ -146,19 +150,36 @@ def replay(
     runs = load_runs(run_dirs)
     rows = read_csv(scores_csv) if scores_csv else []
     entries = _entries(paper, runs, rows, sorted(artifacts), split_and_manifest)
-    init(uri)
-    with _mlflow_errors(uri):
-        from mlflow import MlflowClient
+    return _show(uri, paper["paper"], str(paper.get("title", paper["paper"])), entries, artifact_root)
 
-        client = MlflowClient(uri)
-        experiment = _experiment(client, uri, paper, artifact_root)
-        receipt = _kept(client, uri, experiment, entries)
-        for entry in entries:  # parents stand before their children
-            if entry.key not in receipt:
-                receipt[entry.key] = _write(client, experiment, entry, receipt)
-            elif entry.parent:
-                _set_parent(client, receipt[entry.key], receipt[entry.parent])
-    return {entry.key: receipt[entry.key] for entry in entries}
+
+def track_overview(uri: str, artifacts: Sequence[Path], results: Path, output: Path) -> None:
+    """Write the comparison over all papers to MLflow: one run of an experiment of its own, replaced when it changes.
+
+    Its metrics are the published and our values, ``KIND/PAPER.CORPUS.SYSTEM.PART_METRIC``; the verdicts are tags.
+
+    Parameters
+    ----------
+    uri
+        As for `replay`.
+    artifacts
+        Tables and figures over all papers.
+    results
+        The results folder; its ``tables/comparison.csv`` is read, and an SQLite store's artifacts go below it.
+    output
+        JSON to write: ``{"all papers": MLflow's run id}``.
+
+    Raises
+    ------
+    TrackingError
+        If a file is missing, or MLflow fails.
+    ScoreError
+        If the comparison is missing.
+    """
+    table = results / "tables" / "comparison.csv"
+    entry = _overview_entry(table, read_overview(table), sorted(artifacts))
+    note = "Published and reproduced, all papers"
+    write_json(output, _show(uri, OVERVIEW, note, [entry], results / "mlartifacts"))
 
 
 def find_data(results: Path, run_dirs: Iterable[Path]) -> dict[str, dict[str, Any]]:
@@ -218,7 +239,7 @@ def _check(run: Run, paper: str) -> None:
         raise TrackingError(where, f"key {missing[0]!r} is missing", RERUN)
     if run.info["paper"] != paper:
         raise TrackingError(where, f"is a run of paper {run.info['paper']!r}, expected {paper!r}", "Leave it out.")
-    if not list(run.path.glob("model*")):
+    if run.info.get("model_format") != "none" and not list(run.path.glob("model*")):
         raise TrackingError(run.path, "holds no model file", RERUN)
 
 
@@ -279,6 +300,32 @@ def _parent(
         parameters=dict(zip(("corpus", "system", "protocol"), runs[0].group, strict=True)),
         metrics=_score_metrics(rows, finished),
         artifacts=list(artifacts),
+    )
+
+
+def _overview_entry(table: Path, rows: Sequence[Result], artifacts: Sequence[Path]) -> _Entry:
+    """Return the one run over all papers; its time is that of the table, which is no part of its digest."""
+    time, mine = int(1000 * table.stat().st_mtime), _own_artifacts(artifacts, set())
+    values: dict[str, float] = {}
+    verdicts: dict[str, str] = {}
+    for row in rows:
+        name = re.sub(r"[^\w. -]", "_", f"{row.paper}.{row.corpus}.{row.system}.{row.part}_{row.metric}")
+        found = {"published": row.published} | {kind: row.cells[kind].value for kind in KINDS}
+        values |= {f"{kind}/{name}": value for kind, value in found.items() if value is not None}
+        verdicts[f"verdict.{name}"] = ": ".join(filter(None, (row.verdict, row.reason)))
+    synthetic = any(row.synthetic for row in rows)
+    return _Entry(
+        key=OVERVIEW,
+        name="comparison",
+        digest=digest_value(
+            [FORMAT, digest_file(table), [(folder, path.name, digest_file(path)) for path, folder in mine]]
+        ),
+        started=time,
+        finished=time,
+        tags={"mlflow.note.content": f"{SYNTHETIC}\n\n{RULE}" if synthetic else RULE, **verdicts},
+        parameters={},
+        metrics=[(name, 0, value, time) for name, value in values.items()],
+        artifacts=mine,
     )
 
 
@@ -379,9 +426,25 @@ def _milliseconds(run: Run, field: str) -> int:
 # --- from entries to MLflow --------------------------------------------------------------------------------------
 
 
-def _experiment(client: Any, uri: str, paper: Mapping[str, Any], artifact_root: Path) -> str:
-    """Return the id of the paper's experiment, made if it is not there."""
-    name = paper["paper"]
+def _show(uri: str, name: str, note: str, entries: Sequence[_Entry], artifact_root: Path) -> dict[str, str]:
+    """Make the store hold each entry once, in the experiment `name`; return MLflow's run id of each key."""
+    init(uri)
+    with _mlflow_errors(uri):
+        from mlflow import MlflowClient
+
+        client = MlflowClient(uri)
+        experiment = _experiment(client, uri, name, note, artifact_root)
+        receipt = _kept(client, uri, experiment, entries)
+        for entry in entries:  # parents stand before their children
+            if entry.key not in receipt:
+                receipt[entry.key] = _write(client, experiment, entry, receipt)
+            elif entry.parent:
+                _set_parent(client, receipt[entry.key], receipt[entry.parent])
+    return {entry.key: receipt[entry.key] for entry in entries}
+
+
+def _experiment(client: Any, uri: str, name: str, note: str, artifact_root: Path) -> str:
+    """Return the id of an experiment, made if it is not there."""
     place = None if _is_server(uri) else (Path(artifact_root).absolute() / name).as_uri()
     found = client.get_experiment_by_name(name)
     if found is None:
@@ -394,7 +457,7 @@ def _experiment(client: Any, uri: str, paper: Mapping[str, Any], artifact_root: 
             raise TrackingError(_sqlite_path(uri), fault, remedy)
         if found.lifecycle_stage == "deleted":
             client.restore_experiment(identity)
-    client.set_experiment_tag(identity, "mlflow.note.content", str(paper.get("title", name)))
+    client.set_experiment_tag(identity, "mlflow.note.content", note)
     return str(identity)
 
 
