@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from serflow.evaluation.costs import read_costs, write_costs
-from serflow.evaluation.results_page import write_results_page
+from serflow.evaluation.costs import Cost, read_cost_table, read_costs, write_costs
 from serflow.evaluation.runs import ScoreError
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\n"
@@ -70,50 +69,19 @@ def test_the_table_has_the_dearest_first_and_their_sum_last(results, tmp_path):
     assert "Where these runs depart" not in (tmp_path / "costs.md").read_text()
 
 
-@pytest.fixture
-def tables(results):
-    folder = results / "tables"
-    folder.mkdir()
-    (folder / "comparison.csv").write_text("paper,synthetic\ntoypaper,0\n")
-    (folder / "comparison.md").write_text("# Published and reproduced\n\n| a |\n| --- |\n| 72.0 |\n")
-    (folder / "costs.md").write_text("# What the reproduction cost\n\n| b |\n| --- |\n| 163 |\n")
-    return folder
+def test_the_table_is_read_back_without_its_sum(results, tmp_path):
+    (results / "benchmarks/table/toypaper/table_i.tsv").unlink()
+    write_costs(results / "benchmarks", run_dirs(results), tmp_path / "costs")
+    costs = {cost.stage: cost for cost in read_cost_table(tmp_path / "costs.csv")}
+    assert costs.keys() == {"train", "features", "scores", "table"}
+    assert costs["train"] == Cost("train", "toypaper", "net", "cpu (toy CPU), fp32", 2, 150.0, 100.0, 1200.0)
+    assert (costs["scores"].system, costs["scores"].device) == ("", "")
+    assert math.isnan(costs["table"].peak_mib)
 
 
-def test_the_page_says_when_on_what_and_with_which_code_and_holds_both_tables(results, tables, tmp_path):
-    write_results_page(results, tmp_path / "results.md", command="snakemake --configfile mine.yaml")
-    page = (tmp_path / "results.md").read_text()
-    for text in (
-        "Date of the runs: 2026-11-20 to 2026-11-21",
-        "Command: `snakemake --configfile mine.yaml`",
-        "Commit: abc1234",
-        "Hardware: toy CPU (cpu, fp32)",
-        "## Published and reproduced",
-        "| 72.0 |",
-        "## What the reproduction cost",
-        "| 163 |",
-    ):
-        assert text in page
-    assert page.count("\n# ") + page.startswith("# ") == 1
-    write_results_page(results, tmp_path / "again.md", command="snakemake --configfile mine.yaml")
-    assert (tmp_path / "again.md").read_text() == page
-
-
-def test_runs_of_different_commits_and_machines_are_all_named(results, tables, tmp_path):
-    path = results / "runs/toypaper/toy/net/published/seed1/fold0/run.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"commit": "def5678", "device_name": "toy GPU"}))
-    write_results_page(results, tmp_path / "results.md")
-    page = (tmp_path / "results.md").read_text()
-    assert "Commit: abc1234 (1 run), def5678 (1 run)" in page
-    assert "toy CPU (cpu, fp32) (1 run), toy GPU (cpu, fp32) (1 run)" in page
-
-
-def test_synthetic_and_unfinished_results_are_refused_and_nothing_is_written(results, tables, tmp_path):
-    (tables / "comparison.csv").write_text("paper,synthetic\ntoypaper,0\nother,1\n")
-    with pytest.raises(ScoreError, match=r"other was run on synthetic demo corpora"):
-        write_results_page(results, tmp_path / "results.md")
-    (tables / "comparison.csv").write_text("paper,synthetic\ntoypaper,0\n")
-    (tables / "costs.md").unlink()
-    with pytest.raises(ScoreError, match=r"costs\.md: is missing"):
-        write_results_page(results, tmp_path / "results.md")
-    assert not (tmp_path / "results.md").exists()
+def test_a_table_of_another_shape_is_named(tmp_path):
+    (tmp_path / "costs.csv").write_text("Stage,Jobs\ntrain,1\n")
+    with pytest.raises(ScoreError, match=r"costs\.csv: expected the columns Stage, Paper or corpus"):
+        read_cost_table(tmp_path / "costs.csv")
+    with pytest.raises(ScoreError, match=r"none\.csv: is missing"):
+        read_cost_table(tmp_path / "none.csv")

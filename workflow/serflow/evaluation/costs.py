@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from serflow.evaluation.render import render
+from serflow.evaluation.runs import ScoreError
 from serflow.evaluation.tables import NOTHING, SYNTHETIC, Table
-from serflow.files import read_json, write_text
+from serflow.files import read_csv, read_json, write_text
 
 TRAIN = "train"
+#: First column of the last line, the sum.
+ALL = "all"
+COLUMNS = (
+    *("Stage", "Paper or corpus", "System or recipe", "Device"),
+    *("Jobs", "Seconds", "Longest job (s)", "Peak memory (MiB)"),
+)
 NOTES = (
     "Wall-clock seconds and peak resident memory (MiB) of each job, as Snakemake's benchmarks have them; of trainings "
     "without one, as run.json has them. A job that was interrupted and resumed counts from its resumption.",
@@ -86,20 +93,41 @@ def read_costs(benchmarks: Path | str, run_dirs: Iterable[Path | str]) -> list[C
 
 def cost_table(costs: Sequence[Cost], *, synthetic: bool = False) -> Table:
     """Return the table of costs, the dearest first, with their sum last."""
-    columns = ["Stage", "Paper or corpus", "System or recipe", "Device"]
-    columns += ["Jobs", "Seconds", "Longest job (s)", "Peak memory (MiB)"]
-    rows = [
-        [
-            *(text or NOTHING for text in (cost.stage, cost.subject, cost.system, cost.device)),
-            *(str(cost.jobs), f"{cost.seconds:.0f}", f"{cost.longest:.0f}", _mib(cost.peak_mib)),
-        ]
-        for cost in sorted(costs, key=lambda cost: -cost.seconds)
-    ]
+    rows = [cost_cells(cost) for cost in sorted(costs, key=lambda cost: -cost.seconds)]
     if costs:
         jobs, seconds = sum(cost.jobs for cost in costs), sum(cost.seconds for cost in costs)
         longest, peak = max(cost.longest for cost in costs), _largest([cost.peak_mib for cost in costs])
-        rows.append(["all", NOTHING, NOTHING, NOTHING, str(jobs), f"{seconds:.0f}", f"{longest:.0f}", _mib(peak)])
-    return Table("What the reproduction cost", columns, rows, list(NOTES), banner=SYNTHETIC if synthetic else "")
+        rows.append(cost_cells(Cost(ALL, "", "", "", jobs, seconds, longest, peak)))
+    return Table("What the reproduction cost", list(COLUMNS), rows, list(NOTES), banner=SYNTHETIC if synthetic else "")
+
+
+def cost_cells(cost: Cost) -> list[str]:
+    """Return a cost as the cells of a line of the table: `COLUMNS`."""
+    return [
+        *(text or NOTHING for text in (cost.stage, cost.subject, cost.system, cost.device)),
+        *(str(cost.jobs), f"{cost.seconds:.0f}", f"{cost.longest:.0f}", _mib(cost.peak_mib)),
+    ]
+
+
+def read_cost_table(path: Path | str) -> list[Cost]:
+    """Return the costs in a csv that was written of `cost_table`, without their sum, to the second.
+
+    Raises
+    ------
+    ScoreError
+        If the file is missing or has not all of `COLUMNS`.
+    """
+    if not Path(path).is_file():
+        raise ScoreError(path, "is missing", "Run the workflow to its end first.")
+    costs = []
+    for row in read_csv(path):
+        if row.keys() != set(COLUMNS):
+            raise ScoreError(path, f"expected the columns {', '.join(COLUMNS)}", "Run the workflow again.")
+        stage, subject, system, device = ("" if row[column] == NOTHING else row[column] for column in COLUMNS[:4])
+        seconds, longest, peak = (_float(row[column]) for column in COLUMNS[5:])
+        if stage != ALL:
+            costs.append(Cost(stage, subject, system, device, int(row["Jobs"]), seconds, longest, peak))
+    return costs
 
 
 def _read_benchmark(path: Path) -> tuple[float, float] | None:

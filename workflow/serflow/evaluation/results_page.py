@@ -2,80 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
+from serflow.evaluation.archive import GROUP, Row, merge, read_archive, read_results, write_archive
+from serflow.evaluation.costs import cost_table
+from serflow.evaluation.overview import overview_table
+from serflow.evaluation.render import to_markdown
 from serflow.evaluation.runs import ScoreError
-from serflow.files import read_csv, read_json, write_text
+from serflow.evaluation.tables import Table
+from serflow.files import write_text
 
-TABLES = ("comparison", "costs")
 HEAD = (
-    "Made by `serflow results` from the workflow's own files: do not edit. How to read it: one row per published "
-    "number, ours beside it, and a verdict by the rule below the table."
+    "Made by `serflow results` from the workflow's own files and from what it kept of earlier ones beside this page: "
+    "do not edit. How to read it: one row per published number, ours beside it, and a verdict by the rule below the "
+    "table."
+)
+MERGED = (
+    "What stands in one row of the comparison may have been measured at different times and on different machines, "
+    "each kind of protocol as this table says. A newer measurement of a paper, corpus, system and protocol replaces "
+    "the older one whole; what the newer results did not run keeps its value. Verdicts are passed on what stands there."
 )
 
 
-def write_results_page(results: Path | str, output: Path | str, command: str = "snakemake") -> None:
-    """Write date, command, commit, hardware, the comparison of all papers and the costs as one Markdown page.
+def write_results_page(
+    results: Path | str | None, output: Path | str, command: str = "snakemake", *, archive: Path | str
+) -> None:
+    """Write the comparison of all papers, where and when it was measured, and the costs as one Markdown page.
+
+    What `results` holds is first joined to the archive, which is what the page is made from.
 
     Parameters
     ----------
     results
-        The results folder of a finished workflow.
+        The results folder of a finished workflow; None: the page is made anew from the archive.
     output
         The page, e.g. ``docs/results.md``.
     command
         The command that made the results, which no file of the workflow holds.
+    archive
+        Folder of the csv files that keep all measurements so far, e.g. ``docs/results``.
 
     Raises
     ------
     ScoreError
         If a table is missing, there is no run, or a corpus is synthetic.
     """
-    folder = Path(results)
-    _refuse_synthetic(folder)
-    parts = ["# Results on real corpora", "", HEAD, "", *_facts(_read_runs(folder), command), ""]
-    for name in TABLES:
-        parts.append(_demote(_table(folder / "tables" / f"{name}.md").read_text(encoding="utf-8")))
-    write_text(output, "\n".join(parts))
+    kept = read_archive(archive)
+    if results is not None:
+        kept = merge(kept, read_results(results, command))
+    if not kept.runs:
+        raise ScoreError(archive if results is None else results, "holds no run", "Run the workflow to its end first.")
+    tables = [overview_table(kept.results), _measured(kept.runs), cost_table(kept.costs)]
+    parts = ["# Results on real corpora", "", HEAD, "", *_facts(kept.runs), ""]
+    write_archive(kept, archive)
+    write_text(output, "\n".join([*parts, *(_demote(to_markdown(table)) for table in tables)]))
 
 
-def _table(path: Path) -> Path:
-    if not path.is_file():
-        raise ScoreError(path, "is missing", "Run the workflow to its end with these results first.")
-    return path
-
-
-def _refuse_synthetic(folder: Path) -> None:
-    for row in read_csv(_table(folder / "tables" / "comparison.csv")):
-        if row["synthetic"] != "0":
-            fault = f"{row['paper']} was run on synthetic demo corpora, whose numbers say nothing about speech"
-            raise ScoreError(folder, fault, "Run the workflow on real corpora into a results folder of its own.")
-
-
-def _read_runs(folder: Path) -> list[dict[str, Any]]:
-    runs = [read_json(path) for path in sorted((folder / "runs").glob("*/*/*/*/seed*/fold*/run.json"))]
-    if not runs:
-        raise ScoreError(folder / "runs", "holds no run", "Run the workflow to its end with these results first.")
-    return runs
-
-
-def _facts(runs: Sequence[Mapping[str, Any]], command: str) -> list[str]:
+def _facts(runs: Sequence[Row]) -> list[str]:
     """Return when, with what and on what the runs were made, as a list."""
-    days = sorted(str(run[key])[:10] for run in runs for key in ("started", "finished"))
-    date = days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
-    machines = _count(f"{run['device_name']} ({run['device']}, {run['precision']})" for run in runs)
+    commands = _commands(runs)
     return [
-        f"- Date of the runs: {date}",
-        f"- Command: `{command}`",
-        f"- Commit: {_count(str(run['commit']) for run in runs)}",
-        f"- Hardware: {machines}",
+        f"- Date of the runs: {_days(runs)}",
+        *(f"- Command {number}: `{command}`" for command, number in commands.items()),
+        f"- Commit: {_count([run['commit'] for run in runs])}",
+        f"- Hardware: {_count([_machine(run) for run in runs])}",
         f"- Runs: {len(runs)}",
     ]
 
 
-def _count(values: Any) -> str:
+def _measured(runs: Sequence[Row]) -> Table:
+    """Return the table of where and when the runs of each paper, corpus, system and protocol were made."""
+    columns = ["Paper", "Corpus", "System", "Protocol", "Seeds", "Folds", "Date"]
+    columns += ["Hardware", "Libraries", "Commit", "Command"]
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for run in runs:
+        groups.setdefault(tuple(run[key] for key in GROUP), []).append(run)
+    commands, lines = _commands(runs), []
+    for group, members in groups.items():
+        sets = [_all(run[key] for run in members) for key in ("seed", "fold")]
+        machines, libraries = _all(map(_machine, members)), _all(run["libraries"] for run in members)
+        commits = _all(_short(run["commit"]) for run in members)
+        numbers = _all(commands[run["command"]] for run in members)
+        lines.append([*group, *sets, _days(members), machines, libraries, commits, numbers])
+    return Table("Where and when it was measured", columns, lines, [MERGED])
+
+
+def _commands(runs: Sequence[Row]) -> dict[str, str]:
+    """Return the number of each command, from 1 in the order of the runs."""
+    return {command: str(i) for i, command in enumerate(dict.fromkeys(run["command"] for run in runs), start=1)}
+
+
+def _days(runs: Sequence[Row]) -> str:
+    days = sorted(run[key][:10] for run in runs for key in ("started", "finished"))
+    return days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
+
+
+def _machine(run: Row) -> str:
+    return f"{run['device_name']} ({run['device']}, {run['precision']})"
+
+
+def _short(commit: str) -> str:
+    return commit[:10] + "+" * commit.endswith("+")
+
+
+def _all(values: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(values))
+
+
+def _count(values: Sequence[str]) -> str:
     """Return the different values, each with its number of runs if there is more than one."""
     counts: dict[str, int] = {}
     for value in values:

@@ -1,0 +1,239 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from serflow.evaluation.overview import COLUMNS as RESULT
+from serflow.evaluation.results_page import write_results_page
+from serflow.evaluation.runs import ScoreError
+from serflow.files import write_csv
+
+COST = ("Stage", "Paper or corpus", "System or recipe", "Device")
+COST += ("Jobs", "Seconds", "Longest job (s)", "Peak memory (MiB)")
+PROTOCOLS = {"own": "published", "independent": "speaker_independent", "leak": "augment_then_split"}
+
+
+def row(system="net", **known):
+    """Return a row of the comparison of which nothing was run."""
+    found = dict.fromkeys(RESULT, "") | {"paper": "toypaper", "corpus": "toy", "system": system, "title": f"A {system}"}
+    found |= {f"{kind}_protocol": protocol for kind, protocol in PROTOCOLS.items()}
+    found |= {f"{kind}_note": "not run: no run was made" for kind in PROTOCOLS}
+    return found | {"metric": "UA", "part": "test", "published": 0.7, "synthetic": 0} | known
+
+
+def cell(kind, value, low="", high="", speakers=24, note="", deviations=""):
+    known = {"value": value, "low": low, "high": high, "speakers": speakers, "note": note, "deviations": deviations}
+    return {f"{kind}_{key}": text for key, text in known.items()}
+
+
+def cost(stage, subject, seconds, device="-"):
+    return dict(zip(COST, (stage, subject, "-", device, 1, seconds, seconds, "-"), strict=True))
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Write a results folder: rows of the comparison, and the runs behind their values, all of one day and machine."""
+
+    def write(rows, costs=(), *, name="results", day="2026-11-20", seeds=(0,), **known):
+        folder = tmp_path / name
+        write_csv(folder / "tables" / "comparison.csv", RESULT, rows)
+        write_csv(folder / "tables" / "costs.csv", COST, [*costs, cost("all", "-", 999)])
+        for line in rows:
+            for kind, protocol in PROTOCOLS.items():
+                for seed in seeds if line[f"{kind}_value"] != "" else ():
+                    key = {name: line[name] for name in ("paper", "corpus", "system")} | {"protocol": protocol}
+                    info = key | {"seed": seed, "fold": 0, "device": "cpu", "device_name": "toy CPU"}
+                    info |= {"precision": "fp32", "seconds": 50.0, "commit": "abc1234", "versions": {"torch": "2.9"}}
+                    info |= {"started": f"{day}T10:00:00+00:00", "finished": f"{day}T10:02:00+00:00"}
+                    run = folder.joinpath("runs", *key.values(), f"seed{seed}", "fold0")
+                    run.mkdir(parents=True, exist_ok=True)
+                    (run / "run.json").write_text(json.dumps(info | known))
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def page(tmp_path):
+    """Write the page of a results folder and return it."""
+
+    def write(results, command="snakemake"):
+        write_results_page(results, tmp_path / "results.md", command, archive=tmp_path / "archive")
+        return (tmp_path / "results.md").read_text()
+
+    return write
+
+
+def tables(page):
+    """Return the tables of a page by heading, each a list of dicts."""
+    found = {}
+    for part in page.split("\n## ")[1:]:
+        heading, *lines = part.splitlines()
+        cells = [line.strip("| ").split(" | ") for line in lines if line.startswith("|")]
+        found[heading] = [dict(zip(cells[0], line, strict=True)) for line in cells[2:]]
+    return found
+
+
+def comparison(page):
+    """Return the rows of the comparison by system."""
+    return {line["System"]: line for line in tables(page)["Published and reproduced, all papers"]}
+
+
+def measured(page):
+    """Return by protocol where and when the runs of it were made; for pages of one system."""
+    return {line["Protocol"]: line for line in tables(page)["Where and when it was measured"]}
+
+
+OWN, FAIR, LEAK = (f"Ours, {name} [95 %]" for name in ("paper's protocol", "speaker-independent", "leak"))
+
+
+def test_the_page_says_when_on_what_and_with_which_code_and_holds_all_tables(make, page):
+    rows = [row(**cell("own", 0.72, 0.66, 0.78)), row("other")]
+    results = make(rows, [cost("train", "toypaper", 150)], seeds=(0, 1))
+    text = page(results, "snakemake --configfile mine.yaml")
+    for expected in (
+        "Date of the runs: 2026-11-20\n",
+        "Command 1: `snakemake --configfile mine.yaml`",
+        "Commit: abc1234\n",
+        "Hardware: toy CPU (cpu, fp32)\n",
+        "Runs: 2\n",
+    ):
+        assert expected in text
+    assert comparison(text)["A net (toypaper)"][OWN] == "72.0 [66.0, 78.0]; 24 speakers"
+    assert comparison(text)["A net (toypaper)"]["Verdict"] == "reproduced: 70.0 lies within [66.0, 78.0]"
+    assert comparison(text)["A other (toypaper)"]["Verdict"] == "cannot be compared: not run: no run was made"
+    where = measured(text)
+    assert where.keys() == {"published"}
+    assert (where["published"]["Seeds"], where["published"]["Libraries"]) == ("0, 1", "torch 2.9")
+    costs = tables(text)["What the reproduction cost"]
+    assert [(line["Stage"], line["Seconds"]) for line in costs] == [("train", "150"), ("all", "150")]
+    assert text.count("\n# ") + text.startswith("# ") == 1
+
+
+def test_the_same_results_twice_and_no_results_give_the_same_page(make, page, tmp_path):
+    results = make([row(**cell("own", 0.72, 0.66, 0.78)), row("other")], [cost("train", "toypaper", 150)])
+    first = page(results)
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "archive").iterdir()}
+    assert kept.keys() == {"comparison.csv", "costs.csv", "runs.csv"}
+    assert page(results) == first
+    assert page(None) == first
+    assert {path.name: path.read_bytes() for path in (tmp_path / "archive").iterdir()} == kept
+
+
+def test_what_newer_results_did_not_run_stays(make, page):
+    page(make([row(**cell("own", 0.72, 0.66, 0.78))], name="old"), "the old command")
+    newer = make([row(), row("other", **cell("own", 0.9, 0.8, 0.95))], name="new", day="2026-12-24", commit="def5678")
+    text = page(newer, "the new command")
+    assert comparison(text)["A net (toypaper)"][OWN] == "72.0 [66.0, 78.0]; 24 speakers"
+    assert comparison(text)["A other (toypaper)"][OWN] == "90.0 [80.0, 95.0]; 24 speakers"
+    where = {line["System"]: line for line in tables(text)["Where and when it was measured"]}
+    assert (where["net"]["Date"], where["net"]["Commit"], where["net"]["Command"]) == ("2026-11-20", "abc1234", "1")
+    assert (where["other"]["Date"], where["other"]["Commit"], where["other"]["Command"]) == (
+        "2026-12-24",
+        "def5678",
+        "2",
+    )
+    assert "Command 1: `the old command`" in text
+    assert "Command 2: `the new command`" in text
+    assert "Date of the runs: 2026-11-20 to 2026-12-24" in text
+    assert "Commit: abc1234 (1 run), def5678 (1 run)" in text
+
+
+def test_results_of_other_papers_stay_and_papers_stand_together(make, page):
+    page(make([row(), row(paper="zoo", **cell("own", 0.72, 0.66, 0.78))], name="old"))
+    text = page(make([row("other", **cell("own", 0.9, 0.8, 0.95))], name="new"))
+    assert list(comparison(text)) == ["A net (toypaper)", "A other (toypaper)", "A net (zoo)"]
+
+
+def test_a_newer_measurement_replaces_the_older_with_its_runs_and_its_verdict(make, page):
+    page(make([row(**cell("own", 0.72, 0.66, 0.78))], name="old", seeds=(0, 1, 2)))
+    text = page(make([row(**cell("own", 0.5, 0.4, 0.6))], name="new", day="2026-12-24"))
+    assert comparison(text)["A net (toypaper)"]["Verdict"] == "not reproduced: 70.0 lies 10.0 points above [40.0, 60.0]"
+    assert measured(text)["published"]["Seeds"] == "0"
+    assert "Date of the runs: 2026-12-24\n" in text
+    assert "Runs: 1\n" in text
+
+
+def test_a_kind_of_protocol_that_newer_results_lack_keeps_its_value_and_where_it_is_from(make, page):
+    """The verdict is passed on the joined row: the leak of before explains the published number of now."""
+    old = row(**cell("own", 0.69, 0.6, 0.75), **cell("leak", 0.72, 0.65, 0.8, deviations="random weights"))
+    assert "reproduced" in page(make([old], name="old", device_name="old CPU"))
+    text = page(make([row(**cell("own", 0.5, 0.4, 0.6))], name="new", day="2026-12-24"))
+    (line,) = comparison(text).values()
+    assert (line[OWN], line[LEAK]) == ("50.0 [40.0, 60.0]; 24 speakers", "72.0 [65.0, 80.0]; 24 speakers")
+    assert line[FAIR] == "not run: no run was made"
+    assert line["Verdict"].endswith("; reached under the leak")
+    assert line["Deviations"] == "elsewhere: random weights"
+    where = measured(text)
+    assert (where["published"]["Date"], where["published"]["Hardware"]) == ("2026-12-24", "toy CPU (cpu, fp32)")
+    leak = where["augment_then_split"]
+    assert (leak["Date"], leak["Hardware"]) == ("2026-11-20", "old CPU (cpu, fp32)")
+    assert "each kind of protocol as this table says" in text
+
+
+def test_chance_stays_where_newer_results_have_none(make, page):
+    page(make([row(chance_uniform=0.25, chance_majority=0.3, **cell("own", 0.72, 0.66, 0.78))], name="old"))
+    text = page(make([row(**cell("independent", 0.5, 0.4, 0.6))], name="new"))
+    (line,) = comparison(text).values()
+    assert (line["Chance"], line[FAIR]) == ("25.0 / 30.0", "50.0 [40.0, 60.0]; 24 speakers")
+
+
+def test_costs_are_replaced_by_stage_subject_system_and_device(make, page):
+    rows = [row(**cell("own", 0.72, 0.66, 0.78))]
+    page(make(rows, [cost("train", "toypaper", 150, "cpu"), cost("scores", "toypaper", 2)], name="old"))
+    text = page(make(rows, [cost("train", "toypaper", 7, "cuda"), cost("scores", "toypaper", 3)], name="new"))
+    found = [(line["Stage"], line["Device"], line["Seconds"]) for line in tables(text)["What the reproduction cost"]]
+    assert found == [("train", "cpu", "150"), ("train", "cuda", "7"), ("scores", "-", "3"), ("all", "-", "160")]
+
+
+def test_runs_that_no_value_stands_on_are_left_out(make, page):
+    """Such as those of a study, or of a system that was narrowed away since."""
+    results = make([row(**cell("own", 0.72, 0.66, 0.78))])
+    make([row("study", **cell("own", 0.1))])  # its runs stay in the folder
+    make([row(**cell("own", 0.72, 0.66, 0.78))])
+    assert (results / "runs/toypaper/toy/study").is_dir()
+    assert "Runs: 1\n" in page(results)
+
+
+def refused(page, results, match, tmp_path):
+    with pytest.raises(ScoreError, match=match):
+        page(results)
+    assert not (tmp_path / "results.md").exists()
+    assert not (tmp_path / "archive").exists()
+
+
+def test_synthetic_results_are_refused_and_nothing_is_written(make, page, tmp_path):
+    results = make([row(**cell("own", 0.72)), row(paper="other", synthetic=1)])
+    refused(page, results, "other was run on synthetic demo corpora", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["comparison.csv", "costs.csv"])
+def test_results_without_a_table_are_refused_and_nothing_is_written(name, make, page, tmp_path):
+    results = make([row(**cell("own", 0.72))])
+    (results / "tables" / name).unlink()
+    refused(page, results, rf"{name}: is missing", tmp_path)
+
+
+def test_results_without_runs_are_refused_and_nothing_is_written(make, page, tmp_path):
+    results = make([row()])
+    refused(page, results, "results: holds no run", tmp_path)
+    results = make([row(**cell("own", 0.72))])
+    next(results.rglob("run.json")).unlink()
+    refused(page, results, "runs/toypaper/toy/net/published: holds no run", tmp_path)
+    refused(page, None, "archive: holds no run", tmp_path)
+
+
+def test_half_an_archive_is_refused(make, page, tmp_path):
+    results = make([row(**cell("own", 0.72, 0.66, 0.78))])
+    page(results)
+    (tmp_path / "archive" / "runs.csv").unlink()
+    with pytest.raises(ScoreError, match=r"runs\.csv: is missing"):
+        page(results)
+
+
+def test_the_page_in_the_repository_is_made_from_its_archive(tmp_path):
+    docs = Path(__file__).parents[2] / "docs"
+    for path in (docs / "results").glob("*.csv"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    write_results_page(None, tmp_path / "results.md", archive=tmp_path)
+    assert (tmp_path / "results.md").read_text() == (docs / "results.md").read_text()
