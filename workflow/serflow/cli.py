@@ -287,8 +287,12 @@ def evaluate(paper: dict[str, Any], runs: list[Path], manifests: list[Path], out
     """Score the runs of a paper, each number beside the published one."""
     from serflow.evaluation.comparison import evaluate_paper
 
-    n_folds = {(corpus, name): n for corpus, counts in paper["n_folds"].items() for name, n in counts.items()}
-    evaluate_paper(paper["paper"], runs, manifests, output, n_folds=n_folds, not_run=paper["not_run"])
+    evaluate_paper(paper["paper"], runs, manifests, output, n_folds=_folds(paper), not_run=paper["not_run"])
+
+
+def _folds(paper: dict[str, Any]) -> dict[tuple[str, str], int]:
+    """Return the number of folds of each (corpus, protocol)."""
+    return {(corpus, name): n for corpus, counts in paper["n_folds"].items() for name, n in counts.items()}
 
 
 @verb(
@@ -333,7 +337,8 @@ def table_study(paper: dict[str, Any], study: str, runs: list[Path], manifests: 
     """Write the table of one of a paper's studies as csv, md, tex and html."""
     from serflow.evaluation.studies import write_study_table
 
-    write_study_table(paper["paper"], study, runs, manifests, stem, synthetic=paper["synthetic"])
+    about = {"synthetic": paper["synthetic"], "n_folds": _folds(paper), "not_run": paper["not_run"]}
+    write_study_table(paper["paper"], study, runs, manifests, stem, **about)
 
 
 @verb(paper=PAPER, study={"help": "a study of the paper file"}, table=ONE | {"help": "the study's CSV"}, stem=STEM)
@@ -445,15 +450,16 @@ def costs(benchmarks: Path, runs: list[Path], stem: Path) -> None:
 
 
 @verb(
-    results=ONE | {"help": "the results folder"},
+    results=ONE | {"default": None, "help": "the results folder (default: the page is made anew from the archive)"},
     command={"default": "snakemake", "help": "the command that made them (default: snakemake)"},
+    archive=ONE | {"help": "folder that keeps all measurements, docs/results"},
     output=ONE | {"help": "Markdown"},
 )
-def results(results: Path, command: str, output: Path) -> None:
-    """Write the page of results that the repository keeps."""
+def results(results: Path | None, command: str, archive: Path, output: Path) -> None:
+    """Add new results to the archive of all that was measured, and write the page of it that the repository keeps."""
     from serflow.evaluation.results_page import write_results_page
 
-    write_results_page(results, output, command=command)
+    write_results_page(results, output, command, archive=archive)
 
 
 @verb(

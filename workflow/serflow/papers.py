@@ -13,7 +13,7 @@ from serflow.corpora import load, members
 from serflow.errors import ConfigError
 from serflow.features import transform
 from serflow.labels import check_labels
-from serflow.protocols import count_folds
+from serflow.protocols import count_folds, holds_for
 
 PAPERS = Path(__file__).parents[1] / "papers"
 #: Which list of ``seeds`` in config.yaml a kind of protocol takes.
@@ -224,11 +224,6 @@ class Papers:
                     fault = f"{name!r} is defined differently in another paper"
                     raise ConfigError(f"workflow/papers/{paper}.yaml: recipes", fault, "Give it another name.")
         return merged
-
-
-def holds_for(protocol: Mapping[str, Any], corpus: str) -> bool:
-    """Return whether a protocol is one of a corpus: it may name its ``corpora``, else it is one of all."""
-    return corpus in protocol.get("corpora", [corpus])
 
 
 def read_paper(path: Path) -> dict[str, Any]:

@@ -47,6 +47,11 @@ def speaker_folds(corpora: Sequence[str]) -> list[tuple[str, ...]]:
     return [tuple(fold) for fold in folds]
 
 
+def holds_for(protocol: Mapping[str, Any], corpus: str) -> bool:
+    """Return whether a protocol is one of a corpus: it may name its ``corpora``, else it is one of all."""
+    return corpus in protocol.get("corpora", [corpus])
+
+
 def count_folds(protocol: Mapping[str, Any], corpora: Sequence[str]) -> int:
     """Return the number of folds of a protocol on a corpus or a union of corpora, known without data."""
     if protocol["kind"] != "speakers":

@@ -31,6 +31,7 @@ from serflow.evaluation.runs import (
     speaker_names,
 )
 from serflow.files import read_csv, write_csv
+from serflow.protocols import holds_for
 
 Row = dict[str, Any]
 
@@ -160,14 +161,15 @@ def _join(*notes: str) -> str:
 
 
 def _combinations(paper: Mapping[str, Any], groups: Mapping[Group, list[Run]]) -> list[Group]:
-    """Return what the paper file asks for, in its order, then what was run beyond it."""
+    """Return what the paper file asks for, its studies apart, in its order, then what was run beyond it."""
     asked = [
         (corpus, system, protocol)
         for corpus in paper["corpora"]
         for system, settings in paper["systems"].items()
-        for protocol in paper["protocols"]
-        if corpus in settings.get("corpora", paper["corpora"])
+        for protocol, rules in paper["protocols"].items()
+        if not settings.get("study")
         and protocol in settings.get("protocols", paper["protocols"])
+        and holds_for(rules, corpus)
     ]
     return [*asked, *(group for group in groups if group not in asked)]
 

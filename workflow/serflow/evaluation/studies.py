@@ -78,7 +78,7 @@ def write_study_table(
     """
     found = load_runs(runs)
     manifest_rows = [row for path in manifests for row in read_csv(path)]
-    systems = {name: paper["systems"][name] for name in paper["studies"][study]["systems"]}
+    systems = {name: {**paper["systems"][name], "study": False} for name in paper["studies"][study]["systems"]}
     alone = {**paper, "systems": systems, "published": []}
     scored = score_runs(alone, runs, manifest_rows, n_folds=n_folds, not_run=not_run)
     rows = study_rows(paper, study, scored, found)
