@@ -30,6 +30,7 @@ from serflow.evaluation.tables import (
     number,
 )
 from serflow.files import read_csv, write_csv, write_text
+from serflow.protocols import holds_for
 
 #: What the study's figure draws: one row per corpus, protocol and system; values are fractions in 0..1.
 COLUMNS = (
@@ -160,8 +161,7 @@ def _places(paper: Mapping[str, Any], systems: Sequence[str]) -> list[tuple[str,
         for corpus in paper["corpora"]
         for protocol, rules in paper["protocols"].items()
         for system in systems
-        if corpus in rules.get("corpora", [corpus])
-        and protocol in paper["systems"][system].get("protocols", paper["protocols"])
+        if holds_for(rules, corpus) and protocol in paper["systems"][system].get("protocols", paper["protocols"])
     ]
 
 
