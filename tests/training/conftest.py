@@ -45,7 +45,8 @@ def data() -> Dataset:
     offsets = np.cumsum([0, *map(len, items)])
     order = rng.permutation(40)
     parts = {"train": order[:24], "validation": order[24:32], "test": order[32:]}
-    return Dataset(np.concatenate(items), offsets, labels.astype(np.int64), parts, [f"u{n}" for n in range(40)])
+    names, emotions = [f"u{n}" for n in range(40)], [("low", "high")[label] for label in labels]
+    return Dataset(np.concatenate(items), offsets, labels.astype(np.int64), parts, names, np.arange(40), emotions)
 
 
 @pytest.fixture

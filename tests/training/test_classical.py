@@ -1,11 +1,14 @@
 """The SVM against scikit-learn used directly on librosa's MFCCs."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from serflow import models
+from serflow.errors import ConfigError
 from serflow.features import transform
 from serflow.training.classical import fit
 from serflow.training.inputs import Dataset
@@ -39,7 +42,9 @@ def data(signals):
     order = np.random.default_rng(1).permutation(60)
     parts = {"train": order[:40], "validation": order[40:45], "test": order[45:]}
     offsets = np.cumsum([0, *map(len, items)])
-    return Dataset(np.concatenate(items), offsets, signals[1].astype(np.int64), parts, [f"u{n}" for n in range(60)])
+    names, emotions = [f"u{n}" for n in range(60)], ["sad"] * 60
+    labels = signals[1].astype(np.int64)
+    return Dataset(np.concatenate(items), offsets, labels, parts, names, np.arange(60), emotions)
 
 
 def build(shape):
@@ -78,6 +83,11 @@ def test_a_class_without_training_items_has_posterior_0(data):
 
 
 def test_two_classes_have_a_posterior_each(data):
-    two = Dataset(data.frames, data.offsets, data.labels % 2, data.parts, data.utterances)
+    two = dataclasses.replace(data, labels=data.labels % 2)
     result = fit(SYSTEM, two, 2, lambda shape: models.build(SYSTEM["model"], 2, shape))
     np.testing.assert_array_equal(result.posteriors.argmax(axis=1), result.predicted)
+
+
+def test_an_input_made_batch_by_batch_is_refused(data):
+    with pytest.raises(ConfigError, match="is patch, which suits networks alone"):
+        fit({"input": {"kind": "patch", "frames": 300}}, data, 3, build)

@@ -26,9 +26,17 @@ def test_a_gpu_is_taken_where_there_is_one(monkeypatch, there, wanted, taken):
     assert choose_device(wanted).type == taken
 
 
-@pytest.mark.parametrize(("amx", "taken"), [(True, "bf16"), (False, "fp32")])
-def test_auto_precision_is_bf16_where_the_cpu_multiplies_it(monkeypatch, amx, taken):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx})
+@pytest.mark.parametrize(
+    ("found", "taken"),
+    [
+        ({"amx_bf16": True}, "bf16"),
+        ({"amx_bf16": False, "avx512_bf16": True}, "bf16"),
+        ({"amx_bf16": False, "avx512_bf16": False, "avx512_f": True}, "fp32"),
+        ({"architecture": "aarch64"}, "fp32"),
+    ],
+)
+def test_auto_precision_is_bf16_where_the_cpu_multiplies_it(monkeypatch, found, taken):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
     assert choose_precision("auto", CPU) == taken
     assert choose_precision("fp32", CPU) == "fp32"
     assert choose_precision("bf16", CPU) == "bf16"

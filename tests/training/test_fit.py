@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import balanced_accuracy_score
 from torch import nn
+from torch.nn import functional as F
 
 from serflow import models
 from serflow.errors import ConfigError, TrainingError
@@ -21,6 +23,7 @@ COLUMNS = [
     "train_accuracy",
     "validation_loss",
     "validation_accuracy",
+    "validation_UA",
     "seconds",
 ]
 
@@ -79,6 +82,20 @@ def test_the_last_row_is_of_the_network_that_is_returned(run, data):
     assert result.history[-1]["validation_accuracy"] == pytest.approx((of_label > 0.5).mean())
 
 
+def test_validation_ua_is_scikit_learns_balanced_accuracy(run, system, data):
+    system["training"]["epochs"] = 1  # before all is recognised
+    labels = data.labels.copy()
+    part = data.parts["validation"]
+    labels[part] = [0, 0, 0, 0, 0, 0, 1, 1]
+    result = run(data=dataclasses.replace(data, labels=labels))
+    theirs = balanced_accuracy_score(labels[part], result.predicted[part])
+    assert result.history[0]["validation_UA"] == pytest.approx(theirs)
+    assert theirs != pytest.approx(result.history[0]["validation_accuracy"])
+    labels[part] = 1  # a class that is absent has no recall
+    result = run(data=dataclasses.replace(data, labels=labels))
+    assert result.history[0]["validation_UA"] == result.history[0]["validation_accuracy"]
+
+
 def test_nothing_is_learnt_from_validation_and_test(run, data):
     """Other frames and labels there leave weights and training history as they were."""
     frames, labels = data.frames.copy(), data.labels.copy()
@@ -124,19 +141,44 @@ def test_bf16_trains_too(run):
     assert {value.dtype for value in result.model.parameters()} == {torch.float32}
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(system, data, setup, build, monkeypatch):
+@pytest.fixture
+def break_step(monkeypatch):
+    """Return a function: the n-th step of the training leaves NaN in the weights, behind its own finite loss."""
     monkeypatch.setattr(fitting, "CHECKPOINT_SECONDS", -1.0)
+    original, taken = fitting._Loop.step, []
 
-    def broken(input_shape):
-        network = build(input_shape)
-        with torch.no_grad():
-            network[-1].bias.fill_(math.nan)
-        return network
+    def arm(n):
+        def step(self, batch, rate):
+            result = original(self, batch, rate)
+            taken.append(batch)
+            if len(taken) == n:
+                with torch.no_grad():
+                    self.network[-1].bias.fill_(math.nan)
+            return result
 
-    with pytest.raises(TrainingError, match="nan in epoch 1") as caught:
-        fit(system, data, 2, 0, setup, broken)
+        monkeypatch.setattr(fitting._Loop, "step", step)
+
+    return arm
+
+
+@pytest.mark.parametrize(("step", "epoch", "batch"), [(1, 1, 2), (3, 1, 4), (12, 3, 3), (14, 3, 5)])
+def test_a_loss_that_is_not_finite_is_named_with_epoch_and_batch(run, break_step, setup, step, epoch, batch):
+    """Five batches an epoch: the one after the broken step has no finite loss. The last checkpoint stays."""
+    break_step(step)
+    with pytest.raises(TrainingError, match=f"loss: is nan in epoch {epoch}, from batch {batch} of 5 on") as caught:
+        run()
     assert "learning_rate" in caught.value.remedy
-    assert not setup.checkpoint.exists()
+    state, _ = checkpoint.load(setup.checkpoint, setup.key)
+    assert state["epoch"] == epoch - 1 if epoch > 1 else state is None
+
+
+def test_weights_that_the_last_batch_leaves_not_finite_are_noticed_before_they_are_kept(run, break_step, setup):
+    break_step(10)
+    with pytest.raises(TrainingError, match="weights: are not finite after the last batch of epoch 2"):
+        run()
+    state, _ = checkpoint.load(setup.checkpoint, setup.key)
+    assert state["epoch"] == 1
+    assert all(value.isfinite().all() for value in state["network"].values())
 
 
 def test_memory_that_runs_out_names_the_batch_size(system, data, setup):
@@ -171,6 +213,8 @@ def everything(system):
         "decay": 0.01,
         "step_decay": {"factor": 0.5, "every": 2},
         "freeze_epochs": 2,
+        "class_weights": "inverse",
+        "oversample": True,
         "stages": [{"epochs": 3, "height": 6, "width": 6}, {"epochs": 3, "height": 8, "width": 8}],
         "augment": [
             {"kind": "flip"},
@@ -198,8 +242,12 @@ def build_pooled():
 def test_with_all_options_a_killed_run_ends_as_an_undisturbed_one(
     everything, data, setup, build_pooled, kill_after, tmp_path
 ):
+    labels = data.labels.copy()
+    labels[data.parts["train"]] = np.arange(24) < 7  # 17 and 7, so that weights and oversampling do something
+    uneven = dataclasses.replace(data, labels=labels)
+
     def run(checkpoint):
-        return numbers(fit(everything, data, 2, 1, dataclasses.replace(setup, checkpoint=checkpoint), build_pooled))
+        return numbers(fit(everything, uneven, 2, 1, dataclasses.replace(setup, checkpoint=checkpoint), build_pooled))
 
     make_deterministic(1)
     kill_after(0)
@@ -273,6 +321,158 @@ def test_a_sequence_system_trains(data, setup):
     result = fit(system, data, 2, 0, setup, lambda shape: models.build(system["model"], 2, shape))
     assert (result.predicted == data.labels)[data.parts["test"]].all()
     assert result.inputs.shape == (16, 12)
+
+
+# Classes of different size
+
+
+def test_class_weights_weigh_each_items_gradient(system, data, setup):
+    """One step of plain descent against the gradient written out: the mean over items of n / (2 n_c) times loss.
+
+    torch's own weighted mean would divide by the weights of the batch instead of its size.
+    """
+    system["training"] |= {"epochs": 1, "batch_size": 3, "class_weights": "inverse"}
+    train = data.parts["train"]
+    labels = data.labels.copy()
+    labels[train] = np.arange(24) < 6  # 18 of class 0, 6 of class 1
+    data = dataclasses.replace(data, labels=labels)
+    batches, losses = [], []
+
+    class Watched(fitting._Loop):
+        def step(self, batch, rate):
+            with torch.no_grad():
+                logits = self.forward(self.pick(torch.from_numpy(batch)))
+            batches.append((batch, logits))
+            result = super().step(batch, rate)
+            losses.append(float(result[0]))
+            return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitting, "_Loop", Watched)
+        fit(system, data, 2, 0, setup, lambda shape: nn.Sequential(nn.Flatten(), nn.Linear(192, 2)))
+    weight = np.array([24 / (2 * 18), 24 / (2 * 6)])
+    for (batch, logits), loss in zip(batches, losses, strict=True):
+        log_p = F.log_softmax(logits, 1).numpy()
+        expected = np.mean([-weight[labels[n]] * log_p[k, labels[n]] for k, n in enumerate(batch)])
+        assert loss == pytest.approx(expected, rel=1e-5)
+    assert len({int(labels[batch].sum()) for batch, _ in batches}) > 1  # where the two means differ
+
+
+def test_oversampled_classes_come_equally_often(run, system, data, monkeypatch):
+    system["training"]["oversample"] = True
+    labels = data.labels.copy()
+    labels[data.parts["train"]] = np.arange(24) < 5  # 19 and 5
+    seen = []
+    original = fitting._Loop.step
+
+    def step(self, batch, rate):
+        seen.extend(batch)
+        return original(self, batch, rate)
+
+    monkeypatch.setattr(fitting._Loop, "step", step)
+    result = run(data=dataclasses.replace(data, labels=labels))
+    assert len(seen) == 6 * 2 * 19
+    for epoch in np.array(seen).reshape(6, 38):
+        assert labels[epoch].sum() == 19
+        assert set(epoch) == set(data.parts["train"])
+    assert all(0 <= row["train_accuracy"] <= 1 for row in result.history)
+
+
+# Early stopping
+
+
+@pytest.fixture
+def stopping(system, monkeypatch):
+    """A run whose validation accuracy is dictated: the third epoch is the best, and the last of equal ones is not."""
+    system["training"] |= {"epochs": 12, "early_stopping": {"metric": "WA", "patience": 3}}
+    dictated = [0.25, 0.5, 0.75, 0.5, 0.75, 0.625, 1.0]
+    original = fitting._Loop.epoch
+
+    def epoch(self, number, seed):
+        return original(self, number, seed) | {"validation_accuracy": dictated[number - 1]}
+
+    monkeypatch.setattr(fitting._Loop, "epoch", epoch)
+    return system
+
+
+def test_the_weights_of_the_best_epoch_are_returned(run, stopping, data):
+    """They are those of a run that ends there, since an epoch depends on seed and number alone."""
+    result = run()
+    assert (result.best_epoch, len(result.history)) == (3, 6)
+    del stopping["training"]["early_stopping"]
+    stopping["training"]["epochs"] = 3
+    shorter = run()
+    assert shorter.best_epoch is None
+    assert numbers(result)[1:] == numbers(shorter)[1:]  # weights and posteriors
+
+
+@pytest.mark.parametrize("epochs", [1, 3, 4, 5])
+def test_a_killed_run_knows_its_best_epoch(run, stopping, kill_after, tmp_path, epochs):
+    undisturbed = run(checkpoint=tmp_path / "other.pt")
+    kill_after(epochs)
+    with pytest.raises(Killed):
+        run()
+    kill_after(0)
+    resumed = run()
+    assert resumed.best_epoch == undisturbed.best_epoch == 3
+    assert numbers(resumed) == numbers(undisturbed)
+
+
+@pytest.mark.parametrize(("metric", "sign"), [("WA", 1), ("UA", 1), ("loss", -1)])
+def test_the_best_epoch_is_chosen_on_the_validation_part(run, system, metric, sign):
+    system["training"] |= {"epochs": 8, "early_stopping": {"metric": metric, "patience": 8}}
+    result = run()
+    column = {"WA": "validation_accuracy", "UA": "validation_UA", "loss": "validation_loss"}[metric]
+    values = [sign * row[column] for row in result.history]
+    assert result.best_epoch == 1 + values.index(max(values))
+
+
+def test_early_stopping_needs_a_validation_part(run, system, data):
+    system["training"]["early_stopping"] = {"metric": "WA", "patience": 2}
+    parts = {**data.parts, "validation": np.array([], dtype=np.int64)}
+    with pytest.raises(ConfigError, match="no validation part"):
+        run(data=dataclasses.replace(data, parts=parts))
+
+
+# Patches of segments, a part that is only given posteriors
+
+
+@pytest.fixture
+def satt():
+    return {
+        "input": {"kind": "patch", "frames": 20},
+        "training": {"epochs": 12, "batch_size": 5, "optimiser": "adam", "learning_rate": 0.01},
+        "model": {
+            "module": "satt",
+            "convolutions": [[4, 4, 6], [4, 3, 3]],
+            "lstm": {"size": 4, "layers": 1, "attention": False},
+            "dense": 8,
+            "dropout": 0.2,
+        },
+    }
+
+
+@pytest.mark.parametrize("lstm", ["last state", "attention", "none"])
+def test_satts_networks_train_on_half_precision_frames(satt, data, setup, lstm):
+    satt["model"]["lstm"] |= {"attention": lstm == "attention"}
+    if lstm == "none":
+        satt["model"]["lstm"] = None
+    half = dataclasses.replace(data, frames=((data.frames + 80) / 20).astype(np.float16))
+    result = fit(satt, half, 2, 0, setup, lambda shape: models.build(satt["model"], 2, shape))
+    assert result.inputs.shape == (1, 12, 20)
+    assert (result.predicted == data.labels)[data.parts["test"]].all()
+
+
+def test_the_part_other_is_given_posteriors_and_nothing_else(run, data):
+    """Its items have no label; that they are there changes neither weights nor history."""
+    others = data.parts["test"][:3]
+    kept = {**data.parts, "test": data.parts["test"][3:]}
+    labels = data.labels.copy()
+    labels[others] = -1
+    with_others = run(data=dataclasses.replace(data, labels=labels, parts={**kept, "other": others}))
+    without = run(data=dataclasses.replace(data, parts=kept))
+    assert numbers(with_others) == numbers(without)
+    np.testing.assert_allclose(with_others.posteriors[others].sum(axis=1), 1)
 
 
 # Resuming

@@ -11,8 +11,9 @@ sys.modules.update(dict.fromkeys({blocked}))  # an import of what is None there 
 from pathlib import Path
 import numpy as np
 from serflow import models
-from serflow.models import bilstm, mittal, resnet1d, svm
-from serflow.training import augment, checkpoint, classical, device, fit, inputs, schedule
+from serflow import inference
+from serflow.models import bilstm, mittal, resnet1d, satt, svm
+from serflow.training import augment, balance, checkpoint, classical, device, fit, inputs, schedule
 assert "torch" not in sys.modules, "imported at the top of a module"
 import torch
 from torch import nn
@@ -20,7 +21,7 @@ from torch import nn
 labels = np.arange(8) % 2
 frames = np.repeat(labels * 40.0 - 60, 5)[:, None].repeat(4, 1).astype(np.float32)
 parts = {{"train": np.arange(4), "validation": np.array([4, 5]), "test": np.array([6, 7])}}
-data = inputs.Dataset(frames, np.arange(0, 41, 5), labels, parts, list("abcdefgh"))
+data = inputs.Dataset(frames, np.arange(0, 41, 5), labels, parts, list("abcdefgh"), np.arange(8), list("lhlhlhlh"))
 system = {{
     "input": {{"kind": "image", "height": 4, "width": 4, "floor_db": -80.0}},
     "training": {{"epochs": 3, "batch_size": 2, "optimiser": "adam", "learning_rate": 0.01}},

@@ -14,11 +14,12 @@ IMAGE = {"kind": "image", "height": 8, "width": 8, "floor_db": -80.0}
 def dataset(*items):
     frames = np.concatenate(items).astype(np.float32)
     offsets = np.cumsum([0, *map(len, items)])
-    return Dataset(frames, offsets, np.zeros(len(items), np.int64), {}, [str(n) for n in range(len(items))])
+    names, owner = [str(n) for n in range(len(items))], np.arange(len(items))
+    return Dataset(frames, offsets, np.zeros(len(items), np.int64), {}, names, owner, ["sad"] * len(items))
 
 
 def items_of(options, data):
-    return torch.from_numpy(prepare(options, data).items)
+    return prepare(options, data).picker(torch.device("cpu"))(torch.arange(len(data.labels)))
 
 
 def test_low_frequencies_are_at_the_bottom_and_time_runs_right():
@@ -133,3 +134,69 @@ def test_a_vector_is_the_mean_over_time():
     inputs = prepare({"kind": "vector"}, dataset(*items))
     assert inputs.shape == (4,)
     np.testing.assert_allclose(inputs.items, [item.mean(axis=0) for item in items], rtol=1e-5, atol=1e-6)
+
+
+def test_given_statistics_take_the_place_of_the_training_parts():
+    """As new recordings are standardised with those of a run."""
+    item, known = np.array([[3.0, 7.0], [5.0, -1.0]]), {"mean": [1.0, 7.0], "scale": [2.0, 4.0]}
+    inputs = prepare({"kind": "sequence", "frames": 3, "standardise": True}, dataset(item), known)
+    np.testing.assert_array_equal(inputs.items[0], [[1, 0], [2, -2], [0, 0]])
+    assert inputs.statistics == known
+
+
+@pytest.mark.parametrize("kind", ["sequence", "patch"])
+def test_statistics_are_no_option_of_a_paper_file(kind):
+    with pytest.raises(ConfigError, match=f"'statistics'.* for kind {kind}. It takes: frames"):
+        prepare({"kind": kind, "frames": 3, "statistics": {}}, dataset(np.zeros((1, 1))))
+
+
+# Patches
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_patches_are_items_upright_filled_with_zeros_at_the_end(dtype):
+    lengths = (3, 5, 1, 4)
+    items = [np.random.default_rng(n).normal(size=(n, 2)).astype(dtype) for n in lengths]
+    data = dataclasses.replace(dataset(*items), frames=np.concatenate(items))
+    inputs = prepare({"kind": "patch", "frames": 5}, data)
+    assert inputs.shape == (1, 2, 5)
+    order = [3, 0, 0, 1, 2]  # the last item has nothing behind it to be taken by mistake
+    batch = inputs.finish(inputs.picker(torch.device("cpu"))(torch.tensor(order)))
+    assert batch.shape == (5, 1, 2, 5)
+    assert batch.dtype == torch.float32
+    for found, n in zip(batch[:, 0].numpy(), order, strict=True):
+        np.testing.assert_array_equal(found[:, : lengths[n]], items[n].T.astype(np.float32))
+        assert not found[:, lengths[n] :].any()
+
+
+def test_patches_are_made_from_the_frames_as_they_are_stored():
+    """No second copy of them, neither in float32 nor filled up."""
+    frames = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float16)
+    data = dataclasses.replace(dataset(frames[:3], frames[3:]), frames=frames)
+    inputs = prepare({"kind": "patch", "frames": 300}, data)
+    assert np.shares_memory(inputs.items, frames)
+    assert inputs.items.nbytes == 7 * 4 * 2
+
+
+def test_an_item_that_is_longer_than_its_patch_is_named():
+    with pytest.raises(ConfigError, match="is 5, but an item has 6 frames") as caught:
+        prepare({"kind": "patch", "frames": 5}, dataset(np.zeros((5, 2)), np.zeros((6, 2))))
+    assert "segment_seconds" in caught.value.remedy
+
+
+@pytest.mark.parametrize("options", [IMAGE, {"kind": "sequence", "frames": 6, "standardise": True}, {"kind": "vector"}])
+def test_frames_stored_in_half_precision_are_computed_with_in_single(options):
+    items = [np.random.default_rng(n).uniform(-80, 0, (n, 16)).astype(np.float16) for n in (5, 9)]
+    single = dataclasses.replace(dataset(*items), parts={"train": np.array([0, 1])})
+    half = dataclasses.replace(single, frames=single.frames.astype(np.float16))
+    found = items_of(options, half)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, items_of(options, single))
+
+
+def test_posteriors_of_segments_are_averaged():
+    data = dataclasses.replace(
+        dataset(*[np.zeros((1, 1))] * 4), utterances=["a", "b"], owner=np.array([1, 0, 0, 0]), emotions=["sad", "sad"]
+    )
+    posteriors = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.1, 0.9]])
+    np.testing.assert_allclose(data.average(posteriors), [[0.3, 0.7], [0.9, 0.1]])

@@ -9,6 +9,7 @@ from torch import nn
 
 from serflow import cli, models
 from serflow.errors import CacheError, TrainingError
+from serflow.evaluation.runs import ScoreError, load_history, load_run
 from serflow.features import cache
 from serflow.files import digest_file, read_csv, write_csv
 from serflow.protocols import COLUMNS
@@ -40,10 +41,9 @@ def make_corpus(folder, name, n_utterances, emotions=("happy", "sad", "calm"), n
         path = folder / name / f"{name}{n}.wav"
         path.parent.mkdir(exist_ok=True)
         soundfile.write(path, 0.3 * tone + noise * rng.standard_normal(length), RATE)
-        rows.append(
-            {"utterance": f"{name}{n}", "path": path.name, "emotion": emotion, "sha1": digest_file(path, "sha1")}
-        )
-    write_csv(folder / f"{name}.csv", ["utterance", "path", "emotion", "sha1"], rows)
+        identity = {"utterance": f"{name}{n}", "path": path.name, "emotion": emotion}
+        rows.append(identity | {"sample_rate": str(RATE), "samples": str(length), "sha1": digest_file(path, "sha1")})
+    write_csv(folder / f"{name}.csv", list(rows[0]), rows)
     cache.build(RECIPE, rows, folder / name, folder / f"{name}.zarr", 1)
     return rows
 
@@ -78,6 +78,7 @@ def spec():
         "seed": 0,
         "fold": 1,
         "labels": LABELS,
+        "others": [],
         "system_config": {
             "recipe": RECIPE,
             "input": {"kind": "image", "height": 32, "width": 32, "floor_db": -80.0},
@@ -235,7 +236,7 @@ def test_the_name_of_a_run_is_its_path(spec):
 def item_of(store, rows, utterance):
     features = cache.load(store, RECIPE, rows)
     n = [row["utterance"] for row in rows].index(utterance)
-    return features.frames[features.offsets[n] : features.offsets[n + 1]]
+    return features.read(np.array([n]))
 
 
 def test_every_utterance_has_its_own_features_label_and_part(folder, spec):
@@ -352,3 +353,149 @@ def test_copies_are_items_of_their_own(spec, tmp_path):
     assert lengths[1] == lengths[2]  # a noisy copy is as long ...
     assert lengths[0] == pytest.approx(lengths[3] / 2, abs=1)  # ... and one twice as fast half as long
     assert not np.array_equal(data.item(1), data.item(2))
+
+
+# Segments, stored in half precision
+
+
+@pytest.fixture
+def segmented(folder, spec, tmp_path):
+    """A cache of parts of at most 0.1 s, 800 samples: the utterances a5 (850 samples) to a11 (1150) come in two."""
+    recipe = RECIPE | {"segment_seconds": 0.1, "dtype": "float16"}
+    cache.build(recipe, read_csv(folder / "a.csv"), folder / "a", tmp_path / "segments.zarr", 1)
+    spec["system_config"] |= {
+        "recipe": recipe,
+        "input": {"kind": "patch", "frames": 14},
+        "model": {"module": "satt", "convolutions": [[2, 3, 3]], "dense": 4, "dropout": 0.1, "lstm": None},
+    }
+    return tmp_path / "segments.zarr"
+
+
+@pytest.fixture
+def load_segmented(segmented, folder, spec):
+    return lambda: load_dataset(spec, [folder / "a.csv"], [segmented], folder / "split.csv")
+
+
+def test_the_segments_of_an_utterance_are_items_of_its_label_and_part(load_segmented, segmented, folder, spec):
+    data, _ = load_segmented()
+    names = [name for name in data.utterances for _ in range(1 + (int(name[1:]) >= 5))]
+    assert [data.utterances[u] for u in data.owner] == names
+    emotions = {row["utterance"]: row["emotion"] for row in read_csv(folder / "a.csv")}
+    assert list(data.emotions) == [emotions[name] for name in data.utterances]
+    assert [LABELS[label] for label in data.labels] == [emotions[name] for name in names]
+    split = {row["utterance"]: row["part"] for row in read_csv(folder / "split.csv") if row["fold"] == "1"}
+    for part, index in data.parts.items():
+        assert {names[n] for n in index} == {name for name, found in split.items() if found == part}
+    assert sorted(np.concatenate(list(data.parts.values()))) == list(range(len(names)))
+    features = cache.load(segmented, spec["system_config"]["recipe"], read_csv(folder / "a.csv"))
+    for n, name in enumerate(names):
+        segment = names[:n].count(name)  # in the order of time
+        row = int(name[1:])
+        place = np.flatnonzero((features.utterance == row) & (features.segment == segment))
+        np.testing.assert_array_equal(data.item(n), features.read(place))
+    assert data.frames.dtype == np.float16
+
+
+def test_only_what_the_run_needs_is_read_and_once(load_segmented, monkeypatch):
+    """Four of the twelve utterances are of no part of the run; the frames are one array, the one that was read."""
+    read = []
+    original = cache.Features.read
+
+    def watched(self, items):
+        read.append((items, original(self, items)))
+        return read[-1][1]
+
+    monkeypatch.setattr(cache.Features, "read", watched)
+    data, _ = load_segmented()
+    assert len(read) == 1
+    assert len(read[0][0]) == len(set(read[0][0].tolist())) == len(data.labels)
+    assert data.frames is read[0][1]
+
+
+def test_the_digest_is_of_the_items_that_are_read(load_segmented, spec):
+    first = load_segmented()[1]
+    assert load_segmented()[1] == first
+    spec["fold"] = 0  # the same utterances in another order of parts, but the same order in the split
+    assert load_segmented()[1] == first
+    spec["others"] = ["calm"]  # which this split leaves out
+    assert load_segmented()[1] == first
+
+
+def test_predictions_are_per_utterance_the_mean_over_its_segments(start, segmented, monkeypatch, folder):
+    from serflow.training import fit as fitting
+
+    results = []
+    original = fitting.fit
+
+    def watched(system, data, *rest):
+        results.append((data, original(system, data, *rest)))
+        return results[-1][1]
+
+    monkeypatch.setattr(fitting, "fit", watched)
+    run = load_run(start(stores=[segmented]))
+    data, result = results[0]
+    assert len(run.utterances) == 8 < len(data.labels)
+    for u, name in enumerate(run.utterances):
+        mine = [n for n in range(len(data.labels)) if data.utterances[data.owner[n]] == name]
+        np.testing.assert_allclose(run.posteriors[u], result.posteriors[mine].mean(axis=0), rtol=1e-5)
+        assert run.predicted[u] == run.posteriors[u].argmax()
+    emotions = {row["utterance"]: row["emotion"] for row in read_csv(folder / "a.csv")}
+    assert [run.labels[label] for label in run.truth] == [emotions[name] for name in run.utterances]
+    assert run.info["parts"] == {"train": 4, "validation": 2, "test": 2}  # utterances
+    assert "best_epoch" not in run.info
+
+
+def test_the_best_epoch_is_recorded(start, segmented, spec):
+    spec["system_config"]["training"] |= {"early_stopping": {"metric": "loss", "patience": 2}, "epochs": 3}
+    run = load_run(start(stores=[segmented]))
+    losses = [row["validation_loss"] for row in run.history]
+    assert run.info["best_epoch"] == 1 + losses.index(min(losses))
+    assert all(0 <= row["validation_UA"] <= 1 for row in run.history)
+
+
+@pytest.fixture
+def two_of_three(folder, spec, tmp_path):
+    """A split of a paper's three emotions for a run that tells two apart: a2 and a5 are calm."""
+    parts = ["train", "train", "train", "train", "validation", "test", "test", "test"]
+    split = write_split(tmp_path / "s.csv", [{}, {f"a{n}": part for n, part in enumerate(parts)}])
+    spec["others"] = ["calm"]
+    return split
+
+
+def test_the_papers_other_emotions_are_only_given_posteriors(start, tiny, two_of_three):
+    run = load_run(start(split=two_of_three))
+    assert run.info["parts"] == {"train": 3, "validation": 1, "test": 2, "other": 2}
+    parts = dict(zip(run.utterances, run.parts, strict=True))
+    assert parts == {
+        "a0": "train",
+        "a1": "train",
+        "a2": "other",
+        "a3": "train",
+        "a4": "validation",
+        "a5": "other",
+        "a6": "test",
+        "a7": "test",
+    }
+    assert run.truth.tolist() == [0, 1, -1, 0, 1, -1, 0, 1]
+    np.testing.assert_allclose(run.posteriors.sum(axis=1), 1, rtol=1e-4)
+    rows = read_csv(run.path / "predictions.csv")
+    assert [row["label"] for row in rows if row["part"] == "other"] == ["calm", "calm"]
+    assert {row["predicted"] for row in rows} <= set(LABELS)
+
+
+def test_another_label_in_a_part_that_is_scored_is_named(start, tiny, two_of_three):
+    run = start(split=two_of_three)
+    rows = read_csv(run / "predictions.csv")
+    rows[2]["part"] = "test"
+    write_csv(run / "predictions.csv", list(rows[0]), rows)
+    with pytest.raises(ScoreError, match="line 4: label 'calm' is none of happy, sad"):
+        load_run(run)
+
+
+def test_a_history_without_a_newer_column_is_read(start, tiny):
+    path = start() / "history.csv"
+    rows = read_csv(path)
+    columns = [column for column in rows[0] if column != "validation_UA"]
+    write_csv(path, columns, [{column: row[column] for column in columns} for row in rows])
+    assert load_run(path.parent).history == load_history(path)
+    assert list(load_history(path)[0]) == columns

@@ -4,7 +4,16 @@ import torch
 from torch import nn
 
 from serflow.errors import ConfigError
-from serflow.training.schedule import check_stages, freeze, learning_rate, make_optimiser, stage_size
+from serflow.training.schedule import (
+    best_epoch,
+    check_stages,
+    check_stopping,
+    freeze,
+    is_finished,
+    learning_rate,
+    make_optimiser,
+    stage_size,
+)
 
 
 def test_decay_is_kerass():
@@ -63,3 +72,58 @@ def test_rmsprop_is_kerass():
         mean = 0.9 * mean + 0.1 * gradient**2
         weight = weight - 0.01 * gradient / (np.sqrt(mean) + 1e-7)
         np.testing.assert_allclose(layer.weight.detach().numpy(), weight, rtol=1e-4)
+
+
+# Early stopping
+
+ACCURACIES = [0.25, 0.5, 0.5, 0.375, 0.5]
+
+
+def history_of(column, values):
+    return [{"validation_loss": 9.0, "validation_accuracy": 0.0, "validation_UA": 0.0, column: v} for v in values]
+
+
+@pytest.mark.parametrize(
+    ("metric", "column", "values", "best"),
+    [
+        ("WA", "validation_accuracy", ACCURACIES, 2),  # of equal ones the first
+        ("UA", "validation_UA", [0.1, 0.3, 0.2], 2),
+        ("loss", "validation_loss", [1.5, 1.2, 1.3, 1.1, 1.1], 4),
+    ],
+)
+def test_the_best_epoch_is_the_first_of_the_best(metric, column, values, best):
+    options = {"epochs": 9, "early_stopping": {"metric": metric, "patience": 3}}
+    assert best_epoch(options, history_of(column, values)) == best
+    assert best_epoch(options, []) is None
+    assert best_epoch({"epochs": 9}, history_of(column, values)) is None
+
+
+@pytest.mark.parametrize(("patience", "last"), [(1, 3), (2, 4), (3, 5), (4, 6)])
+def test_training_ends_after_so_many_epochs_without_a_better_one(patience, last):
+    """Epoch 2 is the best of the first six; in the seventh it would have been better still."""
+    options = {"epochs": 9, "early_stopping": {"metric": "WA", "patience": patience}}
+    history = history_of("validation_accuracy", [*ACCURACIES, 0.0, 0.9])
+    assert [is_finished(options, history[:n]) for n in range(last + 1)] == [False] * last + [True]
+
+
+def test_training_ends_after_its_epochs_at_the_latest():
+    history = history_of("validation_accuracy", [0.1, 0.2, 0.3])
+    assert is_finished({"epochs": 3, "early_stopping": {"metric": "WA", "patience": 5}}, history)
+    assert is_finished({"epochs": 3}, history)
+    assert not is_finished({"epochs": 4}, history)
+
+
+@pytest.mark.parametrize(
+    ("changes", "n_validation", "fault"),
+    [
+        ({"metric": "accuracy"}, 5, "unknown metric 'accuracy'. Allowed: WA, UA, loss"),
+        ({}, 0, "no validation part"),
+        ({"stages": []}, 5, "does not go with `stages`"),
+    ],
+)
+def test_early_stopping_that_cannot_be_is_named(changes, n_validation, fault):
+    stages = {key: value for key, value in changes.items() if key == "stages"}
+    stopping = {"metric": "WA", "patience": 3} | {key: value for key, value in changes.items() if key != "stages"}
+    with pytest.raises(ConfigError, match=fault):
+        check_stopping({"epochs": 3, "early_stopping": stopping, **stages}, n_validation)
+    check_stopping({"epochs": 3, **stages}, n_validation)

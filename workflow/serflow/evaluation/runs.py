@@ -16,6 +16,8 @@ from serflow.files import read_csv, read_json
 #: What tells the cells of a comparison apart.
 Group = tuple[str, str, str]
 
+#: The part of utterances that a run only gave posteriors.
+OTHER = "other"
 RERUN = "Delete the run directory and train this run again."
 
 
@@ -27,7 +29,8 @@ class ScoreError(SerflowError):
 class Run:
     """One training run: what `run.json` says, its predictions and its history.
 
-    ``parts``, ``truth`` and ``predicted`` have one entry per utterance; the latter two index ``labels``.
+    ``parts``, ``truth`` and ``predicted`` have one entry per utterance; the latter two index ``labels``. Utterances of
+    the part ``other`` have emotions of the paper that are none of the run's ``labels``: their truth is -1.
     """
 
     path: Path
@@ -68,13 +71,14 @@ def load_run(path: Path | str) -> Run:
     rows = read_csv(path / "predictions.csv")
     where = path / "predictions.csv"
     _check_columns(where, rows, ("utterance", "part", "label", "predicted", *labels))
+    parts = np.array([row["part"] for row in rows])
     return Run(
         path=path,
         info=info,
         labels=labels,
         utterances=tuple(row["utterance"] for row in rows),
-        parts=np.array([row["part"] for row in rows]),
-        truth=_indices(where, rows, "label", labels),
+        parts=parts,
+        truth=_indices(where, rows, "label", labels, optional=parts == OTHER),
         predicted=_indices(where, rows, "predicted", labels),
         posteriors=np.array([[_number(where, row, label) for label in labels] for row in rows]),
         history=load_history(path / "history.csv"),
@@ -217,13 +221,16 @@ def _check_columns(where: Path, rows: list[dict[str, str]], columns: Sequence[st
         raise ScoreError(where, f"column {missing[0]!r} is missing; expected {', '.join(columns)}", RERUN)
 
 
-def _indices(where: Path, rows: list[dict[str, str]], column: str, labels: Sequence[str]) -> np.ndarray:
+def _indices(
+    where: Path, rows: list[dict[str, str]], column: str, labels: Sequence[str], optional: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the index of each row's label; -1 for another one, which only the rows that are `optional` may have."""
     known = {label: i for i, label in enumerate(labels)}
-    for line, row in enumerate(rows, start=2):
-        if row[column] not in known:
-            fault = f"line {line}: {column} {row[column]!r} is none of {', '.join(labels)}"
+    for n, row in enumerate(rows):
+        if row[column] not in known and (optional is None or not optional[n]):
+            fault = f"line {n + 2}: {column} {row[column]!r} is none of {', '.join(labels)}"
             raise ScoreError(where, fault, RERUN)
-    return np.array([known[row[column]] for row in rows], dtype=np.int64)
+    return np.array([known.get(row[column], -1) for row in rows], dtype=np.int64)
 
 
 def _number(where: Path | str, row: Mapping[str, str], column: str) -> float:

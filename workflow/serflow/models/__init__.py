@@ -85,7 +85,7 @@ def build(model: Mapping[str, Any], n_classes: int, input_shape: Sequence[int]) 
 
 
 def initialise_as_keras(network: nn.Module) -> None:
-    """Draw the weights of convolutions and dense layers as Keras does unless told otherwise: Glorot uniform, bias 0."""
+    """Draw weights as Keras does unless told otherwise: Glorot uniform, bias 0; of an LSTM see `_initialise_lstm`."""
     from torch import nn
 
     for layer in network.modules():
@@ -93,3 +93,20 @@ def initialise_as_keras(network: nn.Module) -> None:
             nn.init.xavier_uniform_(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.LSTM):
+            _initialise_lstm(layer)
+
+
+def _initialise_lstm(layer: nn.LSTM) -> None:
+    """Glorot uniform over the four gates' input weights together, orthogonal recurrent weights, forget bias 1."""
+    from torch import nn
+
+    for name, weight in layer.named_parameters():
+        if name.startswith("weight_ih"):
+            nn.init.xavier_uniform_(weight)
+        elif name.startswith("weight_hh"):
+            nn.init.orthogonal_(weight)
+        else:
+            nn.init.zeros_(weight)
+            if name.startswith("bias_ih"):  # torch has two biases, which it adds; the second gate is the forget gate
+                nn.init.ones_(weight[layer.hidden_size : 2 * layer.hidden_size])

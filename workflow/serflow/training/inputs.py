@@ -22,10 +22,12 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Dataset:
-    """The items of one run: utterances, or augmented copies of them.
+    """The N items of one run: U utterances or augmented copies of them, or the segments that these were cut into.
 
-    ``frames`` (T, bins), ``offsets`` (N + 1,): item n is ``frames[offsets[n]:offsets[n + 1]]``; ``labels`` (N,) int64,
-    index into the label set; ``parts``: part name -> item indices; ``utterances`` (N,): the items' ids.
+    ``frames`` (T, bins), in the dtype in which the cache stores them, ``offsets`` (N + 1,): item n is
+    ``frames[offsets[n]:offsets[n + 1]]``; ``labels`` (N,) int64, index into the run's labels, -1 for items of the part
+    ``other``; ``parts``: part name -> item indices; ``utterances`` (U,): their ids; ``owner`` (N,) int64: which of them
+    an item is of; ``emotions`` (U,): their emotions.
     """
 
     frames: np.ndarray
@@ -33,10 +35,18 @@ class Dataset:
     labels: np.ndarray
     parts: Mapping[str, np.ndarray]
     utterances: Sequence[str]
+    owner: np.ndarray
+    emotions: Sequence[str]
 
     def item(self, n: int) -> np.ndarray:
         """Return the frames of item `n`, shape (n_frames, bins)."""
         return self.frames[self.offsets[n] : self.offsets[n + 1]]
+
+    def average(self, posteriors: np.ndarray) -> np.ndarray:
+        """Return the mean over each utterance's items: from posteriors (N, C) to (U, C)."""
+        sums = np.zeros((len(self.utterances), posteriors.shape[1]))
+        np.add.at(sums, self.owner, posteriors)
+        return sums / np.bincount(self.owner)[:, None]
 
 
 def _unchanged(batch: torch.Tensor) -> torch.Tensor:
@@ -47,17 +57,41 @@ def _unchanged(batch: torch.Tensor) -> torch.Tensor:
 class Inputs:
     """All items of a run as one array, and what is left to do with each batch of them on the device.
 
-    ``items`` (N, ...) float32; ``shape``: of one item as the network receives it; ``finish``: from a batch of items to
-    a batch for the network; ``statistics``: the training part's, with which the items were standardised, if they were.
+    ``items`` (N, ...) float32, or where there are ``offsets`` (N + 1,) the run's frames as they are, of which batches
+    are made one by one; ``shape``: of one item as the network receives it; ``finish``: from a batch of items to a batch
+    for the network; ``statistics``: the training part's, with which the items were standardised, if they were.
     """
 
     items: np.ndarray
     shape: tuple[int, ...]
     finish: Callable[[torch.Tensor], torch.Tensor] = _unchanged
     statistics: Mapping[str, list[float]] | None = None
+    offsets: np.ndarray | None = None
+
+    def picker(self, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Put all items on a device; return the function from indices there to a batch of items, float32."""
+        import torch
+
+        items = torch.from_numpy(self.items).to(device)
+        if self.offsets is None:
+            return lambda index: items[index]
+        offsets = torch.from_numpy(self.offsets).to(device)
+        return lambda index: _patches(items, offsets, index, self.shape[-1])
 
 
-def prepare(input_options: Mapping[str, Any], data: Dataset) -> Inputs:
+def _patches(frames: torch.Tensor, offsets: torch.Tensor, index: torch.Tensor, length: int) -> torch.Tensor:
+    """Return the items `index` of flat frames (T, bins) as pictures (B, 1, bins, length), filled with zeros."""
+    import torch
+
+    rows = offsets[index, None] + torch.arange(length, device=index.device)
+    beyond = rows >= offsets[index + 1, None]
+    pictures = frames[rows.clamp(max=len(frames) - 1)].float().masked_fill_(beyond[..., None], 0.0)
+    return pictures.transpose(1, 2)[:, None].contiguous()
+
+
+def prepare(
+    input_options: Mapping[str, Any], data: Dataset, statistics: Mapping[str, list[float]] | None = None
+) -> Inputs:
     """Return a run's items in the form that its system takes.
 
     Parameters
@@ -66,6 +100,8 @@ def prepare(input_options: Mapping[str, Any], data: Dataset) -> Inputs:
         ``kind``: a key of `KINDS`; the rest: options of that function.
     data
         The run's items.
+    statistics
+        Those of an earlier run's training part, as `run.json` keeps them: taken instead of this data's own.
 
     Raises
     ------
@@ -76,12 +112,14 @@ def prepare(input_options: Mapping[str, Any], data: Dataset) -> Inputs:
     kind = options.pop("kind", None)
     if kind not in KINDS:
         raise ConfigError("input.kind", f"unknown kind {kind!r}", f"Allowed: {', '.join(KINDS)}.")
+    given = (data,) if statistics is None else (data, statistics)
+    signature = inspect.signature(KINDS[kind])
     try:
-        inspect.signature(KINDS[kind]).bind(data, **options)
+        signature.bind(*given, **options)
     except TypeError as error:
-        allowed = ", ".join(sorted(set(inspect.signature(KINDS[kind]).parameters) - {"data"}))
+        allowed = ", ".join(sorted(name for name, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY))
         raise ConfigError("input", f"{error} for kind {kind}", f"It takes: {allowed or 'nothing'}.") from error
-    return KINDS[kind](data, **options)
+    return KINDS[kind](*given, **options)
 
 
 def image(
@@ -132,13 +170,22 @@ def image(
     return Inputs(images.numpy(), (channels, height, width), finish)
 
 
-def sequence(data: Dataset, *, frames: int, standardise: bool = False) -> Inputs:
+def sequence(
+    data: Dataset,
+    statistics: Mapping[str, list[float]] | None = None,
+    /,
+    *,
+    frames: int,
+    standardise: bool = False,
+) -> Inputs:
     """Utterances as sequences of `frames` frames: longer ones are cropped at the end, shorter ones filled with zeros.
 
     Parameters
     ----------
     data
         The run's items.
+    statistics
+        ``mean`` and ``scale`` of each bin to standardise with; None: those of the training part.
     frames
         Number of frames.
     standardise
@@ -151,7 +198,8 @@ def sequence(data: Dataset, *, frames: int, standardise: bool = False) -> Inputs
     Inputs
         Items of shape (frames, bins).
     """
-    statistics = _training_statistics(data) if standardise else None
+    if standardise and statistics is None:
+        statistics = _training_statistics(data)
     mean, scale = (np.asarray(statistics[key], np.float32) for key in ("mean", "scale")) if statistics else (0.0, 1.0)
     items = np.zeros((len(data.labels), frames, data.frames.shape[1]), dtype=np.float32)
     for n, item in enumerate(items):
@@ -169,6 +217,35 @@ def vector(data: Dataset) -> Inputs:
     return Inputs(items, items.shape[1:])
 
 
+def patch(data: Dataset, *, frames: int) -> Inputs:
+    """Items as pictures of one channel and `frames` frames, filled with zeros at the end (Satt et al., Section 3.1).
+
+    No picture is kept: each batch is cut from the run's frames on the device.
+
+    Parameters
+    ----------
+    data
+        The run's items.
+    frames
+        Number of frames, which no item may exceed.
+
+    Returns
+    -------
+    Inputs
+        The network receives (1, bins, frames): row n is bin n, the lowest frequency first.
+
+    Raises
+    ------
+    ConfigError
+        If an item is longer.
+    """
+    longest = int(np.diff(data.offsets).max())
+    if longest > frames:
+        remedy = "Raise it, or cut utterances into shorter parts by `segment_seconds` of the recipe."
+        raise ConfigError("input.frames", f"is {frames}, but an item has {longest} frames", remedy)
+    return Inputs(data.frames, (1, data.frames.shape[1], frames), offsets=data.offsets)
+
+
 def _training_statistics(data: Dataset) -> dict[str, list[float]]:
     """Return mean and standard deviation of each bin over all frames of the training part (a constant bin: scale 1)."""
     items = [data.item(n) for n in data.parts["train"]]
@@ -178,4 +255,4 @@ def _training_statistics(data: Dataset) -> dict[str, list[float]]:
     return {"mean": mean.tolist(), "scale": np.where(scale > 0, scale, 1.0).tolist()}
 
 
-KINDS: dict[str, Callable[..., Inputs]] = {"image": image, "sequence": sequence, "vector": vector}
+KINDS: dict[str, Callable[..., Inputs]] = {"image": image, "patch": patch, "sequence": sequence, "vector": vector}

@@ -16,7 +16,8 @@ class Fit:
 
     ``model``: network or estimator; ``history``: one dict of `HISTORY` per epoch; ``posteriors`` (N, n_classes)
     float64; ``predicted`` (N,) int64; ``n_parameters``: None where the framework has no such number; ``inputs``: what
-    the model was given.
+    the model was given; ``best_epoch``: the epoch (from 1) that was chosen on the validation part, None where the last
+    one was taken.
     """
 
     model: Any
@@ -25,6 +26,7 @@ class Fit:
     predicted: np.ndarray
     n_parameters: int | None
     inputs: Inputs
+    best_epoch: int | None = None
 
 
 HISTORY = (
@@ -34,5 +36,6 @@ HISTORY = (
     "train_accuracy",
     "validation_loss",
     "validation_accuracy",
+    "validation_UA",
     "seconds",
 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serflow import models
-from serflow.errors import CacheError, TrainingError
+from serflow.errors import TrainingError
 from serflow.files import atomic_path, digest_file, digest_value, read_csv, write_csv, write_json
 from serflow.log import say
 from serflow.training.inputs import Dataset
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 NETWORK_LIBRARIES = ("serflow", "torch", "torchvision", "numpy", "librosa")
 ESTIMATOR_LIBRARIES = ("serflow", "scikit-learn", "skops", "numpy", "librosa")
 PARTS = ("train", "validation", "test")
+#: The part of utterances of the paper's emotions that are none of the run's labels: they are only given posteriors.
+OTHER = "other"
 #: The keys of a run's specification; `run.json` holds them too, so that it can be given as one.
-SPEC = ("paper", "corpus", "system", "protocol", "seed", "fold", "labels", "system_config", "deviations")
+SPEC = ("paper", "corpus", "system", "protocol", "seed", "fold", "labels", "others", "system_config", "deviations")
 
 
 def train(
@@ -47,7 +49,8 @@ def train(
     Parameters
     ----------
     spec
-        The keys of `SPEC`; ``system_config`` holds recipe, input, model and, where there are epochs, training.
+        The keys of `SPEC`; ``labels`` are the run's own, ``others`` the rest of its paper's; ``system_config`` holds
+        recipe, input, model and, where there are epochs, training.
     manifests, stores
         One per member corpus, in the same order.
     split
@@ -66,7 +69,7 @@ def train(
     """
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     data, frames = load_dataset(spec, manifests, stores, split)
-    say(f"{run_name(spec)}: " + ", ".join(f"{len(data.parts[part])} {part}" for part in PARTS) + " items")
+    say(f"{run_name(spec)}: " + ", ".join(f"{len(index)} {part}" for part, index in data.parts.items()) + " items")
     identity = {key: spec[key] for key in SPEC}
     inputs = {"split": digest_file(split), "frames": frames, "code": code_digest(spec["system_config"]["model"])}
     inputs["weights"] = digest_file(weights) if weights else "none"
@@ -81,7 +84,8 @@ def train(
         "n_parameters": result.n_parameters,
         "input_shape": list(result.inputs.shape),
         "input_statistics": result.inputs.statistics,
-        "parts": {part: len(data.parts[part]) for part in PARTS},
+        "parts": {part: len(np.unique(data.owner[index])) for part, index in data.parts.items()},
+        **({} if result.best_epoch is None else {"best_epoch": result.best_epoch}),
         **computing,
         "inputs": inputs,
         "commit": commit(),
@@ -155,9 +159,11 @@ def run_name(spec: Mapping[str, Any]) -> str:
 def load_dataset(
     spec: Mapping[str, Any], manifests: Sequence[Path], stores: Sequence[Path], split: Path
 ) -> tuple[Dataset, str]:
-    """Read what a run needs into memory: features of all member corpora, labels, and the parts of the run's fold.
+    """Read what a run needs into memory: frames of all member corpora, labels, and the parts of the run's fold.
 
-    The second value is the digest of all features. Items outside the fold's three parts (``unused``) are left out.
+    The second value is the digest of those frames. Utterances outside the fold's three parts (``unused``) are left out;
+    in which part those of the emotions ``others`` stand makes no difference. The segments of an utterance follow each
+    other in time.
 
     Raises
     ------
@@ -169,64 +175,85 @@ def load_dataset(
     from serflow.features import cache
 
     recipe = spec["system_config"]["recipe"]
-    rows = [read_csv(path) for path in manifests]
-    features = [cache.load(store, recipe, part) for store, part in zip(stores, rows, strict=True)]
-    places = {name: (c, n) for c, part in enumerate(rows) for n, name in enumerate(features[c].names(part))}
-    parts = {row["utterance"]: row["part"] for row in read_csv(split) if int(row["fold"]) == spec["fold"]}
-    chosen = [name for name, part in parts.items() if part in PARTS]
-    for name in chosen:
-        if name not in places:
+    manifest_rows = [read_csv(path) for path in manifests]
+    features = [cache.load(store, recipe, rows) for store, rows in zip(stores, manifest_rows, strict=True)]
+    places: dict[str, list[tuple[int, int]]] = {}
+    emotion_of: dict[str, str] = {}
+    for c, rows in enumerate(manifest_rows):
+        for n, name in enumerate(features[c].names(rows)):
+            places.setdefault(name, []).append((c, n))
+            emotion_of[name] = rows[features[c].utterance[n]]["emotion"]
+    part_of = _assign(spec, split, emotion_of)
+    utterances = list(part_of)
+    emotions = [emotion_of[name] for name in utterances]
+    owner = np.repeat(np.arange(len(utterances)), [len(places[name]) for name in utterances])
+    part_names = [*PARTS, OTHER] if spec["others"] else PARTS
+    parts = {part: np.flatnonzero([part_of[utterances[u]] == part for u in owner]) for part in part_names}
+    for part in ("train", "test"):
+        if not len(parts[part]):
+            raise TrainingError(split, f"fold {spec['fold']} has no utterance to {part}", "Check protocol and corpus.")
+    index = {label: n for n, label in enumerate(spec["labels"])}
+    labels = np.array([index.get(emotions[u], -1) for u in owner], dtype=np.int64)
+    frames, offsets, digest = _gather(features, [place for name in utterances for place in places[name]])
+    return Dataset(frames, offsets, labels, parts, utterances, owner, emotions), digest
+
+
+def _assign(spec: Mapping[str, Any], split: Path, emotion_of: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of each utterance that a run takes, in the split's order; `emotion_of` holds those cached."""
+    found = {row["utterance"]: row["part"] for row in read_csv(split) if int(row["fold"]) == spec["fold"]}
+    part_of = {name: part for name, part in found.items() if part in PARTS}
+    for name in part_of:
+        if name not in emotion_of:
             raise TrainingError(
                 split, f"names {name}, which no feature cache has", "Make the split again with `serflow split`."
             )
-    emotions = [rows[c][features[c].utterance[n]]["emotion"] for c, n in map(places.__getitem__, chosen)]
-    for name, emotion in zip(chosen, emotions, strict=True):
-        if emotion not in spec["labels"]:
-            fault = f"has {name} in a part, whose emotion {emotion} is not in the label set"
+        if emotion_of[name] in spec["others"]:
+            part_of[name] = OTHER
+        elif emotion_of[name] not in spec["labels"]:
+            fault = f"has {name} in a part, whose emotion {emotion_of[name]} is not in the label set"
             raise TrainingError(split, fault, "Make the split again with the run's labels.")
-    labels = [spec["labels"].index(emotion) for emotion in emotions]
-    indices = {
-        part: np.array([i for i, name in enumerate(chosen) if parts[name] == part], dtype=np.int64) for part in PARTS
-    }
-    for part in ("train", "test"):
-        if not len(indices[part]):
-            raise TrainingError(split, f"fold {spec['fold']} has no utterance to {part}", "Check protocol and corpus.")
-    frames, offsets = _gather(features, [places[name] for name in chosen])
-    data = Dataset(frames, offsets, np.array(labels, dtype=np.int64), indices, chosen)
-    return data, digest_value([part.sha256 for part in features])
+    return part_of
 
 
-def _gather(features: Sequence[Features], places: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the frames and offsets of the items at (corpus, n), in that order; no copy where nothing changes."""
-    if len(features) == 1 and [n for _, n in places] == list(range(len(features[0].offsets) - 1)):
-        return features[0].frames, features[0].offsets
-    if len({f.frames.shape[1] for f in features}) > 1:
-        raise CacheError("features", "have different numbers of bands", "Build them again from one recipe.")
-    items = [features[c].frames[features[c].offsets[n] : features[c].offsets[n + 1]] for c, n in places]
-    offsets = np.concatenate([[0], np.cumsum([len(item) for item in items])]).astype(np.int64)
-    return np.concatenate(items), offsets
+def _gather(features: Sequence[Features], places: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray, str]:
+    """Return frames, offsets and digest of the items at (corpus, n), in that order; of one corpus without a copy."""
+    corpus, items = np.array(places, dtype=np.int64).T
+    chosen = [np.flatnonzero(corpus == c) for c in range(len(features))]
+    digest = digest_value([part.digest(items[at]) for part, at in zip(features, chosen, strict=True)])
+    lengths = np.array([features[c].offsets[n + 1] - features[c].offsets[n] for c, n in places], dtype=np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    if len(features) == 1:
+        return features[0].read(items), offsets, digest
+    blocks = [part.read(items[at]) for part, at in zip(features, chosen, strict=True)]
+    frames = np.empty((offsets[-1], blocks[0].shape[1]), dtype=blocks[0].dtype)
+    for block, at in zip(blocks, chosen, strict=True):
+        ends = np.cumsum(lengths[at])
+        for n, end in zip(at, ends, strict=True):
+            frames[offsets[n] : offsets[n + 1]] = block[end - lengths[n] : end]
+    return frames, offsets, digest
 
 
 def write_run(output: Path, labels: Sequence[str], data: Dataset, result: Fit, record: Mapping[str, Any]) -> None:
     """Write a run directory; `run.json` last, so that its presence says that the rest is whole."""
     from serflow.training.result import HISTORY
 
-    part_of = {int(n): part for part, indices in data.parts.items() for n in indices}
+    part_of = {int(data.owner[n]): part for part, indices in data.parts.items() for n in indices}
     rows = []
-    for n, name in enumerate(data.utterances):
-        posterior = result.posteriors[n]
-        row = {
-            "utterance": name,
-            "part": part_of[n],
-            "label": labels[data.labels[n]],
-            "predicted": labels[result.predicted[n]],
-        }
-        rows.append(row | {label: f"{p:.6g}" for label, p in zip(labels, posterior, strict=True)})
+    posteriors = data.average(result.posteriors)
+    for u, (name, best) in enumerate(zip(data.utterances, _predict(data, result, posteriors), strict=True)):
+        row = {"utterance": name, "part": part_of[u], "label": data.emotions[u], "predicted": labels[best]}
+        rows.append(row | {label: f"{p:.6g}" for label, p in zip(labels, posteriors[u], strict=True)})
     with atomic_path(output / "model") as partial:
         save_model(result.model, record["model_format"], partial)
     write_csv(output / "history.csv", HISTORY, [{k: f"{v:.6g}" for k, v in row.items()} for row in result.history])
     write_csv(output / "predictions.csv", ["utterance", "part", "label", "predicted", *labels], rows)
     write_json(output / "run.json", record)
+
+
+def _predict(data: Dataset, result: Fit, posteriors: np.ndarray) -> np.ndarray:
+    """Return the class of each utterance, (U,): of one in segments the best by `posteriors`, else the model's own."""
+    _, first, counts = np.unique(data.owner, return_index=True, return_counts=True)
+    return np.where(counts == 1, result.predicted[first], posteriors.argmax(1))
 
 
 def save_model(model: Any, model_format: str, path: Path) -> None:

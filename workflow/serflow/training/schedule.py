@@ -1,15 +1,20 @@
-"""What changes while a network trains: learning rate, size of the pictures, frozen layers. And the optimisers."""
+"""What changes while a network trains: learning rate, size of the pictures, frozen layers; when it ends; optimisers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from serflow.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+#: ``early_stopping.metric`` -> column of the history, and 1 where more is better, -1 where less is.
+STOPPING_METRICS = {"WA": ("validation_accuracy", 1), "UA": ("validation_UA", 1), "loss": ("validation_loss", -1)}
 
 
 def make_optimiser(options: Mapping[str, Any], network: nn.Module) -> torch.optim.Optimizer:
@@ -87,3 +92,34 @@ def freeze(network: nn.Module, frozen: bool) -> None:
             if not isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
                 for parameter in layer.parameters(recurse=False):
                     parameter.requires_grad_(not frozen)
+
+
+def check_stopping(options: Mapping[str, Any], n_validation: int) -> None:
+    """Raise a ConfigError unless ``early_stopping`` can be done: a known metric, validation items and no ``stages``."""
+    stopping = options.get("early_stopping")
+    if not stopping:
+        return
+    if stopping["metric"] not in STOPPING_METRICS:
+        remedy = f"Allowed: {', '.join(STOPPING_METRICS)}."
+        raise ConfigError("training.early_stopping.metric", f"unknown metric {stopping['metric']!r}", remedy)
+    if not n_validation or "stages" in options:
+        fault = "does not go with `stages`" if n_validation else "has no validation part to choose the epoch by"
+        raise ConfigError("training.early_stopping", fault, "Remove it, or take another protocol or schedule.")
+
+
+def best_epoch(options: Mapping[str, Any], history: Sequence[Mapping[str, float]]) -> int | None:
+    """Return the epoch (from 1) that is best so far on the validation part, of equal ones the first.
+
+    None without ``early_stopping`` and before the first epoch.
+    """
+    if "early_stopping" not in options or not history:
+        return None
+    column, sign = STOPPING_METRICS[options["early_stopping"]["metric"]]
+    return int(np.argmax(np.nan_to_num([sign * row[column] for row in history], nan=-np.inf))) + 1
+
+
+def is_finished(options: Mapping[str, Any], history: Sequence[Mapping[str, float]]) -> bool:
+    """Return whether training ends: after ``epochs``, or ``early_stopping.patience`` epochs after the best one."""
+    best = best_epoch(options, history)
+    waited = best is not None and len(history) - best >= options["early_stopping"]["patience"]
+    return waited or len(history) >= options["epochs"]
