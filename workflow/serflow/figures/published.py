@@ -8,7 +8,7 @@ from typing import Any
 
 from serflow.evaluation.tables import published_confusions, slug
 
-#: Kinds drawn from runs, from manifests and a feature cache, and from manifests and recordings.
+#: Kinds drawn from runs alone.
 FROM_RUNS = ("losses", "training_accuracy", "confusion", "published_confusion")
 
 
@@ -32,6 +32,7 @@ def plot_figure(
     store: Path | str | None = None,
     roots: Sequence[Path | str] = (),
     runs: Sequence[Path | str] = (),
+    sounds_folder: Path | None = None,
     synthetic: bool = False,
 ) -> None:
     """Draw one of `entries` and save it as png and svg.
@@ -50,6 +51,8 @@ def plot_figure(
         Zarr store of the figure's recipe, for the first manifest.
     runs
         Run directories of the figure's systems, corpora and protocol.
+    sounds_folder
+        Recordings of noise, one file per sound; None: generated stand-ins.
     synthetic
         Whether the corpora are synthetic, which the title then says.
     """
@@ -66,6 +69,20 @@ def plot_figure(
         from serflow.figures.signals import plot_waveforms
 
         plot_waveforms(manifests, roots, entry["emotions"], title, stem)
+    elif entry["kind"] == "harmonic_frame":
+        from serflow.figures.satt import plot_harmonic_frame
+
+        plot_harmonic_frame(manifests, roots, paper["recipes"][entry["recipe"]], title, stem)
+    elif entry["kind"] == "noisy_spectrograms":
+        from serflow.figures.satt import plot_noisy_spectrograms
+
+        recipe = paper["recipes"][entry["recipe"]]
+        plot_noisy_spectrograms(manifests, roots, recipe, entry, title, stem, sounds_folder)
+    elif entry["kind"] == "activations":
+        from serflow.figures.satt import plot_activations
+
+        assert store is not None, "activations need a feature cache"  # noqa: S101 (the rule gives it)
+        plot_activations(runs[0], manifests[0], store, paper["recipes"][entry["recipe"]], entry, title, stem)
     else:
         from serflow.figures.signals import plot_spectrogram
 
