@@ -246,3 +246,15 @@ def test_a_tone_stands_at_its_time_and_frequency():
     loud = seconds[values.max(axis=0) > values.max() - 6]
     assert loud[0] == pytest.approx(1.0, abs=0.011)
     assert loud[-1] == pytest.approx(1.5, abs=0.011)
+
+
+def test_no_label_is_longer_than_its_axis():
+    from serflow.figures.style import style
+
+    pair = (np.eye(400, 100), np.eye(400, 100))
+    figure = satt.noisy_spectrograms({"clean": pair, "rock": pair}, HARMONIC, "toy")
+    with style():
+        figure.draw_without_rendering()
+    for axes in figure.axes:
+        if axes.get_ylabel():
+            assert axes.yaxis.label.get_window_extent().height <= axes.bbox.height, axes.get_ylabel()

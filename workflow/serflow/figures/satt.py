@@ -36,7 +36,7 @@ RULES = {
 VOICED_SECONDS = 0.2
 #: The noise of Figure 5 is drawn from this seed.
 SEED = 0
-LEVEL = "level above the floor (its deviation = 1)"
+LEVEL = "level above floor (SD)"
 
 
 # --- Figures 2 and 3 -----------------------------------------------------------------------------------------------
