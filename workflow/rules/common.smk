@@ -186,6 +186,8 @@ def figure_inputs(wildcards):
             "features": features,
         }
     manifests = {"manifests": [f"<results>/manifests/{corpus}.csv" for corpus in corpora]}
+    if entry["kind"] == "noisy_spectrograms" and CONFIG["noise"]["source"]:
+        manifests["sounds"] = CONFIG["noise"]["source"]
     return manifests | ({"roots": list(map(tree, corpora))} if entry["kind"] in targets.FROM_RECORDINGS else {})
 
 
@@ -197,6 +199,8 @@ def figure_options(wildcards, input):
             options += [f"--{key}", *paths]
         elif key == "features":
             options += ["--features", f"{paths}/features.zarr"]
+        elif key == "sounds":
+            options += ["--sounds", paths]
         elif key == "runs":
             options += ["--runs", *folders(paths)]
     return options

@@ -402,6 +402,7 @@ def figure_recognition(
     features=ONE | {"default": None, "help": "Zarr store"},
     roots=MANY | {"default": [], "help": "the corpus trees, in the order of the manifests"},
     runs=RUNS | {"default": []},
+    sounds=ONE | {"default": None, "help": "folder of noise recordings (default: generated stand-ins)"},
     stem=STEM,
 )
 def figure(
@@ -411,12 +412,14 @@ def figure(
     features: Path | None,
     roots: list[Path],
     runs: list[Path],
+    sounds: Path | None,
     stem: Path,
 ) -> None:
     """Draw one figure, or set one confusion matrix beside ours, as the paper prints it."""
     from serflow.figures.published import plot_figure
 
     sources: dict[str, Any] = {"manifests": manifests, "store": features, "roots": roots, "runs": runs}
+    sources["sounds_folder"] = sounds
     plot_figure(paper["paper"], figure, stem, **sources, synthetic=paper["synthetic"])
 
 

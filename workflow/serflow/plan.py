@@ -190,8 +190,8 @@ def n_parameters(papers: Papers, run: Run) -> int:
     config = papers.spec(run)["system_config"]
     if models.framework(config["model"]) != "torch":
         return 0
-    frames, one = _example(config["recipe"], 2), np.zeros(1, dtype=np.int64)
-    data = Dataset(frames, np.array([0, len(frames)]), one, {"train": one}, ["example"])
+    frames, zero = _example(config["recipe"], 2), np.zeros(1, dtype=np.int64)
+    data = Dataset(frames, np.array([0, len(frames)]), zero, {"train": zero}, ["example"], zero, [""])
     n_classes = len(papers.labels_of(run.paper, run.corpus, run.system))
     with contextlib.redirect_stderr(io.StringIO()):  # what it says of the example is of no interest
         shape = prepare(config["input"], data).shape
