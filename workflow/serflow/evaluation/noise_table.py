@@ -76,7 +76,8 @@ def write_noise_table(
     Parameters
     ----------
     paper
-        The paper file; ``noise`` names the systems, ratios and published numbers.
+        The paper file; ``noise`` names the systems, the published numbers, and the ratios, of which the first is the
+        paper's.
     runs
         Run directories of the normal and the modified system.
     noisy
@@ -222,9 +223,9 @@ def _chance_lines(place: tuple[str, str], runs: Sequence[Run], n_sounds: int) ->
 
 
 def _published(paper: Mapping[str, Any], corpus: str, key: str, snr: float) -> str:
-    """Return the published WA on the paper's own corpus; of noisy speech at the published ratio alone."""
+    """Return the published WA on the paper's own corpus; of noisy speech at the first ratio alone, the paper's."""
     noise, own = paper["noise"], {entry["corpus"] for entry in paper.get("published", [])}
-    if corpus not in own or (CASES[key][2] and snr != noise["published_snr_db"]):
+    if corpus not in own or (CASES[key][2] and snr != noise["snr_db"][0]):
         return NOTHING
     return f"{100 * noise['published'][key]:.1f}"
 
@@ -236,11 +237,13 @@ def _own_notes(paper: Mapping[str, Any], heard: Sequence[Heard]) -> list[str]:
     notes = (
         [f"Fold {', '.join(map(str, folds))} alone: the paper, too, keeps one fold aside for testing."] if folds else []
     )
-    notes.append(f"Published at a signal-to-noise ratio of {noise['published_snr_db']:g} dB. {POOLED}")
+    notes.append(
+        f"SNR: signal-to-noise ratio over each whole utterance; published: {noise['snr_db'][0]:g} dB. {POOLED}"
+    )
     for corpus in dict.fromkeys(one.place[0] for one in heard):
         rows = [row for one in heard if one.place[0] == corpus for row in one.noisy]
         for source in dict.fromkeys(row["source"] for row in rows):
             names = ", ".join(dict.fromkeys(row["noise"] for row in rows if row["source"] == source))
             told = "recordings that the user gave" if source == "recording" else "generated stand-ins, no recordings"
             notes.append(f"Noises on {corpus}: {told}: {names}.")
-    return [*notes, *([f"{noise['table']}: {noise['note']}."] if noise.get("note") else [])]
+    return [*notes, *([f"Published: {noise['note']}."] if noise.get("note") else [])]

@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from serflow.evaluation.runs import RERUN, ScoreError
-from serflow.files import read_csv, read_json, write_csv, write_json
+from serflow.evaluation.runs import OTHER, RERUN, Run, ScoreError, load_run
+from serflow.files import write_csv, write_json
 
 #: What the runs that are joined must share.
 SAME = ("paper", "corpus", "protocol", "seed", "fold")
 #: The keys of the specification that `run.json` repeats.
 SPEC = (*SAME, "system", "labels", "others", "system_config", "deviations")
-#: The part of utterances whose emotion is none of a run's labels.
-OTHER = "other"
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A trained run: ``rows`` of predictions.csv by utterance; ``posteriors`` (U, C), in the rows' order."""
-
-    path: Path
-    info: dict[str, Any]
-    rows: dict[str, dict[str, str]]
-    posteriors: np.ndarray
 
 
 def combine(spec: Mapping[str, Any], first: Path, second: Sequence[Path], neutral: str, output: Path) -> None:
@@ -55,25 +42,26 @@ def combine(spec: Mapping[str, Any], first: Path, second: Sequence[Path], neutra
         stands in different parts of them.
     """
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
-    one, others = _read(first), [_read(path) for path in second]
-    for part in (one, *others):
-        _check_identity(part, spec)
+    one, others = load_run(first), [load_run(path) for path in second]
+    for run in (one, *others):
+        _check_identity(run, spec)
     emotions = _emotions(one, others, neutral)
-    ordered = {emotion: _aligned(one, part, neutral, emotion) for emotion, part in zip(emotions, others, strict=True)}
-    labels = one.info["labels"]
-    predicted, posteriors = decide(labels, neutral, one.posteriors, ordered)
+    pairs = {emotion: _aligned(one, run, neutral, emotion) for emotion, run in zip(emotions, others, strict=True)}
+    labels = one.labels
+    predicted, posteriors = decide(labels, neutral, one.posteriors, pairs)
     rows = [
-        {**{key: row[key] for key in ("utterance", "part", "label")}, "predicted": labels[best]}
+        {"utterance": name, "part": part, "label": labels[truth], "predicted": labels[best]}
         | {label: f"{p:.6g}" for label, p in zip(labels, posterior, strict=True)}
-        for row, best, posterior in zip(one.rows.values(), predicted, posteriors, strict=True)
+        for name, part, truth, best, posterior in zip(
+            one.utterances, one.parts, one.truth, predicted, posteriors, strict=True
+        )
     ]
-    parts = [row["part"] for row in one.rows.values()]
     header = (first / "history.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
     write_csv(output / "predictions.csv", ["utterance", "part", "label", "predicted", *labels], rows)
     write_csv(output / "history.csv", header, [])
     record = {
         **_merged(spec, [one, *others]),
-        "parts": {name: parts.count(name) for name in one.info["parts"]},
+        "parts": {name: int((one.parts == name).sum()) for name in one.info["parts"]},
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - clock, 1),
@@ -118,55 +106,44 @@ def decide(
     return posteriors.argmax(axis=1), posteriors
 
 
-def _read(path: Path) -> _Part:
-    for name in ("run.json", "predictions.csv", "history.csv"):
-        if not (path / name).is_file():
-            raise ScoreError(path, f"{name} is missing, so this run is not finished", RERUN)
-    info, rows = read_json(path / "run.json"), read_csv(path / "predictions.csv")
-    posteriors = np.array([[float(row[label]) for label in info["labels"]] for row in rows])
-    return _Part(path, info, {row["utterance"]: row for row in rows}, posteriors)
-
-
-def _check_identity(part: _Part, spec: Mapping[str, Any]) -> None:
+def _check_identity(run: Run, spec: Mapping[str, Any]) -> None:
     for key in SAME:
-        if part.info[key] != spec[key]:
-            fault = f"{key} is {part.info[key]!r}, that of the two-step predictor {spec[key]!r}"
-            raise ScoreError(part.path / "run.json", fault, "Join runs of one corpus, protocol, seed and fold.")
+        if run.info[key] != spec[key]:
+            fault = f"{key} is {run.info[key]!r}, that of the two-step predictor {spec[key]!r}"
+            raise ScoreError(run.path / "run.json", fault, "Join runs of one corpus, protocol, seed and fold.")
 
 
-def _emotions(one: _Part, others: Sequence[_Part], neutral: str) -> list[str]:
+def _emotions(one: Run, others: Sequence[Run], neutral: str) -> list[str]:
     """Return the class that each of the second nets tells from neutral, after checking that each class has one net."""
     emotions = []
-    for part in others:
-        labels = part.info["labels"]
-        if len(labels) != 2 or neutral not in labels:
-            fault = f"labels are {labels}, expected {neutral} and one other"
-            raise ScoreError(part.path / "run.json", fault, "Correct `combine` in the paper file.")
-        emotions += [label for label in labels if label != neutral]
-    if sorted([neutral, *emotions]) != sorted(one.info["labels"]):
-        fault = f"labels are {one.info['labels']}, those of the second step {[neutral, *emotions]}"
+    for run in others:
+        if len(run.labels) != 2 or neutral not in run.labels:
+            fault = f"labels are {list(run.labels)}, expected {neutral} and one other"
+            raise ScoreError(run.path / "run.json", fault, "Correct `combine` in the paper file.")
+        emotions += [label for label in run.labels if label != neutral]
+    if sorted([neutral, *emotions]) != sorted(one.labels):
+        fault = f"labels are {list(one.labels)}, those of the second step {[neutral, *emotions]}"
         raise ScoreError(one.path / "run.json", fault, "Give one two-class net for each class but the neutral one.")
     return emotions
 
 
-def _aligned(one: _Part, part: _Part, neutral: str, emotion: str) -> np.ndarray:
+def _aligned(one: Run, run: Run, neutral: str, emotion: str) -> np.ndarray:
     """Return the ``(U, 2)`` posteriors of neutral and `emotion`, in the utterances' order of the first run."""
-    where = part.path / "predictions.csv"
-    if part.rows.keys() != one.rows.keys():
-        odd = min(part.rows.keys() ^ one.rows.keys())
+    where = run.path / "predictions.csv"
+    at = {name: n for n, name in enumerate(run.utterances)}
+    if at.keys() != set(one.utterances):
+        odd = min(at.keys() ^ set(one.utterances))
         raise ScoreError(where, f"has other utterances than {one.path}, such as {odd}", RERUN)
-    for name, row in part.rows.items():
-        if row["part"] not in (OTHER, one.rows[name]["part"]):
-            fault = f"has {name} in part {row['part']}, {one.path} has it in {one.rows[name]['part']}"
-            raise ScoreError(where, fault, RERUN)
-    at = {name: n for n, name in enumerate(part.rows)}
-    columns = [part.info["labels"].index(label) for label in (neutral, emotion)]
-    return part.posteriors[[at[name] for name in one.rows]][:, columns]
+    order = [at[name] for name in one.utterances]
+    for name, part, expected in zip(one.utterances, run.parts[order], one.parts, strict=True):
+        if part not in (OTHER, expected):
+            raise ScoreError(where, f"has {name} in part {part}, {one.path} has it in {expected}", RERUN)
+    return run.posteriors[order][:, [run.labels.index(label) for label in (neutral, emotion)]]
 
 
-def _merged(spec: Mapping[str, Any], parts: Sequence[_Part]) -> dict[str, Any]:
-    """Return what `run.json` says of the predictor but its times: the specification, and the parts' facts joined."""
-    infos = [part.info for part in parts]
+def _merged(spec: Mapping[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
+    """Return what `run.json` says of the predictor but its times: the specification, and the runs' facts joined."""
+    infos = [run.info for run in runs]
     versions = [info["versions"] for info in infos]
     libraries = dict.fromkeys(name for known in versions for name in known)
     return {
@@ -176,9 +153,9 @@ def _merged(spec: Mapping[str, Any], parts: Sequence[_Part]) -> dict[str, Any]:
         **{key: _joined(info[key] for info in infos) for key in ("device", "device_name", "precision", "commit")},
         "versions": {name: _joined(known[name] for known in versions if name in known) for name in libraries},
         "model_format": "none",
-        "runs": [part.path.as_posix() for part in parts],
+        "runs": [run.path.as_posix() for run in runs],
     }
 
 
-def _joined(values: Any) -> str:
+def _joined(values: Iterable[object]) -> str:
     return ", ".join(dict.fromkeys(map(str, values)))
