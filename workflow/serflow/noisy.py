@@ -152,16 +152,15 @@ def _recognise(row: Row) -> list[dict[str, Any]]:
 
     assert _bench is not None  # noqa: S101 (the pool's initialiser has run)
     signal = read_signal(_bench.root / row["path"], _bench.rate)
-    noises = {sound: noise_of(_bench, sound, row, len(signal)) for sound in _bench.sounds}
-    cases = [(sound, snr) for sound in noises for snr in _bench.snrs]
-    posteriors = _bench.predictor.posteriors([mix(signal, noises[sound], snr) for sound, snr in cases])
-    labels = _bench.predictor.info["labels"]
-    return [
-        {"noise": sound, "snr_db": snr, "utterance": row["utterance"], "label": row["emotion"]}
-        | {"predicted": labels[int(posterior.argmax())]}
-        | {label: f"{p:.6g}" for label, p in zip(labels, posterior, strict=True)}
-        for (sound, snr), posterior in zip(cases, posteriors, strict=True)
-    ]
+    labels, rows = _bench.predictor.info["labels"], []
+    for sound in _bench.sounds:  # one after the other: a batch of all is no faster on a core, and takes more memory
+        noise = noise_of(_bench, sound, row, len(signal))
+        posteriors = _bench.predictor.posteriors([mix(signal, noise, snr) for snr in _bench.snrs])
+        for snr, posterior in zip(_bench.snrs, posteriors, strict=True):
+            about = {"noise": sound, "snr_db": snr, "utterance": row["utterance"], "label": row["emotion"]}
+            about |= {"predicted": labels[int(posterior.argmax())]}
+            rows.append(about | {label: f"{p:.6g}" for label, p in zip(labels, posterior, strict=True)})
+    return rows
 
 
 def noise_of(bench: _Bench, sound: str, row: Row, n_samples: int) -> np.ndarray:
