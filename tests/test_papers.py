@@ -701,6 +701,7 @@ def test_the_numbers_of_satt():
         "two_step": {"WA": 67.3, "UA": 62.0},
     }
     assert paper["noise"]["published"] == {
+        "snr_db": 0.0,
         "clean": 0.688,
         "modified_clean": 0.645,
         "noisy": 0.401,

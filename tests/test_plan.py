@@ -89,7 +89,7 @@ def test_weights_are_counted_without_data():
     assert plan.n_parameters(papers(allow_partial=True), svm) == 0
 
 
-def run_json(folder, seconds, training_seconds, **changes):
+def run_json(folder, seconds, training_seconds, epochs=50, **changes):
     found = papers(papers=["deepemo"])
     info = found.spec(Run("deepemo", "ravdess", "resnet18", "published", 0, 0))
     info |= {"device": "cpu", "device_name": "a CPU", "precision": "fp32", "threads": 2, "parts": {"train": 1152}}
@@ -97,6 +97,7 @@ def run_json(folder, seconds, training_seconds, **changes):
     info |= {"finished": "2026-01-02T03:04:05+00:00"}
     folder.mkdir(parents=True)
     (folder / "run.json").write_text(json.dumps(info | changes))
+    (folder / "history.csv").write_text("epoch\n" + "".join(f"{n + 1}\n" for n in range(epochs)))
     return folder
 
 
@@ -112,6 +113,21 @@ def test_recorded_costs_are_found_again(tmp_path):
     assert {row["device"]: row["epoch_seconds"] for row in read_csv(output)} == {"cpu": "20", "cuda": "1"}
     plan.record([run_json(tmp_path / "again", 1000, 50 * 1.152 * 7)], output)
     assert {row["device"]: row["epoch_seconds"] for row in read_csv(output)} == {"cpu": "7", "cuda": "1"}
+
+
+def test_a_training_that_stopped_early_is_counted_by_the_epochs_it_took(tmp_path):
+    output = tmp_path / "costs.csv"
+    plan.record([run_json(tmp_path / "run", 1000, 10 * 1.152 * 3, epochs=10)], output)
+    assert read_csv(output)[0]["epoch_seconds"] == "3"
+
+
+def test_what_is_combined_from_other_runs_costs_no_training(tmp_path):
+    folder = run_json(tmp_path / "run", 1, 0)
+    info = json.loads((folder / "run.json").read_text())
+    del info["training_seconds"]
+    (folder / "run.json").write_text(json.dumps(info))
+    plan.record([folder], tmp_path / "costs.csv")
+    assert read_csv(tmp_path / "costs.csv") == []
 
 
 def test_the_costs_of_the_repository_are_readable():

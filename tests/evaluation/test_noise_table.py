@@ -15,7 +15,7 @@ SOUNDS = ("pop", "speech")
 
 @pytest.fixture
 def noise_paper(paper):
-    published = {"clean": 0.9, "modified_clean": 0.645, "noisy": 0.401, "modified_noisy": 0.598}
+    published = {"snr_db": 0.0, "clean": 0.9, "modified_clean": 0.645, "noisy": 0.401, "modified_noisy": 0.598}
     noise = {"table": "Table 2", "normal": "net", "modified": "harmonic", "fold": 0, "snr_db": [0.0]}
     noise |= {"published": published, "note": "the 90.0 is also the value of Table II"}
     systems = {"net": {"title": "Net_1"}, "harmonic": {"title": "Net on harmonics"}}

@@ -196,7 +196,7 @@ rule figure_study:
     input:
         paper="<results>/papers/{paper}.json",
         table="<results>/tables/{paper}/studies/{study}.csv",
-        code=code("figures/studies.py", "figures/style.py"),
+        code=code("figures/studies.py", "figures/dumbbell.py", "figures/style.py"),
     output:
         svg="<results>/figures/{paper}/studies/{study}.svg",
         png=report(

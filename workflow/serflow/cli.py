@@ -329,7 +329,8 @@ def table_noise(paper: dict[str, Any], runs: list[Path], noisy: list[Path], mani
     """Write a paper's table of recognition in noise as csv, md, tex and html."""
     from serflow.evaluation.noise_table import write_noise_table
 
-    write_noise_table(paper["paper"], runs, noisy, manifests, stem, synthetic=paper["synthetic"])
+    about = {"synthetic": paper["synthetic"], "not_run": paper["not_run"]}
+    write_noise_table(paper["paper"], runs, noisy, manifests, stem, **about)
 
 
 @verb(paper=PAPER, study={"help": "a study of the paper file"}, runs=RUNS, manifests=MANY, stem=STEM)

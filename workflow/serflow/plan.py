@@ -30,7 +30,10 @@ GIGA = 1e9
 
 @dataclass(frozen=True)
 class Load:
-    """What the runs of one system take: their number, epochs each, and `hours` or, if unknown, None; and on what."""
+    """What the runs of one system take: their number, epochs each, and `hours` or, if unknown, None; and on what.
+
+    With early stopping the epochs, and with them the hours, are the most that there can be.
+    """
 
     paper: str
     system: str
@@ -202,7 +205,7 @@ def n_parameters(papers: Papers, run: Run) -> int:
 def config_digest(system: Mapping[str, Any]) -> str:
     """Return the digest of what decides how long an epoch takes: recipe, input, model, batches and augmentation."""
     training = dict(system.get("training", {}))
-    for key in ("epochs", "learning_rate", "decay", "step_decay"):
+    for key in ("epochs", "learning_rate", "decay", "step_decay", "early_stopping"):
         training.pop(key, None)
     recipe = {key: value for key, value in system["recipe"].items() if key != "copies"}
     model = {key: value for key, value in system["model"].items() if key != "pretrained"}
@@ -226,9 +229,12 @@ def record(run_dirs: Iterable[Path], output: Path) -> None:
     measured: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for folder in run_dirs:
         info = read_json(folder / "run.json")
+        if "training_seconds" not in info:  # combined from other runs
+            continue
         config = config_digest(info["system_config"])
         key = tuple(str({**info, "config": config}[name]) for name in KEY)
-        measured.setdefault(key, []).append(info)
+        trained = len(read_csv(folder / "history.csv")) or 1  # an estimator has none
+        measured.setdefault(key, []).append({**info, "epochs": trained})
     rows = {tuple(row[name] for name in KEY): row for row in (read_csv(output) if output.exists() else [])}
     for key, infos in measured.items():
         rows[key] = dict(zip(KEY, key, strict=True)) | _medians(infos)
@@ -237,8 +243,7 @@ def record(run_dirs: Iterable[Path], output: Path) -> None:
 
 def _medians(infos: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Return the columns after `KEY` for runs of one key."""
-    epochs = infos[0]["system_config"].get("training", {}).get("epochs", 1)
-    per_1000 = [info["training_seconds"] / epochs / info["parts"]["train"] * 1000 for info in infos]
+    per_1000 = [info["training_seconds"] / info["epochs"] / info["parts"]["train"] * 1000 for info in infos]
     others = [info["seconds"] - info["training_seconds"] for info in infos]
     last = max(infos, key=lambda info: info["finished"])
     return {

@@ -76,8 +76,7 @@ def write_noise_table(
     Parameters
     ----------
     paper
-        The paper file; ``noise`` names the systems, the published numbers, and the ratios, of which the first is the
-        paper's.
+        The paper file; ``noise`` names the systems, the published numbers with their ratio, and the ratios to show.
     runs
         Run directories of the normal and the modified system.
     noisy
@@ -223,9 +222,9 @@ def _chance_lines(place: tuple[str, str], runs: Sequence[Run], n_sounds: int) ->
 
 
 def _published(paper: Mapping[str, Any], corpus: str, key: str, snr: float) -> str:
-    """Return the published WA on the paper's own corpus; of noisy speech at the first ratio alone, the paper's."""
+    """Return the published WA on the paper's own corpus; of noisy speech at the paper's ratio alone."""
     noise, own = paper["noise"], {entry["corpus"] for entry in paper.get("published", [])}
-    if corpus not in own or (CASES[key][2] and snr != noise["snr_db"][0]):
+    if corpus not in own or (CASES[key][2] and snr != noise["published"]["snr_db"]):
         return NOTHING
     return f"{100 * noise['published'][key]:.1f}"
 
@@ -238,7 +237,7 @@ def _own_notes(paper: Mapping[str, Any], heard: Sequence[Heard]) -> list[str]:
         [f"Fold {', '.join(map(str, folds))} alone: the paper, too, keeps one fold aside for testing."] if folds else []
     )
     notes.append(
-        f"SNR: signal-to-noise ratio over each whole utterance; published: {noise['snr_db'][0]:g} dB. {POOLED}"
+        f"SNR: signal-to-noise ratio over each whole utterance; published: {noise['published']['snr_db']:g} dB. {POOLED}"
     )
     for corpus in dict.fromkeys(one.place[0] for one in heard):
         rows = [row for one in heard if one.place[0] == corpus for row in one.noisy]
