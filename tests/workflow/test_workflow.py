@@ -221,6 +221,33 @@ def test_the_target_of_a_paper_trains_that_paper_alone(project):
     assert trained("deepemo") == {"deepemo"}
 
 
+SATT = """
+papers: [satt]
+results: out
+corpora: {ravdess: {source: demo}, iemocap: {source: demo}}
+folds: [0]
+"""
+
+
+def test_satt_is_planned_on_both_corpora_and_its_studies_only_if_asked(project):
+    """Per corpus: four nets of Table 1, three of two classes, one on modified spectrograms; the two-step predictor."""
+    (project / "satt.yaml").write_text(SATT)
+    planned = jobs(snakemake(project, "-n", "--configfile", "satt.yaml"))
+    assert (planned["train"], planned["combine"], planned["noisy"], planned["table_noise"]) == (16, 2, 4, 1)
+    assert planned["features"] == 2 * 3  # two grids, and the modified spectrograms
+    assert planned["figure_published"] == 4
+    assert not planned.keys() & {"table_study", "figure_study"}
+    studies = jobs(snakemake(project, "satt_studies", "-n", "--configfile", "satt.yaml"))
+    assert studies["table_study"] == studies["figure_study"] == 9
+    assert studies["train"] == 2 * 27  # 24 systems for the studies alone, three of Table 1's for comparison
+
+
+def test_a_combined_system_asked_for_alone_brings_its_parts(project):
+    (project / "satt.yaml").write_text(SATT + "systems: [two_step]\nallow_partial: true\n")
+    planned = jobs(snakemake(project, "-n", "--configfile", "satt.yaml"))
+    assert (planned["train"], planned["combine"]) == (8, 2)
+
+
 def test_other_words_in_a_paper_file_train_nothing(project, edited):
     edited("workflow/papers/deepemo.yaml", "why: none is mentioned", "why: the paper mentions none")
     assert "train" not in jobs(snakemake(project, "-n"))

@@ -236,9 +236,8 @@ def _own_notes(paper: Mapping[str, Any], heard: Sequence[Heard]) -> list[str]:
     notes = (
         [f"Fold {', '.join(map(str, folds))} alone: the paper, too, keeps one fold aside for testing."] if folds else []
     )
-    notes.append(
-        f"SNR: signal-to-noise ratio over each whole utterance; published: {noise['published']['snr_db']:g} dB. {POOLED}"
-    )
+    published = f"published: {noise['published']['snr_db']:g} dB"
+    notes.append(f"SNR: signal-to-noise ratio over each whole utterance; {published}. {POOLED}")
     for corpus in dict.fromkeys(one.place[0] for one in heard):
         rows = [row for one in heard if one.place[0] == corpus for row in one.noisy]
         for source in dict.fromkeys(row["source"] for row in rows):
