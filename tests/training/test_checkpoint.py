@@ -1,3 +1,5 @@
+import random
+
 import pytest
 import torch
 
@@ -23,25 +25,64 @@ def test_no_checkpoint_is_said(tmp_path):
     assert checkpoint.load(tmp_path / "x.pt", "mine") == (None, "starting from epoch 1 (no checkpoint)")
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not whole", b"text"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not whole", b"text", bytes(100)])
 def test_a_file_that_is_no_checkpoint_is_said(tmp_path, content):
     path = tmp_path / "x.pt"
     path.write_bytes(content)
     found, sentence = checkpoint.load(path, "mine")
     assert found is None
-    assert f"{path} cannot be read" in sentence
+    assert sentence == f"starting from epoch 1: the checkpoint {path} is damaged"
 
 
-def test_a_killed_save_leaves_the_earlier_checkpoint(tmp_path, monkeypatch):
+def test_any_changed_byte_is_noticed_and_the_checkpoint_before_is_taken(tmp_path):
+    path, draw = tmp_path / "x.pt", random.Random(0)
+    for epoch in (1, 2):
+        checkpoint.save(path, "mine", {"epoch": epoch, "network": {"w": torch.full((100,), float(epoch))}})
+    whole = path.read_bytes()
+    places = [0, len(whole) - 1, *draw.sample(range(len(whole)), 200)]
+    for place in places:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << draw.randrange(8)
+        path.write_bytes(damaged)
+        found, sentence = checkpoint.load(path, "mine")
+        assert found is not None
+        assert (found["epoch"], float(found["network"]["w"][0])) == (1, 1.0)
+        assert "resuming after epoch 1" in sentence
+        assert f"{path} is damaged" in sentence
+    for length in range(0, len(whole), 97):
+        path.write_bytes(whole[:length])
+        assert "resuming after epoch 1" in checkpoint.load(path, "mine")[1]
+
+
+def test_no_checkpoint_is_left_of_a_finished_run(tmp_path):
     path = tmp_path / "x.pt"
-    checkpoint.save(path, "mine", {"epoch": 1})
+    for epoch in (1, 2, 3):
+        checkpoint.save(path, "mine", {"epoch": epoch})
+    assert len(list(tmp_path.iterdir())) == 2
+    checkpoint.remove(path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("saved", [1, 2])
+def test_a_killed_save_leaves_the_earlier_checkpoint(tmp_path, monkeypatch, saved):
+    path = tmp_path / "x.pt"
+    for epoch in range(1, saved + 1):
+        checkpoint.save(path, "mine", {"epoch": epoch})
+    before = sorted(tmp_path.iterdir())
 
     def dies(value, target):
-        target.write_bytes(b"half")
+        target.write(b"half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(torch, "save", dies)
     with pytest.raises(KeyboardInterrupt):
-        checkpoint.save(path, "mine", {"epoch": 2})
-    assert checkpoint.load(path, "mine")[1] == f"resuming after epoch 1 from {path}"
-    assert list(tmp_path.iterdir()) == [path]
+        checkpoint.save(path, "mine", {"epoch": 9})
+    assert checkpoint.load(path, "mine")[1] == f"resuming after epoch {saved} from {path}"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_killed_between_the_two_moves_of_a_save_the_checkpoint_before_is_taken(tmp_path):
+    path = tmp_path / "x.pt"
+    checkpoint.save(path, "mine", {"epoch": 1})
+    path.rename(tmp_path / "x.previous.pt")
+    assert checkpoint.load(path, "mine")[1] == f"resuming after epoch 1 from {tmp_path / 'x.previous.pt'}"

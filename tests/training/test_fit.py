@@ -549,7 +549,7 @@ def test_a_damaged_checkpoint_is_not_used(run, kill_after, setup, capsys, tmp_pa
     setup.checkpoint.write_bytes(setup.checkpoint.read_bytes()[:-500])
     capsys.readouterr()
     result = run()
-    assert "cannot be read" in capsys.readouterr().err
+    assert "is damaged" in capsys.readouterr().err
     assert numbers(result) == numbers(run(checkpoint=tmp_path / "other.pt"))
 
 

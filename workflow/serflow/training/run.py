@@ -16,6 +16,7 @@ from serflow import models
 from serflow.errors import TrainingError
 from serflow.files import atomic_path, digest_file, digest_value, read_csv, write_csv, write_json
 from serflow.log import say
+from serflow.training import checkpoint as checkpoints
 from serflow.training.inputs import Dataset
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def train(
         "peak_memory_mib": peak_memory_mib(),
     }
     write_run(output, spec["labels"], data, result, record)
-    checkpoint.unlink(missing_ok=True)
+    checkpoints.remove(checkpoint)
 
 
 def _train_network(
