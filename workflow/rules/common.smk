@@ -6,7 +6,15 @@ import re
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(workflow.basedir, "workflow")))
+from snakemake.exceptions import WorkflowError
+
+if not isinstance(workflow.current_basedir, os.PathLike):  # github(...) and the like
+    raise WorkflowError(
+        "serflow's rules need its package beside them: clone it, and give `snakefile:` the clone's path."
+    )
+
+CLONE = Path(workflow.current_basedir).parents[1]  # workflow.basedir is another's where this is a module
+sys.path.insert(0, str(CLONE / "workflow"))
 
 from serflow import targets
 from serflow.config import check_config
@@ -14,7 +22,6 @@ from serflow.corpora import CORPORA, load, members
 from serflow.errors import SerflowError
 from serflow.models.weights import file_name
 from serflow.papers import Papers, Run
-from snakemake.exceptions import WorkflowError
 
 try:
     CONFIG = check_config(config)
@@ -57,7 +64,7 @@ WILDCARDS = {
 
 def code(*patterns):
     """The sources of a stage, as an input: a change in them reruns that stage and what depends on it, nothing else."""
-    package = Path(workflow.basedir, "workflow", "serflow")
+    package = CLONE / "workflow" / "serflow"
     return sorted(os.path.relpath(path) for pattern in patterns for path in package.glob(pattern))
 
 
@@ -235,7 +242,7 @@ def title_of(wildcards):
 
 def paper_file(paper):
     """The YAML file of a paper."""
-    return os.path.relpath(Path(workflow.basedir, "workflow", "papers", f"{paper}.yaml"))
+    return os.path.relpath(CLONE / "workflow" / "papers" / f"{paper}.yaml")
 
 
 def config_of(paper):

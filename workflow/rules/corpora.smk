@@ -8,6 +8,7 @@ rule fetch:
         "<results>/logs/fetch/ravdess.log",
     benchmark:
         "<results>/benchmarks/fetch/ravdess.tsv"
+    localrule: True  # nodes of a cluster often have no network
     conda:
         "../../envs/serflow.yaml"
     message:

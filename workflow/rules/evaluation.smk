@@ -91,12 +91,12 @@ rule table_noise:
             caption="../report/table.rst",
             labels={"table": "{noise_table}"},
         ),
-    wildcard_constraints:
-        noise_table=stems_of(targets.noise_tables)[1],
     log:
         "<results>/logs/table_noise/{paper}/{noise_table}.log",
     benchmark:
         "<results>/benchmarks/table_noise/{paper}/{noise_table}.tsv"
+    wildcard_constraints:
+        noise_table=stems_of(targets.noise_tables)[1],
     conda:
         "../../envs/serflow.yaml"
     params:

@@ -1,9 +1,4 @@
-# MLflow: replays what the files say, so that trainings never wait for it.
-
-
-localrules:
-    track,
-    track_overview,
+# MLflow: replays what the files say, so that trainings never wait for it. On a cluster the submitting host does.
 
 
 rule track:
@@ -21,6 +16,7 @@ rule track:
         "<results>/logs/track/{paper}.log",
     benchmark:
         "<results>/benchmarks/track/{paper}.tsv"
+    localrule: True
     conda:
         "../../envs/serflow.yaml"
     # One at a time: SQLite has one writer.
@@ -47,6 +43,7 @@ rule track_overview:
         "<results>/logs/track_overview/all.log",
     benchmark:
         "<results>/benchmarks/track_overview/all.tsv"
+    localrule: True
     conda:
         "../../envs/serflow.yaml"
     resources:

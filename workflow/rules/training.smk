@@ -36,6 +36,7 @@ rule weights:
         "<results>/logs/weights/{weights}.log",
     benchmark:
         "<results>/benchmarks/weights/{weights}.tsv"
+    localrule: True  # nodes of a cluster often have no network
     conda:
         "../../envs/serflow.yaml"
     message:
@@ -60,12 +61,12 @@ rule train:
             predictions="predictions.csv",
             run="run.json",
         ),
-    wildcard_constraints:
-        system=systems_of(combined=False),
     log:
         "<results>/logs/train/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}.log",
     benchmark:
         "<results>/benchmarks/train/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}.tsv"
+    wildcard_constraints:
+        system=systems_of(combined=False),
     conda:
         "../../envs/serflow.yaml"
     threads: CONFIG["threads"]
@@ -98,12 +99,12 @@ rule combine:
             predictions="predictions.csv",
             run="run.json",
         ),
-    wildcard_constraints:
-        system=systems_of(combined=True),
     log:
         "<results>/logs/combine/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}.log",
     benchmark:
         "<results>/benchmarks/combine/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}.tsv"
+    wildcard_constraints:
+        system=systems_of(combined=True),
     conda:
         "../../envs/serflow.yaml"
     params:
