@@ -509,7 +509,7 @@ def test_a_killed_run_ends_with_the_numbers_of_an_undisturbed_one(run, kill_afte
     with pytest.raises(Killed):
         run(seed=1)
     assert setup.checkpoint.exists()
-    assert list(setup.checkpoint.parent.iterdir()) == [setup.checkpoint]
+    assert len(list(setup.checkpoint.parent.iterdir())) == min(epochs, 2)  # the last and the one before, nothing half
     kill_after(0)
     capsys.readouterr()
     resumed = run(seed=1)
