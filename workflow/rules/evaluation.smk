@@ -1,4 +1,4 @@
-# From runs to scores and tables, of each paper and over all.
+# From runs to scores and tables, of each paper and over all. Seconds each: on a cluster the submitting host makes them.
 
 
 rule paper:
@@ -13,6 +13,7 @@ rule paper:
         "<results>/benchmarks/paper/{paper}.tsv"
     conda:
         "../../envs/serflow.yaml"
+    localrule: True
     params:
         config=lambda wildcards: json.dumps(config_of(wildcards.paper), sort_keys=True),
     message:
@@ -35,6 +36,7 @@ rule scores:
         "<results>/benchmarks/scores/{paper}.tsv"
     conda:
         "../../envs/serflow.yaml"
+    localrule: True
     params:
         runs=lambda wildcards, input: folders(input.runs),
     message:
@@ -65,6 +67,7 @@ rule table:
         "<results>/benchmarks/table/{paper}/{table}.tsv"
     conda:
         "../../envs/serflow.yaml"
+    localrule: True
     params:
         runs=lambda wildcards, input: folders(input.runs),
         stem=lambda wildcards, output: output.html.removesuffix(".html"),
@@ -99,6 +102,7 @@ rule table_noise:
         noise_table=stems_of(targets.noise_tables)[1],
     conda:
         "../../envs/serflow.yaml"
+    localrule: True
     params:
         runs=lambda wildcards, input: folders(input.runs),
         stem=lambda wildcards, output: output.html.removesuffix(".html"),
@@ -130,6 +134,7 @@ rule table_study:
         "<results>/benchmarks/table_study/{paper}/{study}.tsv"
     conda:
         "../../envs/serflow.yaml"
+    localrule: True
     params:
         runs=lambda wildcards, input: folders(input.runs),
         stem=lambda wildcards, output: output.html.removesuffix(".html"),
@@ -161,6 +166,7 @@ rule table_data:
         "<results>/benchmarks/table_data/{paper}.tsv"
     conda:
         "../../envs/serflow.yaml"
+    localrule: True
     params:
         leaks=lambda wildcards, input: [
             f"{key}:{path}" for key, path in zip(leaks_of(wildcards.paper).values(), input.leaks)
@@ -193,6 +199,7 @@ rule overview:
         "<results>/benchmarks/overview/all.tsv"
     conda:
         "../../envs/serflow.yaml"
+    localrule: True
     params:
         runs=lambda wildcards, input: folders(input.runs),
         stem=lambda wildcards, output: output.html.removesuffix(".html"),
@@ -222,6 +229,7 @@ rule costs:
         "<results>/benchmarks/costs/all.tsv"
     conda:
         "../../envs/serflow.yaml"
+    localrule: True
     params:
         runs=lambda wildcards, input: folders(input.runs),
         benchmarks=f"{CONFIG['results']}/benchmarks",

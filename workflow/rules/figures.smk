@@ -1,4 +1,4 @@
-# One job per figure, as png (shown in the report) and svg.
+# One job per figure, as png (shown in the report) and svg. On a cluster the submitting host draws them.
 
 
 rule figure_confusion:
@@ -25,6 +25,7 @@ rule figure_confusion:
         "<results>/benchmarks/figure_confusion/{paper}/{corpus}/{system}/{protocol}.tsv"
     conda:
         "../../envs/serflow.yaml"
+    localrule: True
     params:
         runs=lambda wildcards, input: folders(input.runs),
         title=title_of,
@@ -60,6 +61,7 @@ rule figure_curves:
         "<results>/benchmarks/figure_curves/{paper}/{corpus}/{system}.tsv"
     conda:
         "../../envs/serflow.yaml"
+    localrule: True
     params:
         runs=lambda wildcards, input: folders(input.runs),
         stem=lambda wildcards, output: output.png.removesuffix(".png"),
@@ -89,6 +91,7 @@ rule figure_comparison:
         "<results>/benchmarks/figure_comparison/{paper}.tsv"
     conda:
         "../../envs/serflow.yaml"
+    localrule: True
     params:
         stem=lambda wildcards, output: output.png.removesuffix(".png"),
     message:
@@ -120,6 +123,7 @@ rule figure_published:
         published=stems_of(targets.published_figures)[1],
     conda:
         "../../envs/serflow.yaml"
+    localrule: True
     params:
         inputs=figure_options,
         stem=lambda wildcards, output: output.png.removesuffix(".png"),
@@ -148,6 +152,7 @@ rule figure_overview:
         "<results>/benchmarks/figure_overview/all.tsv"
     conda:
         "../../envs/serflow.yaml"
+    localrule: True
     params:
         stem=lambda wildcards, output: output.png.removesuffix(".png"),
     message:
@@ -181,6 +186,7 @@ rule figure_recognition:
         figure=stems_of(targets.recognition_figures)[1],
     conda:
         "../../envs/serflow.yaml"
+    localrule: True
     params:
         run=lambda wildcards, input: str(Path(input.run).parent),
         store=lambda wildcards, input: f"{input.features}/features.zarr",
@@ -212,6 +218,7 @@ rule figure_study:
         "<results>/benchmarks/figure_study/{paper}/{study}.tsv"
     conda:
         "../../envs/serflow.yaml"
+    localrule: True
     params:
         stem=lambda wildcards, output: output.png.removesuffix(".png"),
     message:

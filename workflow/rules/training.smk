@@ -14,6 +14,7 @@ rule split:
         "<results>/benchmarks/split/{paper}/{corpus}/{protocol}/seed{seed}.tsv"
     conda:
         "../../envs/serflow.yaml"
+    localrule: True
     params:
         protocol=lambda wildcards: json.dumps(
             PAPERS.papers[wildcards.paper]["protocols"][wildcards.protocol], sort_keys=True
@@ -107,6 +108,7 @@ rule combine:
         system=systems_of(combined=True),
     conda:
         "../../envs/serflow.yaml"
+    localrule: True
     params:
         spec=lambda wildcards: json.dumps(PAPERS.spec(run_of(wildcards)), sort_keys=True),
         runs=lambda wildcards, input: folders(input.runs),
