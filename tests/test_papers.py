@@ -123,7 +123,7 @@ def test_deepemo_has_six_random_runs_and_six_folds():
         ({"protocols": ["augment_then_split"]}, 0, 0, 3),
         ({"protocols": ["speaker_independent"], "folds": [2, 4]}, 0, 2, 0),
         ({"seeds": {"random": [7], "grouped": [0, 1]}}, 1, 12, 1),
-        ({"systems": ["svm"]}, 0, 0, 0),
+        ({"systems": ["svm"], "corpora": BOTH}, 0, 0, 0),
         ({"corpora": NOTHING}, 0, 0, 0),
     ],
 )
@@ -138,48 +138,6 @@ def test_of_the_folds_asked_for_each_corpus_runs_those_it_has():
     found = papers(corpora=BOTH, folds=[3, 5])
     grouped = [run for run in found.runs("jin") if run.protocol == "speaker_independent"]
     assert [(run.corpus, run.fold) for run in grouped] == [("ravdess", 3), ("ravdess", 5), ("savee", 3)]
-
-
-@pytest.mark.parametrize(
-    ("config", "where", "found", "allowed"),
-    [
-        ({"folds": [0, 6]}, "config.yaml: folds", "6", "0 to 5"),
-        ({"papers": ["deepmo"]}, "config.yaml: papers", "'deepmo'", "deepemo"),
-        ({"protocols": ["publishd"]}, "config.yaml: protocols", "'publishd'", "published, speaker_independent"),
-        ({"systems": ["resnet17"]}, "config.yaml: systems", "'resnet17'", "resnet18"),
-        ({"overrides": {"deepmo": {}}}, "config.yaml: overrides", "'deepmo'", "deepemo"),
-        (
-            {"overrides": {"deepemo": {"systems": {"resnet18": {"training": {"epoch": 5}}}}}},
-            "config.yaml: overrides.deepemo: systems.resnet18.training",
-            "'epoch'",
-            "Did you mean 'epochs'?",
-        ),
-        (
-            {"overrides": {"deepemo": {"systems": {"resnet18": {"training": {"epochs": 0}}}}}},
-            "config.yaml: overrides.deepemo: systems.resnet18.training.epochs",
-            "0",
-            "minimum 1",
-        ),
-        (
-            {"overrides": {"deepemo": {"recipes": {"logmel128": {"n_mel": 64}}}}},
-            "config.yaml: overrides.deepemo: recipes.logmel128",
-            "'n_mel'",
-            "n_mels",
-        ),
-        (
-            {"overrides": {"deepemo": {"systems": {"resnet18": {"recipe": "mfcc"}}}}},
-            "config.yaml: overrides.deepemo: systems.resnet18.recipe",
-            "'mfcc'",
-            "logmel128",
-        ),
-    ],
-)
-def test_a_name_that_does_not_exist_is_named(config, where, found, allowed):
-    with pytest.raises(ConfigError) as caught:
-        list(papers(**config).runs("deepemo"))
-    assert caught.value.where == where
-    assert found in caught.value.fault
-    assert allowed in caught.value.remedy
 
 
 def test_what_is_not_configured_is_left_out_and_said(tmp_path, toy):
@@ -294,7 +252,7 @@ def test_one_recipe_name_means_one_recipe(tmp_path, toy):
     assert list(papers(tmp_path).recipes) == ["logmel128", "logmel128_augment_then_split"]
     twin["recipes"]["logmel128"]["hop_length"] = 160
     write(tmp_path, twin)
-    with pytest.raises(ConfigError, match=r"'logmel128'.*another paper"):
+    with pytest.raises(ConfigError, match=r"'logmel128'.*twin and in toy"):
         papers(tmp_path)
     assert papers(tmp_path, papers=["twin"]).recipes["logmel128"]["hop_length"] == 160
 
@@ -315,7 +273,7 @@ def set_in(paper, path, value):
         (("recipes", "logmel128", "transform"), "logmell", "recipes.logmel128", "'logmell'"),
         (("systems", "resnet18", "recipe"), "mfcc", "systems.resnet18.recipe", "'mfcc'"),
         (("systems", "resnet18", "protocols"), ["random"], "systems.resnet18.protocols", "'random'"),
-        (("systems", "resnet18", "training", "batch_size"), 0, "systems.resnet18.training.batch_size", "minimum 1"),
+        (("systems", "resnet18", "training", "batch_size"), 0, "systems.resnet18.training.batch_size", "from 1"),
         (("systems", "resnet18", "training", "learning_rate"), "3e-5", "training.learning_rate", "'3e-5'"),
         (("systems", "Res-Net"), {}, "systems", "Res-Net"),
         (("protocols", "published", "kind"), "stratified", "protocols.published.kind", "'stratified'"),
@@ -325,7 +283,7 @@ def set_in(paper, path, value):
         (("published", 0, "system"), "resnet34", "published", "'resnet34'"),
         (("published", 0, "metric"), "WAR", "published.0.metric", "'WAR'"),
         (("paper",), "other", "paper", "'other'"),
-        (("assumptions", 0, "chosen"), None, "assumptions.0.chosen", "string"),
+        (("assumptions", 0, "chosen"), None, "assumptions.0.chosen", "text"),
         (("corpora",), ["ravdes"], "", "'ravdes'"),
     ],
     ids=lambda value: str(value)[:40],
@@ -513,12 +471,14 @@ def test_systems_narrow_a_run():
         papers(systems=["smv"])
 
 
-def test_a_system_added_by_an_override_is_told_as_one():
+def test_a_system_added_by_an_override_is_told_as_one(tmp_path):
     system = deepemo_file()["systems"]["resnet18"] | {"title": "mine", "protocols": ["published"]}
-    system["model"] = {"module": "mine/network.py", "width": 8}
+    module = tmp_path / "network.py"
+    module.write_text("raise NotImplementedError  # planning does not run it")
+    system["model"] = {"module": str(module), "width": 8}
     found = papers(overrides={"deepemo": {"systems": {"mine": system}}})
     spec = found.spec(Run("deepemo", "ravdess", "mine", "published", 0, 0))
-    assert spec["system_config"]["model"] == {"module": "mine/network.py", "width": 8}
+    assert spec["system_config"]["model"] == {"module": str(module), "width": 8}
     assert spec["deviations"] == ["system mine: not in the paper"]
     assert found.spec(Run("deepemo", "ravdess", "resnet18", "published", 0, 0))["deviations"] == []
 

@@ -17,17 +17,27 @@ CLONE = Path(workflow.current_basedir).parents[1]  # workflow.basedir is another
 sys.path.insert(0, str(CLONE / "workflow"))
 
 from serflow import targets
-from serflow.config import check_config
+from serflow.config import check_config, read_yaml
 from serflow.corpora import CORPORA, load, members
 from serflow.errors import SerflowError
 from serflow.models.weights import file_name
 from serflow.papers import Papers, Run
 
 try:
+    for path in workflow.configfiles:
+        if Path(path).suffix in (".yaml", ".yml"):
+            read_yaml(path)  # Snakemake has read it too, but takes a key that stands twice
     CONFIG = check_config(config)
     PAPERS = Papers(CONFIG)
 except SerflowError as error:
     raise WorkflowError(str(error)) from None
+
+unused = sorted(set(CONFIG["overrides"]) - set(PAPERS.papers))
+if unused:
+    print(
+        f"config.yaml: overrides: those of {', '.join(unused)} change nothing, since papers is {CONFIG['papers']}.",
+        file=sys.stderr,
+    )
 
 for paper in PAPERS.papers:
     for corpus, reason in PAPERS.not_run(paper).items():

@@ -6,15 +6,22 @@ import copy
 import difflib
 import functools
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from serflow.errors import ConfigError
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 #: Sources of a corpus that are no path.
 KEYWORDS = ("download", "demo")
+#: What a schema's type is called in an error.
+TYPES = {
+    **{"array": "a list in [ ]", "boolean": "true or false", "integer": "a whole number", "null": "null"},
+    **{"number": "a number", "object": "a mapping of keys to values", "string": "text"},
+}
 
 
 def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,26 +30,102 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If a key is unknown, a value is not allowed, or a corpus's source does not exist.
+        If a key is unknown, a value is not allowed, or what a path names does not exist or cannot be what it should.
     """
     schema = read_schema("config")
     filled = fill_defaults(schema, schema, parse_scalars(dict(config)))
     validate(filled, schema, "config.yaml")
     for name, corpus in filled["corpora"].items():
-        source = corpus["source"]
-        key = f"config.yaml: corpora.{name}.source"
-        if source == "download" and name != "ravdess":
-            raise ConfigError(
-                key, "'download' is for RAVDESS alone; this corpus needs a licence", "See resources/README.md."
-            )
-        if source and source not in KEYWORDS and not Path(source).exists():
-            raise ConfigError(
-                key, f"{source!r} does not exist", "Give an archive or folder, `demo`, or null to leave it out."
-            )
+        if corpus["source"]:
+            _check_source(name, corpus["source"])
     if filled["pretrained"] not in ("imagenet", "none") and not Path(filled["pretrained"]).is_file():
         fault = f"{filled['pretrained']!r} is no file"
         raise ConfigError("config.yaml: pretrained", fault, "Allowed: imagenet, none, or a weights file.")
+    _check_noise(filled["noise"]["source"])
+    _check_folders(filled)
+    _check_tracking(filled["tracking"]["uri"])
     return filled
+
+
+def _check_source(name: str, source: str) -> None:
+    """Raise a ConfigError unless a corpus can come from there: a keyword, an archive, or a folder with recordings."""
+    key, path = f"config.yaml: corpora.{name}.source", Path(source)
+    remedy = "Give an archive or folder, `demo`, or null to leave it out."
+    if source == "download" and name != "ravdess":
+        fault = "'download' is for RAVDESS alone; this corpus needs a licence"
+        raise ConfigError(key, fault, "See resources/README.md.")
+    if source in KEYWORDS:
+        return
+    from serflow.corpora.archive import is_archive
+    from serflow.corpora.base import AUDIO_SUFFIXES
+
+    try:
+        if not path.exists():
+            raise ConfigError(key, f"{source!r} does not exist", remedy)
+        if path.is_dir() and not any(found.suffix.lower() in AUDIO_SUFFIXES for found in path.rglob("*")):
+            raise ConfigError(key, f"{source!r} is a folder without a WAV or FLAC file", remedy)
+        if not path.is_dir() and not is_archive(path):
+            raise ConfigError(key, f"{source!r} is no whole zip, tar or tar.gz archive", remedy)
+    except OSError as error:
+        raise ConfigError(key, f"{source!r} cannot be read ({error.strerror})", "Check its permissions.") from error
+
+
+def _check_noise(source: str | None) -> None:
+    """Raise a ConfigError unless the folder of noises holds a recording."""
+    if source is None:
+        return
+    from serflow.features.noise import SUFFIXES
+
+    if not any(path.suffix.lower() in SUFFIXES for path in Path(source).glob("*")):
+        fault = f"{source!r} is no folder with recordings"
+        remedy = f"Allowed: a folder that holds some ({', '.join(SUFFIXES)}), or null for generated noises."
+        raise ConfigError("config.yaml: noise.source", fault, remedy)
+
+
+def _check_folders(config: Mapping[str, Any]) -> None:
+    """Raise a ConfigError unless results and resources can be folders, and no two keys name the same place."""
+    for name in ("results", "resources"):
+        key, folder = f"config.yaml: {name}", config[name]
+        if folder.startswith("~") or set(folder) & set("{}<>"):
+            remedy = "Write the path in full, without ~ at its start and without any of {}<>."
+            raise ConfigError(key, f"{folder!r} is not taken as a path", remedy)
+        if Path(folder).exists() and not Path(folder).is_dir():
+            raise ConfigError(key, f"{folder!r} is no folder", "Name a folder; it is made where there is none.")
+    sources = {f"corpora.{name}.source": corpus["source"] for name, corpus in config["corpora"].items()}
+    places = {"results": config["results"], "resources": config["resources"], "noise.source": config["noise"]["source"]}
+    taken: dict[Path, str] = {}
+    for name, place in (places | sources).items():
+        if place and not (name in sources and place in KEYWORDS):
+            other = taken.setdefault(Path(place).resolve(), name)
+            if other != name:
+                raise ConfigError(f"config.yaml: {name}", f"{place!r} is {other} too", "Give each a place of its own.")
+
+
+def _check_tracking(uri: str | None) -> None:
+    """Raise a ConfigError unless the address is an SQLite file's or a server's, and has no credentials in it."""
+    if uri is None:
+        return
+    if uri.startswith("sqlite:///") and uri != "sqlite:///":
+        return
+    key, shown = "config.yaml: tracking.uri", hide_credentials(uri.partition("?")[0])
+    if "@" in uri or "?" in uri:
+        fault = f"{shown!r} has more than the address in it, such as a user name, password or token"
+        names = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN,"
+        raise ConfigError(key, fault, f"Give the address alone, and set {names} in the environment.")
+    try:
+        parts = urlsplit(uri)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        known = False
+    if not known:
+        fault = f"{shown!r} is neither an SQLite file nor a tracking server"
+        remedy = "Allowed: sqlite:///FILE, http://HOST:PORT, https://HOST, or null for a file in the results folder."
+        raise ConfigError(key, fault, remedy)
+
+
+def hide_credentials(text: str) -> str:
+    """Return a text without what stands before its last ``@``: in an address, user name and password."""
+    return f"***@{text.rpartition('@')[2]}" if "@" in text else text
 
 
 def read_config(paths: Iterable[Path | str]) -> dict[str, Any]:
@@ -53,18 +136,46 @@ def read_config(paths: Iterable[Path | str]) -> dict[str, Any]:
     ConfigError
         If a file is missing or no mapping, or see `check_config`.
     """
-    import yaml
-
     merged: dict[str, Any] = {}
     for path in paths:
-        try:
-            content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise ConfigError(path, f"cannot be read ({' '.join(str(error).split())})", "Name a YAML file.") from error
+        content = read_yaml(path)
         if not isinstance(content, dict):
             raise ConfigError(path, "is no mapping of keys to values", "See config.yaml.")
         merged = overlay(merged, content)
     return check_config(merged)
+
+
+def read_yaml(path: Path | str) -> Any:
+    """Return what a YAML file holds.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read, is not valid, or a mapping in it has a key twice: YAML would take the last one in silence.
+    """
+    import yaml
+
+    try:
+        loader = yaml.SafeLoader(Path(path).read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+        _check_twins(node, path)
+        return None if node is None else loader.construct_document(node)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        fault = f"is not valid YAML or cannot be read ({' '.join(str(error).split())})"
+        raise ConfigError(path, fault, "Name a YAML file, or correct this one.") from error
+
+
+def _check_twins(node: Any, path: Path | str) -> None:
+    parts = node.value if node is not None and not isinstance(node.value, str) else []
+    keys = [part[0] for part in parts if isinstance(part, tuple)]
+    first: dict[str, int] = {}
+    for key in keys:
+        line = key.start_mark.line + 1
+        if first.setdefault(str(key.value), line) != line:
+            fault = f"key {key.value!r} stands here and in line {first[key.value]}"
+            raise ConfigError(f"{path}: line {line}", fault, "Keep one of the two: the other would be lost.")
+    for part in parts:
+        _check_twins(part[1] if isinstance(part, tuple) else part, path)
 
 
 def overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,22 +228,84 @@ def validate(value: Any, schema: Mapping[str, Any], where: str) -> None:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
+    _check_plain(value, where, ())
     error = best_match(Draft202012Validator(schema).iter_errors(value))
     if error is None:
         return
-    path = ".".join(map(str, error.absolute_path))
-    place = f"{where}: {path}" if path else where
-    if error.validator == "additionalProperties" and isinstance(error.schema, dict):
-        allowed = sorted(error.schema.get("properties", {}))
+    path = list(error.absolute_path)
+    place, rules = _place(where, path), error.schema if isinstance(error.schema, dict) else {}
+    if error.validator == "additionalProperties":
+        allowed = sorted(rules.get("properties", {}))
         unknown = next(key for key in error.instance if key not in allowed)
-        close = difflib.get_close_matches(str(unknown), allowed, n=1)
-        hint = f"Did you mean {close[0]!r}? " if close else ""
-        raise ConfigError(place, f"unknown key {unknown!r}", f"{hint}Allowed: {', '.join(allowed)}.")
-    raise ConfigError(place, error.message, _allowed(error.schema))
+        raise ConfigError(place, f"unknown key {unknown!r}", suggest(unknown, allowed))
+    if error.validator == "required":
+        missing = next(key for key in rules["required"] if key not in error.instance)
+        siblings = functools.reduce(lambda part, key: part[key], path[:-1], value) if path else {}
+        hint = _close(path[-1], set(siblings) - {path[-1]}) if isinstance(siblings, Mapping) and path else ""
+        raise ConfigError(place, f"key {missing!r} is missing", f"{hint}Needed: {', '.join(rules['required'])}.")
+    if error.validator == "oneOf":
+        raise ConfigError(place, "has not exactly one of the sets of keys that go together", _allowed(rules))
+    plain = error.instance is None or isinstance(error.instance, bool)
+    shown = hide_credentials(json.dumps(error.instance) if plain else repr(error.instance))
+    shown = shown if len(shown) <= 100 else f"{shown[:100]}..."
+    hint = " YAML takes it for text: write a point, as in 1.0e-3, and no quotes." if _looks_like_a_number(error) else ""
+    raise ConfigError(place, f"{shown} is not allowed", _allowed(rules) + hint)
 
 
-def _allowed(schema: Any) -> str:
-    rules = {
-        key: schema[key] for key in ("enum", "type", "minimum", "minItems", "uniqueItems", "pattern") if key in schema
+def _looks_like_a_number(error: Any) -> bool:
+    if not isinstance(error.instance, str) or error.validator != "type":
+        return False
+    try:
+        return math.isfinite(float(error.instance))
+    except ValueError:
+        return False
+
+
+def suggest(name: object, allowed: Iterable[str]) -> str:
+    """Return the sentence that says which names are allowed, the one first that was probably meant."""
+    allowed = sorted(allowed)
+    return f"{_close(name, allowed)}Allowed: {', '.join(allowed)}."
+
+
+def _close(name: object, allowed: Iterable[str]) -> str:
+    close = difflib.get_close_matches(str(name), map(str, allowed), n=1)
+    return f"Did you mean {close[0]!r}? " if close else ""
+
+
+def _place(where: str, path: Iterable[Any]) -> str:
+    name = ".".join(map(str, path))
+    return f"{where}: {name}" if name else where
+
+
+def _check_plain(value: Any, where: str, path: tuple[Any, ...]) -> None:
+    """Raise a ConfigError at a value that YAML knows and JSON does not: a date, infinity, not-a-number."""
+    if isinstance(value, Mapping | list):
+        for key, part in value.items() if isinstance(value, Mapping) else enumerate(value):
+            _check_plain(part, where, (*path, key))
+    elif not isinstance(value, str | int | float | None) or (isinstance(value, float) and not math.isfinite(value)):
+        remedy = "Allowed: finite numbers, text (dates in quotes), true, false, null."
+        raise ConfigError(_place(where, path), f"{value} is not allowed", remedy)
+
+
+def _allowed(schema: Mapping[str, Any]) -> str:
+    """Return the sentence that says what a schema's rules for one value allow."""
+    if "enum" in schema or "const" in schema:
+        values = schema.get("enum", [schema.get("const")])
+        return f"Allowed: {', '.join(value if isinstance(value, str) else json.dumps(value) for value in values)}."
+    if "oneOf" in schema:
+        return f"Allowed: {', or '.join(' and '.join(keys['required']) for keys in schema['oneOf'])}."
+    kinds = schema.get("type", [])
+    words = [" or ".join(TYPES[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds))]
+    texts = {
+        **{
+            "minimum": "from {}",
+            "exclusiveMinimum": "above {}",
+            "exclusiveMaximum": "below {}",
+            "maximum": "up to {}",
+            "minLength": "not empty",
+        },
+        **{"minItems": "{} or more entries", "minProperties": "{} or more keys"},
+        **{"uniqueItems": "each only once", "pattern": "that fits {}"},
     }
-    return "Allowed: " + "; ".join(f"{key} {json.dumps(rule)}" for key, rule in rules.items()) + "."
+    words += [text.format(schema[key]) for key, text in texts.items() if key in schema]
+    return f"Allowed: {', '.join(filter(None, words))}."

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from serflow.config import overlay, read_schema, validate
+from serflow import models
+from serflow.config import overlay, read_schema, read_yaml, suggest, validate
 from serflow.corpora import load, members
 from serflow.errors import ConfigError
 from serflow.features import transform
+from serflow.features.copies import check_copies
 from serflow.labels import check_labels
+from serflow.models import weights
 from serflow.protocols import count_folds, holds_for
 
 PAPERS = Path(__file__).parents[1] / "papers"
@@ -57,7 +61,8 @@ class Papers:
     Raises
     ------
     ConfigError
-        If config.yaml or a paper file names something that does not exist, or two papers define one recipe differently.
+        If config.yaml or a paper file names something that does not exist or cannot be, two papers define one recipe
+        differently, or nothing is left to run though a corpus is configured.
     """
 
     def __init__(self, config: Mapping[str, Any], folder: Path = PAPERS) -> None:
@@ -66,8 +71,9 @@ class Papers:
         wanted = config["papers"] or available
         _check_names("papers", wanted, available)
         _check_names("overrides", config["overrides"], available)
-        files = {name: read_paper(folder / f"{name}.yaml") for name in wanted}
-        self.papers = {name: apply_overrides(paper, config) for name, paper in files.items()}
+        files = {name: read_paper(folder / f"{name}.yaml") for name in {*wanted, *config["overrides"]}}
+        effective = {name: apply_overrides(paper, config) for name, paper in files.items()}
+        self.papers = {name: effective[name] for name in wanted}
         self.deviations = {name: find_deviations(derive_systems(files[name]), self.papers[name]) for name in wanted}
         if config["allow_partial"]:
             for name, paper in self.papers.items():
@@ -75,17 +81,17 @@ class Papers:
                 self.deviations[name] += found
         for key in ("systems", "protocols"):
             _check_names(key, config[key] or [], {name for paper in self.papers.values() for name in paper[key]})
-        n_folds = max(
-            self.n_folds(n, c, p)
-            for n, paper in self.papers.items()
-            for c in paper["corpora"]
-            for p in paper["protocols"]
-            if holds_for(paper["protocols"][p], c)
-        )
+        n_folds = max((n for paper in self.papers.values() for n in _count_all_folds(paper).values()), default=1)
         if config["folds"] and max(config["folds"]) >= n_folds:
             fault = f"{max(config['folds'])} is a fold of no protocol"
             raise ConfigError("config.yaml: folds", fault, f"Allowed: 0 to {n_folds - 1}.")
         self.recipes = self._merge_recipes()
+        if any(map(self.corpora, self.papers)) and not self.active():
+            asked = {key: config[key] for key in ("papers", "systems", "protocols", "folds") if config[key]}
+            chosen = ", ".join(f"{key}: {value}" for key, value in asked.items())
+            fault = f"on the corpora configured no system runs under all of {chosen or 'the overrides'}"
+            remedy = "Configure another corpus, widen one of these keys, or set it to null for all."
+            raise ConfigError("config.yaml", fault, remedy)
 
     def source(self, corpus: str) -> str | None:
         """Return the configured source of a corpus, None if there is none."""
@@ -213,17 +219,18 @@ class Papers:
 
     def _merge_recipes(self) -> dict[str, dict[str, Any]]:
         """Return all recipes by name; one name must mean one recipe, since it names the cache."""
-        merged: dict[str, dict[str, Any]] = {}
+        merged: dict[str, tuple[str, dict[str, Any]]] = {}
         for paper, content in self.papers.items():
             found = list(content["recipes"].items())
             for system, entry in content["systems"].items():
                 if "recipe" in entry:
                     found += [self.recipe_of(paper, system, protocol) for protocol in entry["protocols"]]
             for name, recipe in found:
-                if merged.setdefault(name, recipe) != recipe:
-                    fault = f"{name!r} is defined differently in another paper"
-                    raise ConfigError(f"workflow/papers/{paper}.yaml: recipes", fault, "Give it another name.")
-        return merged
+                other, first = merged.setdefault(name, (paper, recipe))
+                if first != recipe:
+                    fault = f"{name!r} is defined differently in {paper} and in {other}, a file or its overrides"
+                    raise ConfigError("recipes", fault, "Give one of the two another name.")
+        return {name: recipe for name, (_, recipe) in merged.items()}
 
 
 def read_paper(path: Path) -> dict[str, Any]:
@@ -234,12 +241,7 @@ def read_paper(path: Path) -> dict[str, Any]:
     ConfigError
         If it is not valid YAML or does not fit ``schemas/paper.schema.json``.
     """
-    import yaml
-
-    try:
-        paper = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(path, f"is not valid YAML ({' '.join(str(error).split())})", "Correct the file.") from error
+    paper = read_yaml(path)
     check_paper(derive_systems(paper, str(path)), str(path))
     if paper["paper"] != path.stem:
         raise ConfigError(f"{path}: paper", f"{paper['paper']!r} differs from the file's name", f"Write {path.stem!r}.")
@@ -283,6 +285,7 @@ def check_paper(paper: Mapping[str, Any], where: str) -> None:
             raise ConfigError(f"{where}: corpora", error.fault, error.remedy) from None
     for name, recipe in paper["recipes"].items():
         transform(recipe, f"{where}: recipes.{name}")
+        _check_recipe(recipe, f"{where}: recipes.{name}")
     for name, system in paper["systems"].items():
         place = f"{where}: systems.{name}"
         _check_names(f"{place}.protocols", system["protocols"], paper["protocols"])
@@ -293,14 +296,19 @@ def check_paper(paper: Mapping[str, Any], where: str) -> None:
             _check_names(f"{place}.combine.neutral", [combined["neutral"]], paper["labels"])
         else:
             _check_names(f"{place}.recipe", [system["recipe"]], paper["recipes"])
-            _check_training(system.get("training", {}), f"{place}.training")
+            _check_model(system["model"], f"{place}.model")
+            _check_input(system["input"], f"{place}.input")
+            _check_training(system, f"{place}.training")
+        _check_labels(paper, name, place)
     for name, study in paper.get("studies", {}).items():
         _check_names(f"{where}: studies.{name}.systems", study["systems"], paper["systems"])
     if "noise" in paper:
         _check_names(f"{where}: noise", [paper["noise"]["normal"], paper["noise"]["modified"]], paper["systems"])
     _check_names(f"{where}: select", paper.get("select", {}), paper["corpora"])
     for name, protocol in paper["protocols"].items():
+        _check_names(f"{where}: protocols.{name}.corpora", protocol.get("corpora", []), paper["corpora"])
         _check_protocol(protocol, f"{where}: protocols.{name}")
+    _check_folds(paper, where)
     _check_published(paper, where)
 
 
@@ -322,14 +330,110 @@ def _check_published(paper: Mapping[str, Any], where: str) -> None:
             _check_names(f"{place}: {field}", [named] if isinstance(named, str) else named, paper[kind])
 
 
-def _check_training(training: Mapping[str, Any], where: str) -> None:
-    stages = training.get("stages", [])
-    if stages and sum(stage["epochs"] for stage in stages) != training["epochs"]:
-        fault = f"{[stage['epochs'] for stage in stages]} do not sum to {training['epochs']} epochs"
-        raise ConfigError(f"{where}.stages", fault, "Change epochs or the stages.")
-    if training.get("freeze_epochs", 0) >= training.get("epochs", 1):
+def _check_recipe(recipe: Mapping[str, Any], where: str) -> None:
+    """Raise a ConfigError unless the numbers of a recipe fit each other."""
+    limits = {"fmin": "fmax", "win_length": "n_fft", "first": "n_mfcc", "n_mfcc": "n_mels"}
+    for low, high in (limits | {"pitch_floor": "pitch_ceiling"}).items():
+        if low in recipe and high in recipe and recipe[low] > recipe[high]:
+            raise ConfigError(f"{where}.{low}", f"{recipe[low]} is above {high}", f"Allowed: up to {recipe[high]}.")
+    half = recipe["sample_rate"] / 2
+    if recipe.get("fmax", 0) > half:
+        raise ConfigError(f"{where}.fmax", f"{recipe['fmax']} is above half the sample_rate", f"Allowed: up to {half}.")
+
+
+def _check_model(model: Mapping[str, Any], where: str) -> None:
+    """Raise a ConfigError unless there is such a model with such options; a user's own file is not run for it."""
+    if model["module"].endswith(".py"):
+        if not Path(model["module"]).is_file():
+            raise ConfigError(f"{where}.module", f"there is no file {model['module']!r}", "Correct the path.")
+    else:
+        available = [path.stem for path in Path(str(models.__file__)).parent.glob("*.py")]
+        _check_names(f"{where}.module", [model["module"]], set(available) - {"__init__", "weights"})
+        _check_options(models.module_of(model).build, model, {"module", "pretrained"}, where)
+    pretrained = model.get("pretrained", "none")
+    if pretrained == "imagenet":
+        try:
+            weights.file_name(model)
+        except ConfigError as error:
+            raise ConfigError(f"{where}.pretrained", error.fault, error.remedy) from None
+    elif pretrained != "none" and not Path(pretrained).is_file():
+        remedy = "Allowed: imagenet, none, or a weights file."
+        raise ConfigError(f"{where}.pretrained", f"{pretrained!r} is no file", remedy)
+
+
+def _check_input(options: Mapping[str, Any], where: str) -> None:
+    from serflow.training.inputs import KINDS
+
+    _check_names(f"{where}.kind", [options["kind"]], KINDS)
+    _check_options(KINDS[options["kind"]], options, {"kind"}, where)
+
+
+def _check_options(function: Callable[..., Any], options: Iterable[str], others: set[str], where: str) -> None:
+    """Raise a ConfigError unless the options, but for some others, are what a function takes by keyword alone."""
+    parameters = inspect.signature(function).parameters.values()
+    taken = {p.name: p.default is p.empty for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "input_shape"}
+    for name in options:
+        if name not in taken and name not in others:
+            raise ConfigError(where, f"unknown key {name!r}", suggest(name, taken))
+    for name, required in taken.items():
+        if required and name not in options:
+            raise ConfigError(where, f"key {name!r} is missing", f"It takes: {', '.join(sorted(taken))}.")
+
+
+def _check_training(system: Mapping[str, Any], where: str) -> None:
+    from serflow.training.augment import make_augment
+    from serflow.training.schedule import check_stages, check_stopping
+
+    training = system.get("training")
+    if training is None:
+        own = system["model"]["module"].endswith(".py")  # which is not run to ask what it is
+        if not own and models.framework(system["model"]) == "torch":
+            raise ConfigError(where, "is missing", "Give epochs, batch_size, optimiser and learning_rate.")
+        return
+    if training.get("freeze_epochs", 0) >= training["epochs"]:
         fault = f"{training['freeze_epochs']} of {training['epochs']} epochs leave none to train all weights"
         raise ConfigError(f"{where}.freeze_epochs", fault, "Lower freeze_epochs.")
+    try:
+        check_stages(training, system["input"])
+        check_stopping(training, n_validation=1)
+        make_augment(training.get("augment", ()), system["input"]["kind"], n_classes=2)
+    except ConfigError as error:
+        raise ConfigError(error.where.replace("training", where), error.fault, error.remedy) from None
+
+
+def _check_labels(paper: Mapping[str, Any], name: str, where: str) -> None:
+    """Raise a ConfigError unless each corpus has two or more of a system's labels, and a combination's neutral."""
+    system = paper["systems"][name]
+    for corpus in paper["corpora"]:
+        if not any(holds_for(paper["protocols"][protocol], corpus) for protocol in system["protocols"]):
+            continue
+        wanted = system.get("labels", paper["labels"])
+        present = {emotion for member in members(corpus) for emotion in load(member).EMOTIONS.values()}
+        if len(present.intersection(wanted)) < 2:
+            fault = f"{corpus} has fewer than two of {', '.join(wanted)}"
+            raise ConfigError(f"{where}.labels", fault, f"It has: {', '.join(sorted(present))}.")
+        neutral = system.get("combine", {}).get("neutral")
+        if neutral and neutral not in present:
+            raise ConfigError(f"{where}.combine.neutral", f"{corpus} has no {neutral!r}", "Choose another label.")
+
+
+def _check_folds(paper: Mapping[str, Any], where: str) -> None:
+    """Raise a ConfigError if a system, or the study of noise, asks for a fold that no protocol of it has."""
+    counts = _count_all_folds(paper)
+    asked = {f"systems.{name}.folds": (name, system.get("folds", [])) for name, system in paper["systems"].items()}
+    if "noise" in paper:
+        asked["noise.fold"] = (paper["noise"]["normal"], [paper["noise"]["fold"]])
+    for key, (name, folds) in asked.items():
+        n_folds = max((n for (_, p), n in counts.items() if p in paper["systems"][name]["protocols"]), default=0)
+        if n_folds and folds and max(folds) >= n_folds:
+            fault = f"{max(folds)} is a fold of no protocol of {name}"
+            raise ConfigError(f"{where}: {key}", fault, f"Allowed: 0 to {n_folds - 1}.")
+
+
+def _count_all_folds(paper: Mapping[str, Any]) -> dict[tuple[str, str], int]:
+    """Return the number of folds of each protocol on each corpus that it is one of: (corpus, protocol) -> number."""
+    pairs = [(corpus, item) for corpus in paper["corpora"] for item in paper["protocols"].items()]
+    return {(c, name): count_folds(rules, members(c)) for c, (name, rules) in pairs if holds_for(rules, c)}
 
 
 def _check_protocol(protocol: Mapping[str, Any], where: str) -> None:
@@ -340,6 +444,10 @@ def _check_protocol(protocol: Mapping[str, Any], where: str) -> None:
     if (kind == "augmented") != bool(protocol.get("copies")):
         fault = f"{protocol.get('copies')} does not fit kind {kind}"
         raise ConfigError(f"{where}.copies", fault, "Kind augmented needs copies, another kind has none.")
+    check_copies(protocol.get("copies", {}), f"{where}.copies")
+    if "validation" in protocol and kind != "speakers":
+        fault = f"{protocol['validation']!r} does not fit kind {kind}"
+        raise ConfigError(f"{where}.validation", fault, "Kind speakers alone takes it: remove the key.")
 
 
 def apply_overrides(paper: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
@@ -421,4 +529,4 @@ def _check_names(key: str, names: Any, allowed: Any) -> None:
     for name in names:
         if name not in allowed:
             place = key if ":" in key else f"config.yaml: {key}"
-            raise ConfigError(place, f"unknown name {name!r}", f"Allowed: {', '.join(sorted(allowed))}.")
+            raise ConfigError(place, f"unknown name {name!r}", suggest(name, allowed))

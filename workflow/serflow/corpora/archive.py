@@ -142,6 +142,17 @@ def _receive(url: str, part: Path, timeout: float) -> bool:
         return total is None or part.stat().st_size >= total
 
 
+def is_archive(path: Path) -> bool:
+    """Say whether a file begins, and a zip also ends, as an archive that `extract` takes."""
+    with path.open("rb") as handle:
+        if handle.read(2) == b"PK":
+            return zipfile.is_zipfile(path)
+    for mode in ("r:", "r:gz"):
+        with contextlib.suppress(*_DAMAGE, OSError), tarfile.open(path, mode):
+            return True
+    return False
+
+
 def extract(archive: Path, destination: Path) -> None:
     """Unpack a zip, tar or tar.gz archive into the new folder `destination`, whole or not at all.
 

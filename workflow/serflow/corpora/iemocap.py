@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -184,8 +185,9 @@ def _header(line: str, where: str) -> tuple[str, dict[str, str]]:
         raise CorpusError(where, f"has turn {turn!r}, expected a name such as Ses01F_impro01_M003", _FETCH_AGAIN)
     if label not in EMOTIONS:
         raise CorpusError(where, f"has emotion {label!r}, expected one of {', '.join(EMOTIONS)}", _FETCH_AGAIN)
-    if float(start) >= float(end):
+    if not float(start) < float(end) < math.inf:
         raise CorpusError(where, f"runs from {start} to {end} s, expected start < end", _FETCH_AGAIN)
+    _check_finite((valence, activation, dominance), where)
     return turn, {
         "emotion": EMOTIONS[label],
         "native_label": label,
@@ -202,10 +204,17 @@ def _vote(line: str, where: str) -> tuple[str, list[str] | dict[str, float]]:
     if match := _CATEGORIES.fullmatch(line):
         return match[1], [category.strip() for category in match[2].split(";") if category.strip()]
     if match := _ATTRIBUTES.fullmatch(line):
-        return match[1], {name: float(value) for name, value in _ATTRIBUTE.findall(match[2])}
+        found = _ATTRIBUTE.findall(match[2])
+        _check_finite([value for _, value in found], where)
+        return match[1], {name: float(value) for name, value in found}
     raise CorpusError(
         where, f"is {line!r}, expected a vote such as C-E2: Neutral; () or A-E1: val 3; act 2;", _FETCH_AGAIN
     )
+
+
+def _check_finite(values: Sequence[str], where: str) -> None:
+    if not all(math.isfinite(float(value)) for value in values):
+        raise CorpusError(where, "has a number without bounds, expected 1 to 5", _FETCH_AGAIN)
 
 
 def _annotations(release: Path) -> dict[str, dict[str, str]]:

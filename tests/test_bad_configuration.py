@@ -1,0 +1,401 @@
+"""Mistakes in config.yaml, --config and paper files: each told in one sentence before any job starts."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+from serflow.config import check_config, read_config
+from serflow.errors import ConfigError
+from serflow.papers import PAPERS, Papers
+
+ROOT = Path(__file__).parents[1]
+FOLDER = "{folder}"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What users have lying about: `empty/`, `notes.txt`, `cut.zip`, and `corpus/`, which holds a recording."""
+    folder = tmp_path_factory.mktemp("place")
+    for name in ("empty", "corpus"):
+        (folder / name).mkdir()
+    (folder / "notes.txt").write_text("not an archive\n" * 100)
+    (folder / "cut.zip").write_bytes(b"PK\x03\x04" + bytes(2000))
+    soundfile.write(folder / "corpus" / "03-01-01-01-01-01-01.wav", np.zeros(10), 16000)
+    return folder
+
+
+def told(config, folder, papers=PAPERS):
+    """What the Snakefile does before it plans a job; the message of the error that it must end with."""
+    text = yaml.safe_dump({"corpora": {"ravdess": {"source": "demo"}}} | config, width=10_000).replace(
+        FOLDER, str(folder)
+    )
+    with pytest.raises(ConfigError) as caught:
+        Papers(check_config(yaml.safe_load(text)), papers)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert caught.value.fault
+    assert caught.value.remedy.endswith(".")
+    return caught.value.where, caught.value.fault, caught.value.remedy
+
+
+#: What a user writes -> the key that is named, the value found, and a word of what is allowed.
+CONFIG = [
+    # keys
+    ({"devise": "cpu"}, "config.yaml", "'devise'", "Did you mean 'device'?"),
+    ({"seed": 3}, "config.yaml", "'seed'", "Did you mean 'seeds'?"),
+    ({"xyz": 3}, "config.yaml", "'xyz'", "pretrained"),
+    ({"seeds": {"randon": [0]}}, "config.yaml: seeds", "'randon'", "Did you mean 'random'?"),
+    ({"corpora": {"ravdes": {"source": "demo"}}}, "config.yaml: corpora", "'ravdes'", "Did you mean 'ravdess'?"),
+    ({"corpora": {"emodb": {"source": "demo"}}}, "config.yaml: corpora", "'emodb'", "iemocap, ravdess, savee"),
+    ({"corpora": {"savee": {"path": "x"}}}, "config.yaml: corpora.savee", "'path'", "Allowed: source."),
+    ({"tracking": {"url": "x"}}, "config.yaml: tracking", "'url'", "'uri'"),
+    # types, ranges, choices
+    ({"device": "gpu"}, "config.yaml: device", "'gpu'", "auto, cpu, cuda"),
+    ({"device": None}, "config.yaml: device", "null", "auto, cpu, cuda"),
+    ({"precision": "bfloat16"}, "config.yaml: precision", "'bfloat16'", "auto, fp32, bf16"),
+    ({"threads": 0}, "config.yaml: threads", "0", "a whole number, from 1"),
+    ({"threads": "many"}, "config.yaml: threads", "'many'", "a whole number"),
+    ({"threads": True}, "config.yaml: threads", "true", "a whole number"),
+    ({"allow_partial": "sometimes"}, "config.yaml: allow_partial", "'sometimes'", "true or false"),
+    ({"pretrained": False}, "config.yaml: pretrained", "false", "text"),
+    ({"overrides": None}, "config.yaml: overrides", "null", "a mapping of keys to values"),
+    ({"overrides": {"deepemo": 5}}, "config.yaml: overrides.deepemo", "5", "a mapping of keys to values"),
+    # lists
+    ({"papers": "deepemo"}, "config.yaml: papers", "'deepemo'", "a list in [ ]"),
+    ({"papers": []}, "config.yaml: papers", "[]", "1 or more entries"),
+    ({"papers": ["jin", "jin"]}, "config.yaml: papers", "['jin', 'jin']", "each only once"),
+    ({"papers": ["deepmo"]}, "config.yaml: papers", "'deepmo'", "Did you mean 'deepemo'?"),
+    ({"systems": ["resnet17"]}, "config.yaml: systems", "'resnet17'", "Did you mean 'resnet1"),
+    ({"protocols": ["publishd"]}, "config.yaml: protocols", "'publishd'", "Did you mean 'published'?"),
+    ({"protocols": [1]}, "config.yaml: protocols.0", "1", "text"),
+    ({"folds": 0}, "config.yaml: folds", "0", "a list in [ ] or null"),
+    ({"folds": []}, "config.yaml: folds", "[]", "1 or more entries"),
+    ({"folds": [0, 0]}, "config.yaml: folds", "[0, 0]", "each only once"),
+    ({"folds": [-1]}, "config.yaml: folds.0", "-1", "from 0"),
+    ({"folds": [0.5]}, "config.yaml: folds.0", "0.5", "a whole number"),
+    ({"folds": [0, 6]}, "config.yaml: folds", "6", "0 to 5"),
+    ({"seeds": None}, "config.yaml: seeds", "null", "a mapping"),
+    ({"seeds": 3}, "config.yaml: seeds", "3", "a mapping"),
+    ({"seeds": {"random": 3}}, "config.yaml: seeds.random", "3", "a list in [ ]"),
+    ({"seeds": {"random": []}}, "config.yaml: seeds.random", "[]", "1 or more entries"),
+    ({"seeds": {"random": [1, 1]}}, "config.yaml: seeds.random", "[1, 1]", "each only once"),
+    ({"seeds": {"grouped": [0, -3]}}, "config.yaml: seeds.grouped.1", "-3", "from 0"),
+    # corpora
+    ({"corpora": {"ravdess": "demo"}}, "config.yaml: corpora.ravdess", "'demo'", "a mapping of keys to values"),
+    ({"corpora": {"ravdess": {"source": 3}}}, "config.yaml: corpora.ravdess.source", "3", "text or null"),
+    ({"corpora": {"ravdess": {"source": "Demo"}}}, "config.yaml: corpora.ravdess.source", "'Demo'", "`demo`"),
+    ({"corpora": {"savee": {"source": "download"}}}, "config.yaml: corpora.savee.source", "'download'", "README"),
+    ({"corpora": {"iemocap": {"source": "/no/x.tgz"}}}, "config.yaml: corpora.iemocap.source", "/no/x.tgz", "archive"),
+    ({"corpora": {"savee": {"source": "{folder}/empty"}}}, "config.yaml: corpora.savee.source", "/empty'", "archive"),
+    ({"corpora": {"savee": {"source": "{folder}/notes.txt"}}}, "config.yaml: corpora.savee.source", "zip, tar", "Give"),
+    ({"corpora": {"savee": {"source": "{folder}/cut.zip"}}}, "config.yaml: corpora.savee.source", "no whole", "Give"),
+    (
+        {"corpora": {name: {"source": "{folder}/corpus"} for name in ("ravdess", "savee")}},
+        "config.yaml: corpora.savee.source",
+        "/corpus' is corpora.ravdess.source too",
+        "a place of its own",
+    ),
+    # places
+    ({"results": 7}, "config.yaml: results", "7", "text"),
+    ({"results": "{folder}/notes.txt"}, "config.yaml: results", "/notes.txt' is no folder", "Name a folder"),
+    ({"results": "~/results"}, "config.yaml: results", "'~/results'", "in full"),
+    ({"resources": "data/{x}"}, "config.yaml: resources", "'data/{x}'", "without any of {}"),
+    (
+        {"results": "out", "resources": "./out"},
+        "config.yaml: resources",
+        "'./out' is results too",
+        "a place of its own",
+    ),
+    (
+        {"results": "{folder}/corpus", "corpora": {"savee": {"source": "{folder}/corpus"}}},
+        "config.yaml: corpora.savee.source",
+        "/corpus' is results too",
+        "a place of its own",
+    ),
+    ({"noise": {"source": "/no/noises"}}, "config.yaml: noise.source", "'/no/noises'", ".wav), or null"),
+    ({"noise": {"source": "{folder}/empty"}}, "config.yaml: noise.source", "/empty'", ".wav), or null"),
+    ({"pretrained": "image-net"}, "config.yaml: pretrained", "'image-net'", "imagenet, none"),
+    ({"pretrained": "{folder}/empty"}, "config.yaml: pretrained", "/empty' is no file", "imagenet, none"),
+    # tracking
+    ({"tracking": {"uri": "mlruns"}}, "config.yaml: tracking.uri", "'mlruns'", "sqlite:///FILE"),
+    ({"tracking": {"uri": "ftp://host"}}, "config.yaml: tracking.uri", "'ftp://host'", "http://HOST"),
+    ({"tracking": {"uri": "sqlite://x.db"}}, "config.yaml: tracking.uri", "'sqlite://x.db'", "sqlite:///FILE"),
+    ({"tracking": {"uri": "http://"}}, "config.yaml: tracking.uri", "'http://'", "http://HOST"),
+    ({"tracking": {"uri": "http://host:port"}}, "config.yaml: tracking.uri", "'http://host:port'", "http://HOST:PORT"),
+    # what is left
+    (
+        {"systems": ["cnn"], "protocols": ["augment_then_split"]},
+        "config.yaml",
+        "systems: ['cnn'], protocols: ['augment_then_split']",
+        "null for all",
+    ),
+    ({"overrides": {"deepmo": {}}}, "config.yaml: overrides", "'deepmo'", "Did you mean 'deepemo'?"),
+]
+
+
+@pytest.mark.parametrize(("config", "key", "found", "allowed"), CONFIG, ids=lambda value: str(value)[:50])
+def test_a_mistake_in_the_configuration_is_told(config, key, found, allowed, folder):
+    where, fault, remedy = told(config, folder)
+    assert where == key
+    assert found in fault
+    assert allowed in remedy
+
+
+def training(**changes):
+    return {"systems": {"resnet18": {"training": changes}}}
+
+
+def model(**changes):
+    return {"systems": {"resnet18": {"model": changes}}}
+
+
+def taken(**changes):
+    return {"systems": {"resnet18": {"input": changes}}}
+
+
+def recipe(**changes):
+    return {"recipes": {"logmel128": changes}}
+
+
+def copies(**changes):
+    return {"protocols": {"augment_then_split": {"copies": changes}}}
+
+
+STOP = {"metric": "WA", "patience": 3}
+#: What a user lays over DeepEMO's file -> the key below it that is named, the value found, a word of what is allowed.
+PAPER = [
+    ({"titel": "x"}, "", "'titel'", "Did you mean 'title'?"),
+    ({"year": "2020-01"}, "year", "'2020-01'", "a whole number"),
+    ({"paper": "mine"}, "paper", "'mine'", "Remove the key"),
+    ({"systems": {"resnet": {"training": {"epochs": 5}}}}, "systems.resnet", "'title'", "Did you mean 'resnet18'?"),
+    ({"systems": {"Res-Net": {}}}, "systems", "'Res-Net'", "that fits"),
+    ({"systems": {"wide": {"based_on": "resnet8", "title": "x"}}}, "systems.wide.based_on", "'resnet8'", "resnet18"),
+    ({"systems": {"resnet18": {"combine": {}}}}, "systems.resnet18", "not exactly one", "recipe and input and model"),
+    # training
+    (training(epoch=5), "systems.resnet18.training", "'epoch'", "Did you mean 'epochs'?"),
+    (training(epochs=0), "systems.resnet18.training.epochs", "0", "from 1"),
+    (training(batch_size=2.5), "systems.resnet18.training.batch_size", "2.5", "a whole number"),
+    (training(learning_rate=-1e-3), "systems.resnet18.training.learning_rate", "-0.001", "above 0"),
+    (training(learning_rate="1e-3"), "systems.resnet18.training.learning_rate", "'1e-3'", "as in 1.0e-3"),
+    (training(learning_rate=float("nan")), "systems.resnet18.training.learning_rate", "nan", "finite"),
+    (training(optimiser="adamw"), "systems.resnet18.training.optimiser", "'adamw'", "adam, rmsprop"),
+    (training(freeze_epochs=50), "systems.resnet18.training.freeze_epochs", "50 of 50", "Lower"),
+    (training(step_decay={"factor": 0.9}), "systems.resnet18.training.step_decay", "'every'", "factor, every"),
+    (training(class_weights="balanced"), "systems.resnet18.training.class_weights", "'balanced'", "inverse"),
+    (
+        training(early_stopping=STOP | {"metric": "accuracy"}),
+        "systems.resnet18.training.early_stopping.metric",
+        "'accuracy'",
+        "WA, UA, loss",
+    ),
+    (
+        training(early_stopping=STOP, stages=[{"epochs": 50, "height": 224, "width": 224}]),
+        "systems.resnet18.training.early_stopping",
+        "`stages`",
+        "Remove it",
+    ),
+    (
+        training(stages=[{"epochs": 50, "height": 99, "width": 99}]),
+        "systems.resnet18.training.stages",
+        "(99, 99)",
+        "Make them equal",
+    ),
+    (
+        training(stages=[{"epochs": 5, "height": 224, "width": 224}]),
+        "systems.resnet18.training.stages",
+        "sum to 5",
+        "Make them equal",
+    ),
+    (training(augment=[{"kind": "rotat"}]), "systems.resnet18.training.augment", "'rotat'", "rotate"),
+    (training(augment=[{"kind": "rotate"}]), "systems.resnet18.training.augment", "'degrees'", "probability"),
+    (
+        training(augment=[{"kind": "flip", "probability": 50}]),
+        "systems.resnet18.training.augment.0.probability",
+        "50",
+        "up to 1",
+    ),
+    # model and input
+    (model(module="resnet81"), "systems.resnet18.model.module", "'resnet81'", "resnet1d"),
+    (model(module="weights"), "systems.resnet18.model.module", "'weights'", "resnet"),
+    (model(module="mine/net.py"), "systems.resnet18.model.module", "'mine/net.py'", "Correct the path"),
+    (model(dept=34), "systems.resnet18.model", "'dept'", "Did you mean 'depth'?"),
+    (model(depth=17), "systems.resnet18.model.pretrained", "resnet17", "resnet18, resnet34, resnet50"),
+    (model(pretrained="imagent"), "systems.resnet18.model.pretrained", "'imagent'", "imagenet, none"),
+    (taken(kind="picture"), "systems.resnet18.input.kind", "'picture'", "image, patch, sequence, vector"),
+    (taken(heigth=64), "systems.resnet18.input", "'heigth'", "Did you mean 'height'?"),
+    (taken(height=-64), "systems.resnet18.input.height", "-64", "from 1"),
+    (taken(channels=2), "systems.resnet18.input.channels", "2", "1, 3"),
+    (taken(floor_db=80.0), "systems.resnet18.input.floor_db", "80.0", "below 0"),
+    # recipes
+    (recipe(transform="mel"), "recipes.logmel128", "'mel'", "logmel"),
+    (recipe(hop=160), "recipes.logmel128", "'hop'", "hop_length"),
+    (recipe(hop_length=0), "recipes.logmel128.hop_length", "0", "from 1"),
+    (recipe(n_fft="1024 points"), "recipes.logmel128.n_fft", "'1024 points'", "a whole number"),
+    (recipe(sample_rate=-16000), "recipes.logmel128.sample_rate", "-16000", "from 1"),
+    (recipe(fmax=16000.0), "recipes.logmel128.fmax", "16000.0", "up to 8000.0"),
+    (recipe(fmin=4000.0, fmax=3000.0), "recipes.logmel128.fmin", "4000.0", "up to 3000.0"),
+    (recipe(dtype="float64"), "recipes.logmel128", "'float64'", "float32, float16"),
+    (recipe(segment_seconds=0), "recipes.logmel128", "0", "duration in s"),
+    ({"systems": {"resnet18": {"recipe": "logmel"}}}, "systems.resnet18.recipe", "'logmel'", "'logmel128'"),
+    # protocols
+    ({"systems": {"resnet18": {"protocols": ["loso"]}}}, "systems.resnet18.protocols", "'loso'", "speaker_independent"),
+    ({"systems": {"resnet18": {"folds": [9]}}}, "systems.resnet18.folds", "9", "0 to 5"),
+    ({"protocols": {"published": {"kind": "stratified"}}}, "protocols.published.kind", "'stratified'", "random"),
+    ({"protocols": {"published": {"parts": {"train": 0.9}}}}, "protocols.published.parts", "0.9", "sum to 1"),
+    ({"protocols": {"published": {"validation": "male"}}}, "protocols.published.validation", "'male'", "speakers"),
+    ({"protocols": {"published": {"corpora": ["savee"]}}}, "protocols.published.corpora", "'savee'", "ravdess"),
+    ({"protocols": {"published": {"copies": {"pitch": {"semitones": 1}}}}}, "protocols.published.copies", "pitch", "n"),
+    (copies(echo={"ms": 3}), "protocols.augment_then_split.copies", "'echo'", "noise, stretch, pitch"),
+    (copies(stretch={"rate": 0}), "protocols.augment_then_split.copies.stretch.rate", "0", "above 0"),
+    (copies(noise={"snr_db": "loud"}), "protocols.augment_then_split.copies.noise.snr_db", "'loud'", "a number"),
+    # corpora and labels
+    ({"corpora": ["emodb"]}, "corpora", "'emodb'", "ravdess, savee, iemocap"),
+    ({"corpora": ["ravdess", "ravdess"]}, "corpora", "['ravdess', 'ravdess']", "each only once"),
+    ({"corpora": ["ravdess+ravdess"]}, "corpora", "twice", "once"),
+    ({"labels": ["happy"]}, "labels", "['happy']", "2 or more entries"),
+    ({"labels": ["happy", "joyful"]}, "labels", "'joyful'", "surprised"),
+    ({"labels": ["calm", "excited"]}, "systems.resnet18.labels", "ravdess has fewer than two of calm, excited", "calm"),
+    ({"select": {"ravdes": {"sex": "male"}}}, "select", "'ravdes'", "Did you mean 'ravdess'?"),
+    ({"select": {"ravdess": {"intensity": "loud"}}}, "select.ravdess.intensity", "'loud'", "normal, strong"),
+]
+
+
+@pytest.mark.parametrize(("changes", "key", "found", "allowed"), PAPER, ids=lambda value: str(value)[:60])
+def test_a_mistake_in_an_override_is_told(changes, key, found, allowed, folder):
+    where, fault, remedy = told({"overrides": {"deepemo": changes}}, folder)
+    assert where.startswith("config.yaml: overrides.deepemo")
+    assert where.endswith(key)
+    assert found in fault
+    assert allowed in remedy
+
+
+def test_the_same_mistake_in_a_paper_file_is_told_with_the_file(tmp_path):
+    paper = yaml.safe_load((PAPERS / "deepemo.yaml").read_text())
+    paper["recipes"]["logmel128"]["hop_length"] = 0
+    (tmp_path / "deepemo.yaml").write_text(yaml.safe_dump(paper))
+    where, fault, remedy = told({}, tmp_path, tmp_path)
+    assert where == f"{tmp_path / 'deepemo.yaml'}: recipes.logmel128.hop_length"
+    assert "0" in fault
+    assert "from 1" in remedy
+
+
+def test_two_papers_that_define_a_recipe_differently_are_both_named(folder):
+    other = yaml.safe_load((PAPERS / "mittal.yaml").read_text())["recipes"]["spectrogram257"]
+    changes = {"recipes": {"spectrogram257": other | {"hop_length": 128}}}
+    _, fault, remedy = told({"overrides": {"deepemo": changes}}, folder)
+    assert all(name in fault for name in ("'spectrogram257'", "deepemo", "mittal"))
+    assert "another name" in remedy
+
+
+def test_an_override_is_checked_though_its_paper_is_not_run(folder):
+    where, fault, _ = told({"papers": ["jin"], "overrides": {"deepemo": training(epochs=0)}}, folder)
+    assert where == "config.yaml: overrides.deepemo: systems.resnet18.training.epochs"
+    assert "0" in fault
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("paper: deepemo\ntitle: a\ntitle: b\n", "line 3: key 'title' stands here and in line 2"),
+        ("paper: deepemo\nsystems:\n  cnn: {}\n  cnn: {}\n", "line 4: key 'cnn' stands here and in line 3"),
+        ("paper: [deepemo\n", "is not valid YAML"),
+        ("", "null is not allowed"),
+        ("- paper\n", "['paper'] is not allowed"),
+        ("paper: deepemo\ntitle: 2020-01-01\n", "title: 2020-01-01 is not allowed"),
+        (b"paper: \xff\n", "cannot be read"),
+    ],
+)
+def test_a_paper_file_that_yaml_reads_otherwise_than_meant_is_told(text, fault, tmp_path):
+    (tmp_path / "deepemo.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError) as caught:
+        Papers(check_config({}), tmp_path)
+    assert str(tmp_path / "deepemo.yaml") in caught.value.where
+    assert fault in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_key_that_stands_twice_in_the_configuration_is_told(tmp_path):
+    (tmp_path / "mine.yaml").write_text("threads: 2\npapers: [jin]\nthreads: 4\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml: line 3: key 'threads' stands here and in line 1"):
+        read_config([tmp_path / "mine.yaml"])
+
+
+SECRETS = [
+    "http://anna:s3cret@host:5000",
+    "https://s3cret@host",
+    "http://anna:s3/cret@host",
+    "http://anna:p@s3cret@host",
+    "postgresql://anna:s3cret@host/db",
+    "http:anna:s3cret@host",
+    "https://host/?token=s3cret",
+]
+
+
+@pytest.mark.parametrize("uri", SECRETS)
+def test_credentials_in_the_address_are_refused_and_never_shown(uri, folder):
+    where, fault, remedy = told({"tracking": {"uri": uri}}, folder)
+    assert where == "config.yaml: tracking.uri"
+    assert "s3" not in fault + remedy
+    assert "MLFLOW_TRACKING_PASSWORD" in remedy
+
+
+@pytest.mark.parametrize("tracking", [SECRETS[0], {"uri": SECRETS[:1]}, {"uri": {"address": SECRETS[0]}}])
+def test_credentials_in_a_wrong_place_are_not_shown_either(tracking, folder):
+    where, fault, remedy = told({"tracking": tracking}, folder)
+    assert where.startswith("config.yaml: tracking")
+    assert "s3" not in fault + remedy
+
+
+@pytest.mark.parametrize(
+    "uri", [None, "sqlite:///mlflow.db", "sqlite:////data/a@b/mlflow.db", "http://localhost:5000", "https://host/path"]
+)
+def test_an_address_alone_is_taken(uri):
+    assert check_config({"tracking": {"uri": uri}})["tracking"]["uri"] == uri
+
+
+# The same through Snakemake's own command line
+
+
+def dry_run(folder, *arguments):
+    env = os.environ | {"PYTHONPATH": str(ROOT / "workflow"), "HOME": str(folder)}
+    command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1"]
+    done = subprocess.run([*command, *arguments], cwd=folder, env=env, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A working directory with the default configuration, and with overrides of two papers."""
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    changes = {"corpora": {"ravdess": {"source": "demo"}}, "overrides": {"deepemo": {"year": 1}, "jin": {"year": 1}}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(changes))
+    return tmp_path
+
+
+def test_the_command_line_tells_a_mistake_in_one_sentence_and_starts_nothing(project):
+    status, output = dry_run(project, "--config", "tracking={uri: 'http://anna:s3cret@host'}")
+    assert status == 1
+    assert "config.yaml: tracking.uri: '***@host' has more than the address in it" in output
+    assert "MLFLOW_TRACKING_PASSWORD" in output
+    assert "s3cret" not in output
+    assert "Traceback" not in output
+    assert {path.name for path in project.iterdir()} <= {"config.yaml", "mine.yaml", ".snakemake", ".cache"}
+
+
+def test_the_command_line_tells_a_key_that_stands_twice(project):
+    (project / "mine.yaml").write_text("threads: 2\nthreads: 4\n")
+    status, output = dry_run(project, "--configfile", "mine.yaml")
+    assert status == 1
+    assert "mine.yaml: line 2: key 'threads' stands here and in line 1" in output
+
+
+def test_the_command_line_tells_overrides_that_change_nothing(project):
+    _, output = dry_run(project, "--configfile", "mine.yaml", "--config", "papers=[jin]", "--quiet", "all")
+    assert "config.yaml: overrides: those of deepemo change nothing, since papers is ['jin']." in output
