@@ -106,7 +106,9 @@ CONFIG = [
     ({"results": 7}, "config.yaml: results", "7", "text"),
     ({"results": "{folder}/notes.txt"}, "config.yaml: results", "/notes.txt' is no folder", "Name a folder"),
     ({"results": "~/results"}, "config.yaml: results", "'~/results'", "in full"),
-    ({"resources": "data/{x}"}, "config.yaml: resources", "'data/{x}'", "without any of {}"),
+    ({"resources": "data/{x}"}, "config.yaml: resources", "'data/{x}'", "free of"),
+    ({"corpora": {"savee": {"source": "~/savee"}}}, "config.yaml: corpora.savee.source", "'~/savee'", "in full"),
+    ({"corpora": {"savee": {"source": "a <b>"}}}, "config.yaml: corpora.savee.source", "'a <b>'", "free of"),
     (
         {"results": "out", "resources": "./out"},
         "config.yaml: resources",

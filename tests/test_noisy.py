@@ -7,7 +7,8 @@ import pytest
 import soundfile
 
 from serflow.corpora.manifest import COLUMNS
-from serflow.errors import TrainingError
+from serflow.errors import CorpusError, TrainingError
+from serflow.features.noise import mix
 from serflow.files import read_csv, write_csv
 from serflow.noisy import VOICES, choose_voices, evaluate
 
@@ -131,4 +132,15 @@ def test_a_split_of_another_corpus_is_refused(fakes, corpus):
         handle.write("z0,1,test\n")
     with pytest.raises(TrainingError, match="names z0"):
         run(corpus, "noisy.csv")
+    assert not (corpus[-1] / "noisy.csv").exists()
+
+
+def test_a_silent_recording_has_no_ratio_and_is_named(fakes, corpus, monkeypatch):
+    monkeypatch.setattr(sys.modules["serflow.features.noise"], "mix", mix)
+    soundfile.write(corpus[-1] / "e0.wav", np.zeros(20), RATE)
+    with pytest.raises(
+        CorpusError, match=r"e0\.wav: cannot be mixed with pop, which has mean power .* of 0\."
+    ) as caught:
+        run(corpus, "noisy.csv")
+    assert "silent" in caught.value.remedy
     assert not (corpus[-1] / "noisy.csv").exists()

@@ -7,6 +7,7 @@ import difflib
 import functools
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
     schema = read_schema("config")
     filled = fill_defaults(schema, schema, parse_scalars(dict(config)))
     validate(filled, schema, "config.yaml")
+    _check_folders(filled)
     for name, corpus in filled["corpora"].items():
         if corpus["source"]:
             _check_source(name, corpus["source"])
@@ -42,7 +44,6 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
         fault = f"{filled['pretrained']!r} is no file"
         raise ConfigError("config.yaml: pretrained", fault, "Allowed: imagenet, none, or a weights file.")
     _check_noise(filled["noise"]["source"])
-    _check_folders(filled)
     _check_tracking(filled["tracking"]["uri"])
     return filled
 
@@ -83,22 +84,22 @@ def _check_noise(source: str | None) -> None:
 
 
 def _check_folders(config: Mapping[str, Any]) -> None:
-    """Raise a ConfigError unless results and resources can be folders, and no two keys name the same place."""
-    for name in ("results", "resources"):
-        key, folder = f"config.yaml: {name}", config[name]
-        if folder.startswith("~") or set(folder) & set("{}<>"):
-            remedy = "Write the path in full, without ~ at its start and without any of {}<>."
-            raise ConfigError(key, f"{folder!r} is not taken as a path", remedy)
-        if Path(folder).exists() and not Path(folder).is_dir():
-            raise ConfigError(key, f"{folder!r} is no folder", "Name a folder; it is made where there is none.")
+    """Raise a ConfigError unless all paths suit Snakemake, results and resources are folders, and no two are one."""
     sources = {f"corpora.{name}.source": corpus["source"] for name, corpus in config["corpora"].items()}
-    places = {"results": config["results"], "resources": config["resources"], "noise.source": config["noise"]["source"]}
+    places = {name: config[name] for name in ("results", "resources")} | {"noise.source": config["noise"]["source"]}
+    places |= {name: source for name, source in sources.items() if source not in KEYWORDS}
     taken: dict[Path, str] = {}
-    for name, place in (places | sources).items():
-        if place and not (name in sources and place in KEYWORDS):
-            other = taken.setdefault(Path(place).resolve(), name)
-            if other != name:
-                raise ConfigError(f"config.yaml: {name}", f"{place!r} is {other} too", "Give each a place of its own.")
+    for name, place in [*places.items(), ("pretrained", config["pretrained"])]:
+        if place and re.search(r"^~|[{}]|<.*>", place):  # Snakemake replaces what stands in {} and <>
+            remedy = "Write the path in full; it must be free of ~ at its start, of braces, and of <...>."
+            raise ConfigError(f"config.yaml: {name}", f"{place!r} is not taken as a path", remedy)
+    for name, place in places.items():
+        if name in ("results", "resources") and Path(place).exists() and not Path(place).is_dir():
+            remedy = "Name a folder; it is made where there is none."
+            raise ConfigError(f"config.yaml: {name}", f"{place!r} is no folder", remedy)
+        other = taken.setdefault(Path(place).resolve(), name) if place else name
+        if other != name:
+            raise ConfigError(f"config.yaml: {name}", f"{place!r} is {other} too", "Give each a place of its own.")
 
 
 def _check_tracking(uri: str | None) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serflow.errors import TrainingError
+from serflow.errors import CorpusError, TrainingError
 from serflow.files import read_csv, read_json, write_csv
 from serflow.log import say, show_progress
 
@@ -151,11 +151,16 @@ def _recognise(row: Row) -> list[dict[str, Any]]:
     from serflow.features.noise import mix
 
     assert _bench is not None  # noqa: S101 (the pool's initialiser has run)
-    signal = read_signal(_bench.root / row["path"], _bench.rate)
+    path = _bench.root / row["path"]
+    signal = read_signal(path, _bench.rate)
     labels, rows = _bench.predictor.info["labels"], []
     for sound in _bench.sounds:  # one after the other: a batch of all is no faster on a core, and takes more memory
         noise = noise_of(_bench, sound, row, len(signal))
-        posteriors = _bench.predictor.posteriors([mix(signal, noise, snr) for snr in _bench.snrs])
+        try:
+            mixed = [mix(signal, noise, snr) for snr in _bench.snrs]
+        except CorpusError as error:
+            raise CorpusError(path, f"cannot be mixed with {sound}, which {error.fault}", error.remedy) from error
+        posteriors = _bench.predictor.posteriors(mixed)
         for snr, posterior in zip(_bench.snrs, posteriors, strict=True):
             about = {"noise": sound, "snr_db": snr, "utterance": row["utterance"], "label": row["emotion"]}
             about |= {"predicted": labels[int(posterior.argmax())]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,10 @@ from serflow.errors import CorpusError
 
 __all__ = ["COLUMNS", "build", "digest", "read", "write"]
 
+#: Bytes that a WAV header may announce too many before the file is taken for truncated: some writers count the header.
+SLACK = 64
+#: From here on what a WAV header announces is no length: programs that write to a pipe do not know it yet.
+NO_LENGTH = 2**31 - 2**16
 SCHEMA = Path(__file__).parents[2] / "schemas" / "manifest.schema.json"
 
 
@@ -32,7 +37,7 @@ def pcm16(path: Path) -> tuple[np.ndarray, int]:
     Raises
     ------
     CorpusError
-        If the file cannot be decoded, is empty, or holds samples that are not finite.
+        If the file cannot be decoded, is truncated or empty, or holds samples that are not finite.
     """
     import soundfile
 
@@ -41,10 +46,16 @@ def pcm16(path: Path) -> tuple[np.ndarray, int]:
         with soundfile.SoundFile(path) as sound:
             rate, floating = sound.samplerate, sound.subtype in ("FLOAT", "DOUBLE")
             samples = sound.read(dtype="float64" if floating else "int16", always_2d=True)
+            # What libsndfile says of a file; it reads as much as there is.
+            data = re.search(r"^data : (\d+) \(should be (\d+)\)$", sound.extra_info, re.MULTILINE)
     except (soundfile.SoundFileError, OSError) as error:
         raise CorpusError(path, f"cannot be read as audio ({error})", remedy) from error
     if not len(samples):
         raise CorpusError(path, "is empty (0 samples)", remedy)
+    announced, held = map(int, data.groups()) if data else (0, 0)
+    if held + SLACK < announced < NO_LENGTH:
+        fault = f"is truncated: it holds {held:,} bytes of samples, its header announces {announced:,}"
+        raise CorpusError(path, fault, remedy)
     if floating:
         if not np.isfinite(samples).all():
             raise CorpusError(path, "holds samples that are not finite", remedy)

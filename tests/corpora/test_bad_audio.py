@@ -1,0 +1,286 @@
+"""Damaged and odd recordings in each corpus: read for what they are, or refused by name with nothing half-written."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+from serflow import cli
+from serflow.corpora import manifest
+from serflow.errors import CorpusError
+from serflow.features import cache, noise, transform
+from serflow.features.copies import make_items
+
+ROOT = Path(__file__).parents[2]
+RATE = 16000
+TURN = "IEMOCAP_full_release/Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_{}.wav"
+#: Corpus -> a whole recording and the one at fault.
+PATHS = {
+    "ravdess": ("Actor_01/03-01-01-01-01-01-01.wav", "Actor_01/03-01-02-01-01-01-01.wav"),
+    "savee": ("AudioData/DC/a01.wav", "AudioData/DC/a02.wav"),
+    "iemocap": (TURN.format("F000"), TURN.format("M000")),
+}
+SOUND = (0.3 * np.sin(2 * np.pi * 220 * np.arange(RATE // 2) / RATE)).astype(np.float32)
+
+
+@pytest.fixture(params=PATHS)
+def corpus(request, tmp_path):
+    """A corpus, its tree with one whole recording, and the path of the other, which a test writes."""
+    name = request.param
+    whole, bad = (tmp_path / path for path in PATHS[name])
+    whole.parent.mkdir(parents=True)
+    soundfile.write(whole, SOUND, RATE)
+    if name == "iemocap":
+        annotations = tmp_path / "IEMOCAP_full_release/Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"
+        annotations.parent.mkdir(parents=True)
+        lines = [
+            f"[{k}.0 - {k}.5]\tSes01F_impro01_{turn}\tneu\t[2.5, 2.5, 2.5]" for k, turn in ((1, "F000"), (2, "M000"))
+        ]
+        annotations.write_text("\n".join(lines))
+    return name, tmp_path, bad
+
+
+def spoilt(change):
+    """A recording that is a whole one until its bytes are changed."""
+
+    def write(path):
+        soundfile.write(path, SOUND, RATE)
+        path.write_bytes(change(path.read_bytes()))
+
+    return write
+
+
+def sound(samples, rate=RATE, subtype="PCM_16"):
+    return lambda path: soundfile.write(path, samples, rate, subtype=subtype)
+
+
+NOT_FINITE = SOUND.copy()
+NOT_FINITE[100] = np.nan
+REFUSED = {
+    "truncated": (spoilt(lambda data: data[: len(data) // 2]), "is truncated"),
+    "cut in its header": (spoilt(lambda data: data[:30]), "cannot be read"),
+    "empty": (spoilt(lambda data: b""), "cannot be read"),
+    "header alone": (sound(SOUND[:0]), "0 samples"),
+    "header alone, cut": (spoilt(lambda data: data[:44]), "0 samples"),
+    "not finite": (sound(NOT_FINITE, subtype="FLOAT"), "not finite"),
+    "text": (spoilt(lambda data: b"<html>Not found</html>\n" * 40), "cannot be read"),
+    "another format": (spoilt(lambda data: b"\xff\xfb\x90\x00" + bytes(400)), "cannot be read|0 samples"),
+    "annotated by macOS": (spoilt(lambda data: b"\x00\x05\x16\x07" + bytes(78)), "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+def test_a_recording_that_cannot_be_used_is_named_and_no_manifest_written(corpus, fault, capsys):
+    name, root, bad = corpus
+    write, said = REFUSED[fault]
+    write(bad)
+    out = root.parent / f"{root.name}-out"
+    arguments = ["manifest", name, "--root", str(root), "--output", str(out / "m.csv"), "--report", str(out / "m.json")]
+    assert cli.main([*arguments, "--workers", "2"]) == 1
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith(f"serflow manifest: {bad}: ")
+    with pytest.raises(CorpusError, match=said):
+        manifest.build(name, root, 1)
+    assert not list(out.rglob("*"))
+
+
+def test_a_truncated_flac_is_refused(corpus):
+    name, root, bad = corpus
+    flac = bad.with_suffix(".flac")
+    soundfile.write(flac, SOUND, RATE)
+    flac.write_bytes(flac.read_bytes()[: flac.stat().st_size // 2])
+    with pytest.raises(CorpusError, match=r"\.flac: cannot be read"):
+        manifest.build(name, root, 1)
+
+
+RECIPES = {
+    "logmel": {"n_fft": 1024, "hop_length": 256, "n_mels": 128, "fmin": 0.0, "fmax": 8000.0, "top_db": 80.0},
+    "mfcc": {"n_fft": 512, "hop_length": 160, "n_mels": 26, "fmin": 0.0, "fmax": 8000.0, "n_mfcc": 13, "first": 2},
+    "logspectrogram": {"n_fft": 512, "hop_length": 256, "top_db": 80.0},
+    "logpower": {"win_length": 640, "hop_length": 160, "n_fft": 1600, "fmax": 4000.0, "floor_db": -80.0},
+}
+RECIPES["harmonic"] = RECIPES["logpower"] | {"pitch_floor": 75.0, "pitch_ceiling": 500.0}
+RECIPES["harmonic"] |= {"depth_low_db": 20.0, "depth_high_db": 12.0}
+RECIPES = {name: {"transform": name, "sample_rate": RATE, **options} for name, options in RECIPES.items()}
+ALL_COPIES = {"noise": {"snr_db": 15.0}, "stretch": {"rate": 1.1}, "pitch": {"semitones": 2.0}}
+
+stereo = np.stack([SOUND, np.zeros_like(SOUND)], axis=1)
+fast = (0.3 * np.sin(2 * np.pi * 220 * np.arange(48000) / 96000)).astype(np.float32)
+#: What is read -> how it is written, and its samples and rate in the manifest.
+READ = {
+    "one sample": (sound(SOUND[100:101]), 1, RATE),
+    "silent": (sound(0 * SOUND), len(SOUND), RATE),
+    "stereo": (sound(stereo), len(SOUND), RATE),
+    "8 bits": (sound(SOUND, subtype="PCM_U8"), len(SOUND), RATE),
+    "24 bits": (sound(SOUND, subtype="PCM_24"), len(SOUND), RATE),
+    "96 kHz": (sound(fast, 96000), len(fast), 96000),
+    "one sample at 96 kHz": (sound(SOUND[100:101], 96000), 1, 96000),
+    "written to a pipe": (
+        spoilt(lambda data: data[:4] + b"\xff" * 4 + data[8:40] + b"\xff" * 4 + data[44:]),
+        len(SOUND),
+        RATE,
+    ),
+    "header counted as data": (
+        spoilt(lambda data: data[:40] + len(data).to_bytes(4, "little") + data[44:]),
+        len(SOUND),
+        RATE,
+    ),
+}
+
+
+def features(recipe, rows, root):
+    store = root.parent / f"{root.name}-cache" / "features.zarr"
+    cache.build(recipe, rows, root, store, 1)
+    return cache.load(store, recipe, rows)
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_an_odd_recording_is_read(corpus, kind):
+    """It stands in the manifest as it is, and its frames are those of its tone, mixed and resampled where need be."""
+    name, root, bad = corpus
+    write, samples, rate = READ[kind]
+    write(bad)
+    rows, _ = manifest.build(name, root, 1)
+    assert (rows[1]["samples"], rows[1]["sample_rate"]) == (str(samples), str(rate))
+    found = features(RECIPES["logmel"], rows, root)
+    whole, odd = (found.read(np.array([n])) for n in range(2))
+    assert len(odd)
+    assert np.isfinite(odd).all()
+    if samples > 1 and kind != "silent":
+        assert len(odd) == len(whole)
+        np.testing.assert_array_equal(odd[4:-4].argmax(1), whole[4:-4].argmax(1))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("signal", [[0.0] * 8000, [0.5], [0.0], [0.5, -0.5], [0.3] * 4000], ids=len)
+@pytest.mark.filterwarnings("ignore:n_fft=")  # librosa says that a signal is shorter than a window
+def test_silence_and_single_samples_give_frames_in_every_transform_and_copy(name, signal):
+    for item in make_items(np.array(signal, np.float32), RATE, "u", ALL_COPIES):
+        frames = transform(RECIPES[name])(item)
+        assert len(frames)
+        assert np.isfinite(frames).all()
+
+
+def test_a_silent_and_a_single_sample_go_through_segments_in_half_precision(tmp_path):
+    names = ["03-01-01-01-01-01-01.wav", "03-01-02-01-01-01-01.wav", "03-01-03-01-01-01-01.wav"]
+    for file, samples in zip(names, (SOUND, 0 * SOUND, SOUND[:1]), strict=True):
+        soundfile.write(tmp_path / file, samples, RATE)
+    rows, _ = manifest.build("ravdess", tmp_path, 1)
+    for name in ("logpower", "harmonic"):
+        found = features(RECIPES[name] | {"segment_seconds": 0.2, "dtype": "float16"}, rows, tmp_path)
+        assert found.utterance.tolist() == [0, 0, 0, 1, 1, 1, 2]
+        assert np.isfinite(found.read(np.arange(7))).all()
+
+
+@pytest.mark.parametrize("sound", noise.SOUNDS)
+def test_noise_for_a_single_sample_is_mixed_or_refused(sound):
+    with np.errstate(invalid="ignore"):  # a sound that is 0 there has no level
+        made = noise.make_noise(sound, 1, RATE, 0, [SOUND])
+    try:
+        assert np.isfinite(noise.mix(SOUND[100:101], made, 0.0)).all()
+    except CorpusError as error:
+        assert "silent" in error.remedy
+
+
+@pytest.mark.parametrize("fault", ["empty", "not finite", "text"])
+def test_a_recording_that_was_spoilt_after_the_manifest_is_named_and_no_cache_written(corpus, fault, capsys):
+    name, root, bad = corpus
+    soundfile.write(bad, SOUND[:4000], RATE)
+    rows, _ = manifest.build(name, root, 1)
+    out = root.parent / f"{root.name}-out"
+    manifest.write(rows, out / "m.csv")
+    REFUSED[fault][0](bad)
+    recipe = json.dumps(RECIPES["logspectrogram"])
+    arguments = ["--recipe", recipe, "--manifest", str(out / "m.csv"), "--root", str(root)]
+    assert cli.main(["features", *arguments, "--output", str(out / "cache" / "features.zarr"), "--workers", "2"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"serflow features: {bad}: ")
+    assert sorted(path.name for path in out.rglob("*")) == ["cache", "m.csv"]
+
+
+ANNOTATION_FAULTS = {
+    "a field lacks": ("\tneu\t", "\t", "line 3: is '[6.2901"),
+    "a turn twice": ("M000\txxx", "F000\txxx", "line 10: holds turn Ses01F_impro01_F000 a second time"),
+    "a turn lacks": ("[10.0100", "% [10.0100", "annotation"),
+}
+
+
+@pytest.mark.parametrize("fault", ANNOTATION_FAULTS)
+def test_an_annotation_at_fault_is_named_and_no_manifest_written(iemocap, evaluation, fault, capsys):
+    old, new, said = ANNOTATION_FAULTS[fault]
+    file = iemocap / "IEMOCAP_full_release/Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"
+    file.write_text(evaluation.replace(old, new).replace("\n", "\r\n"), newline="")
+    out = iemocap.parent / f"{iemocap.name}-out"
+    arguments = ["--root", str(iemocap), "--output", str(out / "m.csv"), "--report", str(out / "m.json")]
+    assert cli.main(["manifest", "iemocap", *arguments]) == 1
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert str(file) in message
+    assert said in message
+    assert not out.exists()
+
+
+def test_windows_line_ends_in_annotations_change_nothing(iemocap, evaluation):
+    unix, _ = manifest.build("iemocap", iemocap, 1)
+    file = iemocap / "IEMOCAP_full_release/Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"
+    file.write_bytes(("\ufeff" + evaluation.replace("\n", "\r\n")).encode())
+    assert manifest.build("iemocap", iemocap, 1)[0] == unix
+
+
+# Names that a shell would take for something else
+
+ODD = "my 'corpora'; $(touch pwned) `touch pwned` \"x\" & | > é 音 #1 *?"
+
+
+@pytest.fixture
+def odd(tmp_path, monkeypatch):
+    """A RAVDESS tree of two recordings in a folder of that name below an empty working directory."""
+    root = tmp_path / ODD
+    for path in PATHS["ravdess"]:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(root / path, SOUND, RATE)
+    monkeypatch.chdir(tmp_path)
+    return root
+
+
+def test_a_corpus_in_a_folder_of_an_odd_name_becomes_a_manifest_and_a_cache(odd, tmp_path):
+    out = tmp_path / ODD.replace("corpora", "results")
+    arguments = ["--root", str(odd), "--output", str(out / "m.csv"), "--report", str(out / "m.json")]
+    assert cli.main(["manifest", "ravdess", *arguments]) == 0
+    arguments = ["--manifest", str(out / "m.csv"), "--root", str(odd), "--output", str(out / "f" / "features.zarr")]
+    assert cli.main(["features", "--recipe", json.dumps(RECIPES["mfcc"]), *arguments, "--workers", "1"]) == 0
+    assert len(manifest.read(out / "m.csv")) == 2
+    assert not list(tmp_path.rglob("pwned"))
+
+
+def test_no_rule_lets_a_shell_read_a_name(odd, tmp_path):
+    """The real rules, on a corpus, a results folder and a working directory that a shell would take apart."""
+    work = tmp_path / "a b; $(touch pwned)"
+    work.mkdir()
+    shutil.copy(ROOT / "config.yaml", work)
+    config = {
+        "papers": ["deepemo"],
+        "corpora": {"ravdess": {"source": str(odd)}},
+        "results": "out 'put'; $(touch pwned) é",
+    }
+    (work / "mine.yaml").write_text(yaml.safe_dump(config, allow_unicode=True))
+    target = f"{config['results']}/manifests/ravdess.csv"
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1"]
+    env = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
+    env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
+    done = subprocess.run(
+        [*command, "--configfile", "mine.yaml", "--", target],
+        cwd=work,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(manifest.read(work / target)) == 2
+    assert not list(tmp_path.rglob("pwned"))
