@@ -233,13 +233,20 @@ def test_satt_is_planned_on_both_corpora_and_its_studies_only_if_asked(project):
     """Per corpus: four nets of Table 1, three of two classes, one on modified spectrograms; the two-step predictor."""
     (project / "satt.yaml").write_text(SATT)
     planned = jobs(snakemake(project, "-n", "--configfile", "satt.yaml"))
-    assert (planned["train"], planned["combine"], planned["noisy"], planned["table_noise"]) == (16, 2, 4, 1)
+    assert (planned["train"], planned["combine"], planned["noisy"]) == (16, 2, 4)
+    assert (planned["table"], planned["table_noise"]) == (2, 1)
     assert planned["features"] == 2 * 3  # two grids, and the modified spectrograms
     assert planned["figure_published"] == 4
     assert not planned.keys() & {"table_study", "figure_study"}
     studies = jobs(snakemake(project, "satt_studies", "-n", "--configfile", "satt.yaml"))
     assert studies["table_study"] == studies["figure_study"] == 9
     assert studies["train"] == 2 * 27  # 23 systems for the studies alone, four of Table 1's for comparison
+
+
+def test_the_second_table_of_one_paper_is_of_scores_and_of_another_in_noise(project):
+    (project / "satt.yaml").write_text(SATT.replace("[satt]", "[jin, satt]"))
+    planned = jobs(snakemake(project, "-n", "--configfile", "satt.yaml"))
+    assert (planned["table"], planned["table_noise"]) == (4, 1)
 
 
 def test_a_combined_system_asked_for_alone_brings_its_parts(project):

@@ -61,9 +61,7 @@ WILDCARDS = {
     "system": "|".join({run.system for run in RUNS}),
     "protocol": "|".join({run.protocol for run in RUNS}),
     "table": "|".join(
-        {Path(stem).name for paper in PAPERS.papers for stem in targets.tables(PAPERS, paper)}
-        - {"data"}
-        - {stem for paper in PAPERS.papers for stem in targets.noise_tables(PAPERS, paper)}
+        {Path(stem).name for paper in PAPERS.papers for stem in targets.tables(PAPERS, paper)} - {"data"}
     ),
     "figure": r"\w+",
     "weights": r"[\w-]+",

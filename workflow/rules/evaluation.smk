@@ -11,9 +11,9 @@ rule paper:
         "<results>/logs/paper/{paper}.log",
     benchmark:
         "<results>/benchmarks/paper/{paper}.tsv"
+    localrule: True
     conda:
         "../../envs/serflow.yaml"
-    localrule: True
     params:
         config=lambda wildcards: json.dumps(config_of(wildcards.paper), sort_keys=True),
     message:
@@ -34,9 +34,9 @@ rule scores:
         "<results>/logs/scores/{paper}.log",
     benchmark:
         "<results>/benchmarks/scores/{paper}.tsv"
+    localrule: True
     conda:
         "../../envs/serflow.yaml"
-    localrule: True
     params:
         runs=lambda wildcards, input: folders(input.runs),
     message:
@@ -65,9 +65,9 @@ rule table:
         "<results>/logs/table/{paper}/{table}.log",
     benchmark:
         "<results>/benchmarks/table/{paper}/{table}.tsv"
+    localrule: True
     conda:
         "../../envs/serflow.yaml"
-    localrule: True
     params:
         runs=lambda wildcards, input: folders(input.runs),
         stem=lambda wildcards, output: output.html.removesuffix(".html"),
@@ -76,6 +76,10 @@ rule table:
     shell:
         "serflow table --paper {input.paper:q} --table {wildcards.table} --scores {input.scores:q} --runs {params.runs:q}"
         " --stem {params.stem:q} --log {log:q}"
+
+
+# One paper's table in noise may have the name of another one's table of scores.
+ruleorder: table_noise > table
 
 
 rule table_noise:
@@ -99,10 +103,11 @@ rule table_noise:
     benchmark:
         "<results>/benchmarks/table_noise/{paper}/{noise_table}.tsv"
     wildcard_constraints:
+        paper=stems_of(targets.noise_tables)[0],
         noise_table=stems_of(targets.noise_tables)[1],
+    localrule: True
     conda:
         "../../envs/serflow.yaml"
-    localrule: True
     params:
         runs=lambda wildcards, input: folders(input.runs),
         stem=lambda wildcards, output: output.html.removesuffix(".html"),
@@ -132,9 +137,9 @@ rule table_study:
         "<results>/logs/table_study/{paper}/{study}.log",
     benchmark:
         "<results>/benchmarks/table_study/{paper}/{study}.tsv"
+    localrule: True
     conda:
         "../../envs/serflow.yaml"
-    localrule: True
     params:
         runs=lambda wildcards, input: folders(input.runs),
         stem=lambda wildcards, output: output.html.removesuffix(".html"),
@@ -164,9 +169,9 @@ rule table_data:
         "<results>/logs/table_data/{paper}.log",
     benchmark:
         "<results>/benchmarks/table_data/{paper}.tsv"
+    localrule: True
     conda:
         "../../envs/serflow.yaml"
-    localrule: True
     params:
         leaks=lambda wildcards, input: [
             f"{key}:{path}" for key, path in zip(leaks_of(wildcards.paper).values(), input.leaks)
@@ -197,9 +202,9 @@ rule overview:
         "<results>/logs/overview/all.log",
     benchmark:
         "<results>/benchmarks/overview/all.tsv"
+    localrule: True
     conda:
         "../../envs/serflow.yaml"
-    localrule: True
     params:
         runs=lambda wildcards, input: folders(input.runs),
         stem=lambda wildcards, output: output.html.removesuffix(".html"),
@@ -227,9 +232,9 @@ rule costs:
         "<results>/logs/costs/all.log",
     benchmark:
         "<results>/benchmarks/costs/all.tsv"
+    localrule: True
     conda:
         "../../envs/serflow.yaml"
-    localrule: True
     params:
         runs=lambda wildcards, input: folders(input.runs),
         benchmarks=f"{CONFIG['results']}/benchmarks",

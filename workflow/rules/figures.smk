@@ -23,9 +23,9 @@ rule figure_confusion:
         "<results>/logs/figure_confusion/{paper}/{corpus}/{system}/{protocol}.log",
     benchmark:
         "<results>/benchmarks/figure_confusion/{paper}/{corpus}/{system}/{protocol}.tsv"
+    localrule: True
     conda:
         "../../envs/serflow.yaml"
-    localrule: True
     params:
         runs=lambda wildcards, input: folders(input.runs),
         title=title_of,
@@ -59,9 +59,9 @@ rule figure_curves:
         "<results>/logs/figure_curves/{paper}/{corpus}/{system}.log",
     benchmark:
         "<results>/benchmarks/figure_curves/{paper}/{corpus}/{system}.tsv"
+    localrule: True
     conda:
         "../../envs/serflow.yaml"
-    localrule: True
     params:
         runs=lambda wildcards, input: folders(input.runs),
         stem=lambda wildcards, output: output.png.removesuffix(".png"),
@@ -89,9 +89,9 @@ rule figure_comparison:
         "<results>/logs/figure_comparison/{paper}.log",
     benchmark:
         "<results>/benchmarks/figure_comparison/{paper}.tsv"
+    localrule: True
     conda:
         "../../envs/serflow.yaml"
-    localrule: True
     params:
         stem=lambda wildcards, output: output.png.removesuffix(".png"),
     message:
@@ -121,9 +121,9 @@ rule figure_published:
     wildcard_constraints:
         paper=stems_of(targets.published_figures)[0],
         published=stems_of(targets.published_figures)[1],
+    localrule: True
     conda:
         "../../envs/serflow.yaml"
-    localrule: True
     params:
         inputs=figure_options,
         stem=lambda wildcards, output: output.png.removesuffix(".png"),
@@ -150,9 +150,9 @@ rule figure_overview:
         "<results>/logs/figure_overview/all.log",
     benchmark:
         "<results>/benchmarks/figure_overview/all.tsv"
+    localrule: True
     conda:
         "../../envs/serflow.yaml"
-    localrule: True
     params:
         stem=lambda wildcards, output: output.png.removesuffix(".png"),
     message:
@@ -184,9 +184,9 @@ rule figure_recognition:
     wildcard_constraints:
         paper=stems_of(targets.recognition_figures)[0],
         figure=stems_of(targets.recognition_figures)[1],
+    localrule: True
     conda:
         "../../envs/serflow.yaml"
-    localrule: True
     params:
         run=lambda wildcards, input: str(Path(input.run).parent),
         store=lambda wildcards, input: f"{input.features}/features.zarr",
@@ -216,9 +216,9 @@ rule figure_study:
         "<results>/logs/figure_study/{paper}/{study}.log",
     benchmark:
         "<results>/benchmarks/figure_study/{paper}/{study}.tsv"
+    localrule: True
     conda:
         "../../envs/serflow.yaml"
-    localrule: True
     params:
         stem=lambda wildcards, output: output.png.removesuffix(".png"),
     message:

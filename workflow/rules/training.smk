@@ -12,9 +12,9 @@ rule split:
         "<results>/logs/split/{paper}/{corpus}/{protocol}/seed{seed}.log",
     benchmark:
         "<results>/benchmarks/split/{paper}/{corpus}/{protocol}/seed{seed}.tsv"
+    localrule: True
     conda:
         "../../envs/serflow.yaml"
-    localrule: True
     params:
         protocol=lambda wildcards: json.dumps(
             PAPERS.papers[wildcards.paper]["protocols"][wildcards.protocol], sort_keys=True
@@ -106,9 +106,9 @@ rule combine:
         "<results>/benchmarks/combine/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}.tsv"
     wildcard_constraints:
         system=systems_of(combined=True),
+    localrule: True
     conda:
         "../../envs/serflow.yaml"
-    localrule: True
     params:
         spec=lambda wildcards: json.dumps(PAPERS.spec(run_of(wildcards)), sort_keys=True),
         runs=lambda wildcards, input: folders(input.runs),
