@@ -1,9 +1,11 @@
 import gzip
 import io
+import stat
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -72,15 +74,16 @@ def test_a_member_that_points_outside_is_named_and_nothing_written(make: Callabl
     assert not (tmp_path.parent / "evil.wav").exists()
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE])
 def test_links_and_special_files_in_a_tar_are_refused(kind: bytes, tmp_path: Path) -> None:
     refused(make_tar(tmp_path / "a.tar", {"link.wav": b""}, type=kind, linkname="../x"), "'link.wav': is a link")
 
 
-def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFSOCK])
+def test_links_and_special_files_in_a_zip_are_refused(kind: int, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as opened:
         info = zipfile.ZipInfo("link.wav")
-        info.create_system, info.external_attr = 3, 0o120777 << 16
+        info.create_system, info.external_attr = 3, (kind | 0o777) << 16
         opened.writestr(info, "/etc/passwd")
     refused(tmp_path / "a.zip", "'link.wav': is a link")
 
@@ -132,6 +135,67 @@ def test_an_archive_over_the_size_limit_is_refused(make: Callable, tmp_path: Pat
     refused(make(tmp_path / "archive", CONTENT), "80,000 bytes or more; the limit is 79,999")
     monkeypatch.setattr(archive, "MAX_EXTRACTED_BYTES", 80_000)
     archive.extract(tmp_path / "archive", tmp_path / "out")
+
+
+def test_a_zip_that_states_a_smaller_size_than_it_has_writes_no_more_than_that(tmp_path: Path, monkeypatch) -> None:
+    path = make_zip(tmp_path / "a.zip", {"a.wav": bytes(5_000_000)})
+    data = path.read_bytes()
+    path.write_bytes(data.replace((5_000_000).to_bytes(4, "little"), (1000).to_bytes(4, "little")))
+    written: list[int] = []
+    write = archive._write
+
+    def watched(source, target: Path) -> None:
+        try:
+            write(source, target)
+        finally:
+            written.append(target.stat().st_size)
+
+    monkeypatch.setattr(archive, "_write", watched)
+    refused(path, "damaged")
+    assert sum(written) <= 1000
+
+
+@makers
+def test_an_archive_of_too_many_members_is_refused(make: Callable, tmp_path: Path, monkeypatch) -> None:
+    path = make(tmp_path / "archive", CONTENT | {f"{k}.wav": b"" for k in range(99)})
+    monkeypatch.setattr(archive, "MAX_MEMBERS", 100)
+    refused(path, "more than 100 members")
+    monkeypatch.setattr(archive, "MAX_MEMBERS", 101)
+    archive.extract(path, tmp_path / "out")
+
+
+@makers
+def test_a_member_that_lies_in_a_thousand_folders_is_refused(make: Callable, tmp_path: Path) -> None:
+    refused(make(tmp_path / "archive", CONTENT | {"a/" * 1000 + "b.wav": b""}), "1001 folders deep; the limit is 32")
+
+
+@makers
+def test_an_archive_that_the_disk_cannot_hold_is_refused(make: Callable, tmp_path: Path, monkeypatch) -> None:
+    path = make(tmp_path / "archive", CONTENT)
+    monkeypatch.setattr(archive.shutil, "disk_usage", lambda folder: SimpleNamespace(free=39_999))
+    message = refused(path, "where 39,999 are free")
+    assert "Make room" in message
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+def test_a_long_name_without_end_is_not_read_into_memory(kind: bytes, tmp_path: Path) -> None:
+    path = make_tar(tmp_path / "a.tgz", {"name": bytes(3_000_000)}, "w:gz", type=kind)
+    refused(path, "a header of 3,000,000 bytes")
+
+
+def test_what_follows_a_tar_in_its_gzip_file_is_limited_too(tmp_path: Path) -> None:
+    path = make_tar_gz(tmp_path / "a.tgz", CONTENT)
+    with path.open("ab") as handle:
+        handle.write(gzip.compress(bytes(90_000_000)))
+    refused(path, "the limit is")
+
+
+def test_a_sparse_member_counts_as_what_it_becomes(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("a.wav")
+    info.pax_headers = {"GNU.sparse.size": str(10**12), "GNU.sparse.map": "0,0", "GNU.sparse.major": "0"}
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as opened:
+        opened.addfile(info)
+    refused(tmp_path / "a.tar", "1,000,000,000,000 bytes or more")
 
 
 def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:

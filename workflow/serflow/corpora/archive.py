@@ -29,6 +29,10 @@ from serflow.errors import ArchiveError, DownloadError
 MAX_EXTRACTED_BYTES = 40 * 10**9
 #: Audio compresses by 2 to 3, text by 10: an archive that unpacks to more than this many times its size is refused.
 MAX_RATIO = 200
+#: IEMOCAP's full release holds some hundred thousand files and folders, none deeper than eight.
+MAX_MEMBERS, MAX_DEPTH = 1_000_000, 32
+#: A member's long name or its other facts, which tarfile reads into memory; a path has 4096 bytes at most.
+MAX_TAR_HEADER = 1 << 20
 
 _BLOCK = 1 << 20
 _FETCH_AGAIN = "Get the archive again."
@@ -161,8 +165,9 @@ def extract(archive: Path, destination: Path) -> None:
     Raises
     ------
     ArchiveError
-        If `archive` is none, is truncated or damaged, has a link, a special file or a member that points outside, or
-        unpacks to more than `MAX_EXTRACTED_BYTES` or `MAX_RATIO` times its size; or if `destination` is in use.
+        If `archive` is none, is truncated or damaged, has a link, a special file or a member that points outside;
+        unpacks to more than `MAX_EXTRACTED_BYTES`, `MAX_RATIO` times its size, the free space of the disk or
+        `MAX_MEMBERS` files; or if `destination` is in use.
     """
     archive, destination = Path(archive), Path(destination)
     if not archive.is_file():
@@ -193,12 +198,13 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
     with zipfile.ZipFile(archive) as opened:
         members = [member for member in opened.infolist() if not is_clutter(member.filename)]
         total = sum(member.file_size for member in members)
-        _check_size(archive, total)
+        _check_size(archive, total, len(members))
+        _check_space(archive, folder, total)
         with tqdm(desc=_label(archive), total=total, unit="B", unit_scale=True, disable=None) as bar:
             for member in members:
                 target = _target(archive, folder, member.filename)
-                if stat.S_ISLNK(member.external_attr >> 16):
-                    raise _refusal(archive, member.filename, "is a link")
+                if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+                    raise _refusal(archive, member.filename, "is a link or a special file")
                 if member.flag_bits & 1:
                     raise ArchiveError(f"{archive}: {member.filename}", "is encrypted", "Unpack the archive by hand.")
                 if not member.filename.endswith(("/", "\\")):
@@ -208,7 +214,17 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
 
 
 class _StrictHeader(tarfile.TarInfo):
-    """A tar header read strictly: tarfile by itself takes a damaged or missing header for the archive's end."""
+    """A tar header read strictly: tarfile by itself takes a damaged or missing header for the archive's end.
+
+    It would also read a long name of any length into memory.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        found = super().frombuf(buf, encoding, errors)
+        if not (found.isreg() or found.isdir()) and found.size > MAX_TAR_HEADER:
+            raise ReadError(f"a header of {found.size:,} bytes")
+        return found
 
     @classmethod
     def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
@@ -225,19 +241,22 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
     total = 0
     with _uncompressed(archive) as stream:
         with tarfile.open(fileobj=stream, mode="r:", tarinfo=_StrictHeader) as opened:
-            for member in opened:
+            for number, member in enumerate(opened, start=1):
                 if is_clutter(member.name):
                     continue
                 target = _target(archive, folder, member.name)
                 if not (member.isreg() or member.isdir()):
                     raise _refusal(archive, member.name, "is a link or a special file")
                 total += member.size
-                _check_size(archive, total)
+                _check_size(archive, total, number)
+                _check_space(archive, folder, member.size)
                 source = opened.extractfile(member)
                 if source is not None:
                     _write(source, target)
-        while stream.read(_BLOCK):  # gzip verifies its checksum at the end
-            pass
+        rest = 0
+        while block := stream.read(_BLOCK):  # gzip verifies its checksum at the end
+            rest += len(block)
+            _check_size(archive, rest)
 
 
 @contextlib.contextmanager
@@ -272,16 +291,27 @@ def _target(archive: Path, folder: Path, name: str) -> Path:
     path = PureWindowsPath(name)
     if path.drive or path.root or ".." in path.parts:
         raise _refusal(archive, name, "points outside the archive's own folder")
+    if len(path.parts) > MAX_DEPTH:
+        raise _refusal(archive, f"{name[:80]}...", f"is {len(path.parts)} folders deep; the limit is {MAX_DEPTH}")
     return folder.joinpath(*path.parts)
 
 
-def _check_size(archive: Path, size: int) -> None:
+def _check_size(archive: Path, size: int, members: int = 0) -> None:
     limit = min(MAX_EXTRACTED_BYTES, MAX_RATIO * archive.stat().st_size)
     if size > limit:
         fault = (
             f"unpacks to {size:,} bytes or more; the limit is {limit:,} ({MAX_RATIO} times the archive's size at most)"
         )
         raise ArchiveError(archive, fault, _REFUSED)
+    if members > MAX_MEMBERS:
+        raise ArchiveError(archive, f"has more than {MAX_MEMBERS:,} members", _REFUSED)
+
+
+def _check_space(archive: Path, folder: Path, size: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        fault = f"needs {size:,} bytes more in {folder.parent}, where {free:,} are free"
+        raise ArchiveError(archive, fault, "Nothing was extracted. Make room, then extract again.")
 
 
 def _refusal(archive: Path, member: str, fault: str) -> ArchiveError:
