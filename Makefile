@@ -9,7 +9,7 @@ DEMO := snakemake --workflow-profile profiles/demo
 DEMO_REPORT := results/demo/report.html
 SOURCES := workflow/serflow tests benchmarks
 
-.PHONY: help install demo report test lint format lock ui clean
+.PHONY: help install demo report test test-slurm lint format lock ui clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,14 @@ report: .venv/.installed ## Make results/report.html from the results of the rea
 
 test: .venv/.installed ## Run the tests
 	pytest
+
+test-slurm: .venv/.installed ## Run a paper on a Slurm cluster of one node, started here (root on Debian: installs it)
+	@export PATH="$$PATH:/usr/sbin"; if ! { command -v munged && command -v slurmctld && command -v slurmd; } >/dev/null; then \
+		if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+			echo "make test-slurm needs Debian's packages slurm-wlm and munge: install them, or run it as root."; exit 1; fi; \
+		echo "Installing slurm-wlm and munge"; apt-get update -qq; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge; fi
+	pytest tests/slurm
 
 lint: .venv/.installed ## Check style, types, rules
 	ruff check $(SOURCES)
