@@ -161,9 +161,10 @@ def read_yaml(path: Path | str) -> Any:
         node = loader.get_single_node()
         _check_twins(node, path)
         return None if node is None else loader.construct_document(node)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        fault = f"is not valid YAML or cannot be read ({' '.join(str(error).split())})"
-        raise ConfigError(path, fault, "Name a YAML file, or correct this one.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(path, f"cannot be read ({error})", "Name a YAML file in UTF-8.") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(path, f"is not valid YAML ({' '.join(str(error).split())})", "Correct the file.") from error
 
 
 def _check_twins(node: Any, path: Path | str) -> None:
