@@ -307,6 +307,7 @@ def test_an_override_is_checked_though_its_paper_is_not_run(folder):
     [
         ("paper: deepemo\ntitle: a\ntitle: b\n", "line 3: key 'title' stands here and in line 2"),
         ("paper: deepemo\nsystems:\n  cnn: {}\n  cnn: {}\n", "line 4: key 'cnn' stands here and in line 3"),
+        ("paper: deepemo\nsystems: {cnn: {}, cnn: {}}\n", "line 2: key 'cnn' stands here and in line 2"),
         ("paper: [deepemo\n", "is not valid YAML"),
         ("", "null is not allowed"),
         ("- paper\n", "['paper'] is not allowed"),

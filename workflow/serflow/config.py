@@ -168,14 +168,15 @@ def read_yaml(path: Path | str) -> Any:
 
 
 def _check_twins(node: Any, path: Path | str) -> None:
+    """Raise a ConfigError at a key that stands twice in a mapping; `node` is what YAML composes, None for no text."""
     parts = node.value if node is not None and not isinstance(node.value, str) else []
-    keys = [part[0] for part in parts if isinstance(part, tuple)]
     first: dict[str, int] = {}
-    for key in keys:
+    for key, _ in (part for part in parts if isinstance(part, tuple)):
         line = key.start_mark.line + 1
-        if first.setdefault(str(key.value), line) != line:
-            fault = f"key {key.value!r} stands here and in line {first[key.value]}"
+        if str(key.value) in first:
+            fault = f"key {key.value!r} stands here and in line {first[str(key.value)]}"
             raise ConfigError(f"{path}: line {line}", fault, "Keep one of the two: the other would be lost.")
+        first[str(key.value)] = line
     for part in parts:
         _check_twins(part[1] if isinstance(part, tuple) else part, path)
 
