@@ -78,14 +78,18 @@ def corpora_of_figure(entry: Mapping[str, Any]) -> list[str]:
 
 
 def shown_corpus(papers: Papers, paper: str, entry: Mapping[str, Any]) -> str:
-    """Return the corpus of which a figure shows recordings: the first one of its own that is configured."""
-    return next(corpus for corpus in corpora_of_figure(entry) if corpus in papers.corpora(paper))
+    """Return the corpus of which a figure shows recordings: its first that is configured and, if it shows runs, run."""
+    run = {run.corpus for run in runs_of_figure(papers, paper, entry)}
+    wanted = run if entry.get("systems") else papers.corpora(paper)
+    return next(corpus for corpus in corpora_of_figure(entry) if corpus in wanted)
 
 
 def _has_sources(papers: Papers, paper: str, entry: Mapping[str, Any]) -> bool:
     """Return whether a corpus of a figure is configured, and the systems that it shows are run on those that are."""
     configured = [corpus for corpus in corpora_of_figure(entry) if corpus in papers.corpora(paper)]
     shown = {(run.corpus, run.system) for run in runs_of_figure(papers, paper, entry)}
+    if entry["kind"] == "activations":
+        return bool(shown)
     return bool(configured) and all(
         (corpus, system) in shown for corpus in configured for system in entry.get("systems", [])
     )
