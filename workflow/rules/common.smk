@@ -73,7 +73,8 @@ WILDCARDS = {
 def code(*patterns):
     """The sources of a stage, as an input: a change in them reruns that stage and what depends on it, nothing else."""
     package = CLONE / "workflow" / "serflow"
-    return sorted(os.path.relpath(path) for pattern in patterns for path in package.glob(pattern))
+    paths = sorted(os.path.relpath(path) for pattern in patterns for path in package.glob(pattern))
+    return [local(path) for path in paths]  # never looked for in a storage that an executor uses
 
 
 def archive(corpus):
@@ -250,7 +251,7 @@ def title_of(wildcards):
 
 def paper_file(paper):
     """The YAML file of a paper."""
-    return os.path.relpath(CLONE / "workflow" / "papers" / f"{paper}.yaml")
+    return local(os.path.relpath(CLONE / "workflow" / "papers" / f"{paper}.yaml"))
 
 
 def config_of(paper):
