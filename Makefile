@@ -9,7 +9,7 @@ DEMO := snakemake --workflow-profile profiles/demo
 DEMO_REPORT := results/demo/report.html
 SOURCES := workflow/serflow tests benchmarks
 
-.PHONY: help install demo report test test-slurm lint format lock ui clean
+.PHONY: help install demo report test test-faults test-slurm lint format lock ui clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ report: .venv/.installed ## Make results/report.html from the results of the rea
 
 test: .venv/.installed ## Run the tests
 	pytest
+
+test-faults: .venv/.installed ## Kill, cut off and fill up what runs, and see that nothing is lost (10 minutes; root for all of it)
+	pytest tests/faults
 
 test-slurm: .venv/.installed ## Run a paper on a Slurm cluster of one node, started here (root on Debian: installs it)
 	@export PATH="$$PATH:/usr/sbin"; if ! { command -v munged && command -v slurmctld && command -v slurmd; } >/dev/null; then \
