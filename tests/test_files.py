@@ -1,20 +1,33 @@
 import hashlib
 import io
 import pickle
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from serflow import log
 from serflow.errors import ConfigError, CorpusError, SerflowError
-from serflow.files import atomic_path, digest_file, digest_value, read_csv, read_json, write_csv, write_json, write_text
+from serflow.files import (
+    atomic_path,
+    digest_file,
+    digest_value,
+    read_csv,
+    read_json,
+    replace_folder,
+    workspace,
+    write_csv,
+    write_json,
+    write_text,
+)
 from serflow.labels import EMOTIONS, check_labels
 
 
 def test_atomic_path_moves_the_whole_file_and_makes_its_folder(tmp_path):
     target = tmp_path / "a" / "b" / "figure.svg"
     with atomic_path(target) as partial:
-        assert partial.parent == target.parent
+        assert partial.parent.parent == target.parent  # one file system, so that it can be moved
         assert partial.suffix == ".svg"  # savefig and the like choose the format by it
         partial.write_text("whole")
         assert not target.exists()
@@ -29,6 +42,57 @@ def test_a_failed_write_leaves_what_was_there_and_nothing_else(tmp_path):
         partial.write_text("half of it")
         raise KeyboardInterrupt
     assert target.read_text() == "earlier"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_a_killed_process_left_is_deleted_by_the_next_and_a_living_ones_is_not(tmp_path):
+    target = tmp_path / "scores.csv"
+    writer = f"""
+import sys
+from serflow.files import atomic_path
+with atomic_path({str(target)!r}) as partial:
+    partial.write_text("half of it")
+    print(partial.parent.name, flush=True)
+    sys.stdin.readline()
+"""
+
+    def start():
+        command = [sys.executable, "-c", writer]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return process, process.stdout.readline().strip()
+
+    killed, _ = start()
+    killed.kill()
+    killed.communicate()
+    assert list(tmp_path.iterdir())
+    living, folder = start()
+    write_text(target, "whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"scores.csv", folder}
+    living.communicate("go on\n")
+    assert target.read_text() == "half of it"  # the last one wins, whole
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_takes_the_place_of_what_stands_there_or_comes_to_stand_there(tmp_path, monkeypatch):
+    target, rename = tmp_path / "store", Path.rename
+    faster = [tmp_path / f"faster{n}" for n in range(2)]
+
+    def overtaken(self, path):
+        """Put another folder in the target's place just before ours is moved there."""
+        if path == target and self not in faster and faster:
+            rename(faster.pop(), target)
+        return rename(self, path)
+
+    for folder in (target, *faster):
+        folder.mkdir()
+        (folder / "frames").write_text("another's")
+    monkeypatch.setattr(Path, "rename", overtaken)
+    with workspace(target) as partial:
+        partial.mkdir()
+        (partial / "frames").write_text("ours")
+        replace_folder(partial, target)
+    assert not faster
+    assert (target / "frames").read_text() == "ours"
     assert list(tmp_path.iterdir()) == [target]
 
 

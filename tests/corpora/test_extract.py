@@ -217,11 +217,36 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
 
 def test_what_a_killed_extraction_left_is_replaced(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "a.zip", CONTENT)
-    (tmp_path / ".out.partial").mkdir()
-    (tmp_path / ".out.partial" / "half.wav").write_bytes(b"half")
+    left = tmp_path / ".out.x.partial"  # its process held a lock on `lock` as long as it lived
+    (left / "out").mkdir(parents=True)
+    (left / "out" / "half.wav").write_bytes(b"half")
+    (left / "lock").touch()
     (tmp_path / "out").mkdir()
     archive.extract(path, tmp_path / "out")
     assert content(tmp_path / "out") == CONTENT
+    assert {entry.name for entry in tmp_path.iterdir()} == {"a.zip", "out"}
+
+
+@pytest.mark.parametrize("theirs", [CONTENT, {"a.txt": b"another archive's"}])
+def test_a_tree_that_another_process_extracted_meanwhile_is_taken_if_it_is_the_same(
+    tmp_path: Path, monkeypatch, theirs: dict[str, bytes]
+) -> None:
+    path, other = make_zip(tmp_path / "a.zip", CONTENT), make_zip(tmp_path / "b.zip", theirs)
+    unpack = archive._unpack_zip
+
+    def overtaken(source: Path, folder: Path) -> None:
+        unpack(source, folder)
+        if source == path:
+            archive.extract(other, tmp_path / "out")
+
+    monkeypatch.setattr(archive, "_unpack_zip", overtaken)
+    if theirs == CONTENT:
+        archive.extract(path, tmp_path / "out")
+    else:
+        with pytest.raises(ArchiveError, match=r"cannot be unpacked to .*not empty"):
+            archive.extract(path, tmp_path / "out")
+    assert content(tmp_path / "out") == theirs
+    assert {entry.name for entry in tmp_path.iterdir()} == {"a.zip", "b.zip", "out"}
 
 
 def test_a_missing_archive_and_a_file_in_the_way_are_told(tmp_path: Path) -> None:

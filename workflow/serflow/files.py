@@ -4,30 +4,63 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
+import fcntl
+import glob
 import hashlib
+import itertools
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; move it to `path` if the block succeeds, else delete it.
+def workspace(path: Path | str) -> Iterator[Path]:
+    """Yield a path of the same name in a new folder beside `path`, this process's alone and deleted at the end.
 
-    The suffix of `path` is kept, since some libraries choose the format by it.
+    The folder is locked as long as its process lives. What killed processes left of theirs is deleted first.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-    try:
+    prefix, suffix = f".{path.name}.", ".partial"
+    for left in path.parent.glob(f"{glob.escape(prefix)}*{suffix}/lock"):
+        with contextlib.suppress(OSError), left.open("rb+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left.parent)
+    with (
+        tempfile.TemporaryDirectory(suffix, prefix, path.parent, ignore_cleanup_errors=True) as folder,
+        Path(folder, "lock").open("wb") as lock,
+    ):
+        with contextlib.suppress(OSError):  # on a file system without locks nothing is taken for left behind
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield Path(folder, path.name)
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path near `path`, of the same name; move it to `path` if the block succeeds, else delete it."""
+    with workspace(path) as partial:
         yield partial
         with partial.open("rb+") as handle:
             os.fsync(handle.fileno())
         partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+
+
+def replace_folder(new: Path, path: Path) -> None:
+    """Move the folder `new` of a `workspace` to `path`; what stands there, or is put there meanwhile, makes room."""
+    for attempt in itertools.count():
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(new.with_name(f"{path.name}.replaced{attempt}"))
+        try:
+            new.rename(path)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -174,24 +174,29 @@ def extract(archive: Path, destination: Path) -> None:
         raise ArchiveError(archive, "no such file", "Set corpora.<name>.source to the archive or folder.")
     if destination.exists() and not (destination.is_dir() and not any(destination.iterdir())):
         raise ArchiveError(destination, "is there already and not empty", "Delete it, then extract again.")
-    partial = destination.with_name(f".{destination.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # what a killed process left
     try:
-        partial.mkdir(parents=True)
-        with archive.open("rb") as handle:
-            unpack = _unpack_zip if handle.read(2) == b"PK" else _unpack_tar
-        unpack(archive, partial)
-        if destination.is_dir():
-            destination.rmdir()
-        partial.rename(destination)
+        with files.workspace(destination) as partial:
+            partial.mkdir()
+            with archive.open("rb") as handle:
+                unpack = _unpack_zip if handle.read(2) == b"PK" else _unpack_tar
+            unpack(archive, partial)
+            try:
+                partial.rename(destination)
+            except OSError:
+                if not _holds(destination, partial):  # as it does where another process was faster
+                    raise
     except _DAMAGE as error:
         fault = f"is truncated, damaged or no zip, tar or tar.gz archive ({error or type(error).__name__})"
         raise ArchiveError(archive, fault, _FETCH_AGAIN) from error
     except OSError as error:
         fault = f"cannot be unpacked to {destination} ({error.strerror or error})"
         raise ArchiveError(archive, fault, "Check the folder's rights and free space, then extract again.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _holds(folder: Path, tree: Path) -> bool:
+    """Say whether `folder` has all files of `tree`, each of the same size."""
+    found = {path.relative_to(tree): path.stat().st_size for path in tree.rglob("*") if path.is_file()}
+    return all((folder / path).is_file() and _size(folder / path) == size for path, size in found.items())
 
 
 def _unpack_zip(archive: Path, folder: Path) -> None:
@@ -310,7 +315,7 @@ def _check_size(archive: Path, size: int, members: int = 0) -> None:
 def _check_space(archive: Path, folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if size > free:
-        fault = f"needs {size:,} bytes more in {folder.parent}, where {free:,} are free"
+        fault = f"needs {size:,} bytes more in {folder.parents[1]}, where {free:,} are free"
         raise ArchiveError(archive, fault, "Nothing was extracted. Make room, then extract again.")
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import tempfile
 import wave
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serflow.errors import ConfigError
-from serflow.files import write_csv, write_text
+from serflow.files import replace_folder, workspace, write_csv, write_text
 
 Array = NDArray[np.float64]
 
@@ -455,16 +454,12 @@ def generate(corpus: str, root: Path | str, *, seed: int = 0) -> None:
     plan, root = utterances(corpus), Path(root)
     if root.exists() and not (root / "truth.csv").is_file() and (root.is_file() or any(root.iterdir())):
         raise ConfigError(root, "holds something that is no demo corpus", "Give another directory, or empty this one.")
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{root.name}.", dir=root.parent) as name:
-        partial = Path(name) / "new"
+    with workspace(root) as partial:
         rows = [_write_utterance(corpus, utterance, partial, seed) for utterance in plan]
         write_csv(partial / "truth.csv", TRUTH_COLUMNS, rows)
         if corpus == "iemocap":
             _write_evaluations(partial, seed)
-        if root.exists():
-            root.rename(Path(name) / "old")
-        partial.rename(root)
+        replace_folder(partial, root)
 
 
 def truth(corpus: str, *, seed: int = 0) -> list[dict[str, str]]:

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
-import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -26,7 +24,7 @@ from serflow.errors import CacheError, CorpusError
 from serflow.features import DTYPES, transform
 from serflow.features.copies import make_items
 from serflow.features.segments import count_segments, cut
-from serflow.files import digest_file, digest_value
+from serflow.files import digest_file, digest_value, replace_folder, workspace
 from serflow.log import show_progress
 from serflow.protocols import item_ids
 
@@ -159,10 +157,8 @@ def build(
 
     transform(recipe)  # names a wrong parameter before anything else is done
     key = cache_key(recipe, manifest)
-    partial = store.with_name(f".{store.name}.{os.getpid()}.partial")
-    store.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        group = zarr.create_group(partial, overwrite=True)
+    with workspace(store) as partial:
+        group = zarr.create_group(partial)
         utterance, copy, segment = _number_items(recipe, manifest)
         lengths, sha256 = _write_frames(group, _compute(recipe, manifest, root, workers))
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -172,10 +168,7 @@ def build(
         # Last: a store without its key is never taken for a whole one.
         group.attrs.update({**key, "index": _digest_index(arrays)})
         _validate(partial, key, len(utterance))
-        shutil.rmtree(store, ignore_errors=True)
-        partial.rename(store)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        replace_folder(partial, store)
 
 
 def load(store: Path, recipe: Mapping[str, Any], manifest: Sequence[Mapping[str, str]]) -> Features:
