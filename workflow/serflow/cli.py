@@ -6,6 +6,7 @@ import argparse
 import gc
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -58,10 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A sixth of the import time of torch is garbage collection that finds nothing: collect more seldom.
     gc.set_threshold(50_000, 50, 50)
     options = vars(_parser().parse_args(arguments))
-    log_file, function, verb = options.pop("log"), options.pop("function"), options.pop("verb")
-    if log_file:
-        log.open_log(log_file)
+    wanted, function, verb = options.pop("log"), options.pop("function"), options.pop("verb")
+    log_file: Path | None = None
+    signal.signal(signal.SIGTERM, _stop)
     try:
+        if wanted:
+            log.open_log(wanted)
+            log_file = wanted
         function(**options)
     except SerflowError as error:
         if log_file:
@@ -85,6 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     return 0
+
+
+def _stop(number: int, _frame: object) -> None:
+    """End as on an error, so that what is half-written is deleted."""
+    raise SystemExit(128 + number)
 
 
 def _parser() -> argparse.ArgumentParser:

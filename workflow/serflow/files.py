@@ -17,6 +17,33 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from serflow.log import say
+
+
+def check_writable(folder: Path) -> None:
+    """Make `folder` where it is not there; raise an OSError that names it if nothing can be written there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, "the folder cannot be written to", str(folder))
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep the file `path`, made where it is not there, for this process; wait for another one that has it."""
+    while True:
+        with path.open("ab") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say(f"waiting for another process, which is writing {path}")
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            except OSError:  # a file system without locks
+                yield
+                return
+            if path.exists() and os.path.samestat(path.stat(), os.fstat(handle.fileno())):
+                yield
+                return
+
 
 @contextlib.contextmanager
 def workspace(path: Path | str) -> Iterator[Path]:
@@ -25,7 +52,7 @@ def workspace(path: Path | str) -> Iterator[Path]:
     The folder is locked as long as its process lives. What killed processes left of theirs is deleted first.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(path.parent)
     prefix, suffix = f".{path.name}.", ".partial"
     for left in path.parent.glob(f"{glob.escape(prefix)}*{suffix}/lock"):
         with contextlib.suppress(OSError), left.open("rb+") as lock:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serflow.errors import CorpusError, TrainingError
-from serflow.files import read_csv, read_json, write_csv
+from serflow.files import check_writable, read_csv, read_json, write_csv
 from serflow.log import say, show_progress
+from serflow.workers import start_workers
 
 if TYPE_CHECKING:
     from serflow.inference import Predictor
@@ -92,17 +91,16 @@ def evaluate(
 
     from serflow.features.noise import SOUNDS, read_sounds
 
+    check_writable(output.parent)
     info = read_json(run / "run.json")
     recordings = read_sounds(folder, info["system_config"]["recipe"]["sample_rate"]) if folder else {}
     sounds = tuple(sorted(recordings)) or SOUNDS
     test, voices = (_part(manifest, split, info["fold"], part) for part in ("test", "train"))
     say(f"{len(test)} utterances in {len(sounds)} noises at {', '.join(f'{snr:g}' for snr in snrs)} dB")
-    # Forked, so that recordings are shared; torch is imported by the workers alone, as its threads survive no fork.
-    context = multiprocessing.get_context("fork")
     shared = (run, device, root, sounds, recordings, voices, snrs)
     with (
         tqdm(total=len(test), unit="utt", desc="noisy", disable=not show_progress()) as bar,
-        ProcessPoolExecutor(threads, mp_context=context, initializer=_open, initargs=shared) as pool,
+        start_workers(threads, _open, *shared) as pool,  # torch in them alone: its threads survive no fork
     ):
         rows = []
         for found in pool.map(_recognise, test):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import http.client
+import os
 import shutil
 import ssl
 import stat
@@ -82,20 +83,24 @@ def fetch(url: str, destination: Path, md5: str, timeout: float = 60.0, attempts
     if not url.startswith(("http://", "https://")):
         raise DownloadError(url, "is no http or https address", "Correct it.")
     try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        while not (part.is_file() and files.digest_file(part, "md5") == md5):
-            if _receive(url, part, timeout):
-                break
-            attempts -= 1
-            if attempts <= 0:
-                fault = f"broke off again and again; {part} holds the first {_size(part):,} bytes"
-                raise DownloadError(url, fault, f"Run the command again, it goes on from there. Or: {by_hand}")
-        try:
-            _verify(part, md5, f"The file was deleted; run the command again. Or: {by_hand}", url)
-        except DownloadError:
-            part.unlink()
-            raise
-        part.replace(destination)
+        files.check_writable(destination.parent)
+        with _alone(part):
+            if destination.is_file():  # another process has fetched it while this one waited
+                _verify(destination, md5, f"Delete {destination} and fetch again.")
+                return
+            while files.digest_file(part, "md5") != md5:
+                if _receive(url, part, timeout):
+                    break
+                attempts -= 1
+                if attempts <= 0:
+                    fault = f"broke off again and again; {part} holds the first {_size(part):,} bytes"
+                    raise DownloadError(url, fault, f"Run the command again, it goes on from there. Or: {by_hand}")
+            try:
+                _verify(part, md5, f"The file was deleted; run the command again. Or: {by_hand}", url)
+            except DownloadError:
+                _empty(part)
+                raise
+            part.replace(destination)
     except urllib.error.HTTPError as error:
         raise DownloadError(url, f"the server answered {error.code} ({error.reason})", by_hand) from error
     except (urllib.error.URLError, *_BROKEN) as error:
@@ -103,6 +108,22 @@ def fetch(url: str, destination: Path, md5: str, timeout: float = 60.0, attempts
     except OSError as error:
         remedy = "Check the connection, the folder's rights and its free space, then run again."
         raise DownloadError(part, f"cannot be fetched ({error.strerror or error})", remedy) from error
+
+
+@contextlib.contextmanager
+def _alone(part: Path) -> Iterator[None]:
+    """Keep `part` for this process, waiting for another one that fetches the same file; leave no empty one behind."""
+    with files.locked(part):
+        try:
+            yield
+        finally:
+            if not _size(part):
+                part.unlink(missing_ok=True)
+
+
+def _empty(part: Path) -> None:
+    """Drop what `part` holds; the file stays, since it carries the lock."""
+    os.truncate(part, 0)
 
 
 def _size(path: Path) -> int:
@@ -124,14 +145,14 @@ def _receive(url: str, part: Path, timeout: float) -> bool:
         response = urllib.request.urlopen(request, timeout=timeout)  # noqa: S310
     except urllib.error.HTTPError as error:
         if error.code == 416 and have:  # as long as the file or longer, and `fetch` has seen that its MD5 is wrong
-            part.unlink()
+            _empty(part)
             return False
         raise
     with response:
         if response.status != 206:  # the whole file, from a server that ignores Range
             have = 0
         elif not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-            part.unlink()
+            _empty(part)
             return False
         length = response.headers.get("Content-Length")
         total = have + int(length) if length else None

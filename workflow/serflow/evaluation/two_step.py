@@ -57,6 +57,7 @@ def combine(spec: Mapping[str, Any], first: Path, second: Sequence[Path], neutra
         )
     ]
     header = (first / "history.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
+    (output / "run.json").unlink(missing_ok=True)  # an earlier run's would vouch for a mixture
     write_csv(output / "predictions.csv", ["utterance", "part", "label", "predicted", *labels], rows)
     write_csv(output / "history.csv", header, [])
     record = {

@@ -10,9 +10,7 @@ name. Frames stay on disk until they are asked for.
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +25,7 @@ from serflow.features.segments import count_segments, cut
 from serflow.files import digest_file, digest_value, replace_folder, workspace
 from serflow.log import show_progress
 from serflow.protocols import item_ids
+from serflow.workers import start_workers
 
 FORMAT = 3
 CHUNK_BYTES = 1 << 20
@@ -272,11 +271,9 @@ def _compute(
     utterances = [(row["utterance"], root / row["path"], n) for row, n in zip(manifest, segments, strict=True)]
     batches = [utterances[start : start + BATCH] for start in range(0, len(utterances), BATCH)]
     _import_libraries(recipe)
-    # Forked workers share the libraries already imported; nothing here has started threads that a fork could break.
-    context = multiprocessing.get_context("fork")
     with (
         tqdm(total=len(utterances), unit="utt", desc="features", disable=not show_progress()) as bar,
-        ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool,
+        start_workers(workers, _one_thread) as pool,
     ):
         for batch, items in zip(batches, pool.map(_compute_batch, [dict(recipe)] * len(batches), batches), strict=True):
             yield from items

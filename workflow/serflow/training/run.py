@@ -14,7 +14,7 @@ import numpy as np
 
 from serflow import models
 from serflow.errors import TrainingError
-from serflow.files import atomic_path, digest_file, digest_value, read_csv, write_csv, write_json
+from serflow.files import atomic_path, check_writable, digest_file, digest_value, read_csv, write_csv, write_json
 from serflow.log import say
 from serflow.training import checkpoint as checkpoints
 from serflow.training.inputs import Dataset
@@ -68,6 +68,8 @@ def train(
     CacheError, TrainingError, WeightsError
         If the features are of other settings, a part is empty, or training cannot go on.
     """
+    for folder in (output, checkpoint.parent):  # before hours of work, not after
+        check_writable(folder)
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     data, frames = load_dataset(spec, manifests, stores, split)
     say(f"{run_name(spec)}: " + ", ".join(f"{len(index)} {part}" for part, index in data.parts.items()) + " items")
@@ -244,6 +246,7 @@ def write_run(output: Path, labels: Sequence[str], data: Dataset, result: Fit, r
     for u, (name, best) in enumerate(zip(data.utterances, _predict(data, result, posteriors), strict=True)):
         row = {"utterance": name, "part": part_of[u], "label": data.emotions[u], "predicted": labels[best]}
         rows.append(row | {label: f"{p:.6g}" for label, p in zip(labels, posteriors[u], strict=True)})
+    (output / "run.json").unlink(missing_ok=True)  # an earlier run's would vouch for a mixture
     with atomic_path(output / "model") as partial:
         save_model(result.model, record["model_format"], partial)
     write_csv(output / "history.csv", HISTORY, [{k: f"{v:.6g}" for k, v in row.items()} for row in result.history])
