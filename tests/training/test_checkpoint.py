@@ -1,4 +1,8 @@
+import hashlib
+import io
+import pickle
 import random
+from pathlib import Path
 
 import pytest
 import torch
@@ -86,3 +90,57 @@ def test_killed_between_the_two_moves_of_a_save_the_checkpoint_before_is_taken(t
     checkpoint.save(path, "mine", {"epoch": 1})
     path.rename(tmp_path / "x.previous.pt")
     assert checkpoint.load(path, "mine")[1] == f"resuming after epoch 1 from {tmp_path / 'x.previous.pt'}"
+
+
+class Payload:
+    """What a pickle that runs code looks like: unpickling it creates a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def saved_by_torch(value):
+    torch.save(value, buffer := io.BytesIO())
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda victim: pickle.dumps(Payload(victim), protocol=2),
+        lambda victim: saved_by_torch({"key": "mine", "epoch": 9, "network": Payload(victim)}),
+        lambda victim: saved_by_torch({"epoch": 9}),
+        lambda victim: saved_by_torch({"key": "mine"}),
+        lambda victim: saved_by_torch([1, 2]),
+        lambda victim: b"",
+        lambda victim: b"PK no archive",
+    ],
+    ids=["pickle", "torch with code", "without key", "without epoch", "list", "nothing", "no archive"],
+)
+def test_content_under_a_right_digest_that_is_no_checkpoint_is_damage_and_never_run(tmp_path, make):
+    path, victim = tmp_path / "x.pt", tmp_path / "executed"
+    checkpoint.save(path, "mine", {"epoch": 1})
+    checkpoint.save(path, "mine", {"epoch": 2})
+    content = make(victim)
+    path.write_bytes(hashlib.sha256(content).digest() + content)
+    state, sentence = checkpoint.load(path, "mine")
+    assert state is not None
+    assert state["epoch"] == 1
+    assert sentence == f"resuming after epoch 1 from {tmp_path / 'x.previous.pt'}; the checkpoint {path} is damaged"
+    assert not victim.exists()
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda whole: b"", lambda whole: whole[:-1], lambda whole: whole[: len(whole) // 2]]
+)
+def test_with_both_checkpoints_damaged_training_starts_anew_and_says_so(tmp_path, damage):
+    path = tmp_path / "x.pt"
+    for epoch in (1, 2):
+        checkpoint.save(path, "mine", {"epoch": epoch})
+    for file in tmp_path.iterdir():
+        file.write_bytes(damage(file.read_bytes()))
+    told = [f"the checkpoint {file} is damaged" for file in (path, tmp_path / "x.previous.pt")]
+    assert checkpoint.load(path, "mine") == (None, f"starting from epoch 1: {'; '.join(told)}")
