@@ -37,14 +37,25 @@ _NO_PARAMETERS = ("commit", "device", "deviations", "started", "finished", *_COS
 _NEEDED = ("paper", "corpus", "system", "protocol", "seed", "fold", "system_config", "started", "finished")
 _MAX_PARAMETER, _MAX_TAG, _MAX_PARAMETERS, _MAX_METRICS = 6000, 8000, 100, 1000
 
-#: MLflow's usage collection, hints and progress bars; set before its import, which reads them.
-_QUIET = {
+#: MLflow's settings where the environment has none; set before its import, which reads them.
+_SETTINGS = {
+    # No usage collection, hints and progress bars.
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    # A server that is down is told after about 7 seconds (pauses of 0, 2 and 4 s and up to 1 s more each), one that
+    # never answers after 2 minutes; MLflow's own values, and a server's Retry-After, would keep the command for minutes
+    # to hours. Nothing is lost by giving up: the same command logs what is missing.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
 }
+#: The variables of the environment whose values no message may show.
+_SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+_AGAIN = "type the same command again: it logs what is missing and trains nothing."
 
 
 class TrackingError(SerflowError):
@@ -114,8 +125,8 @@ def replay(
 
     The experiment is the paper, a parent run is a system under a protocol on a corpus, a child run one seed and fold.
     A run that is there complete and made of the same files stays untouched; one made of other files, or left
-    incomplete by a killed process, is deleted for good and written anew. Other runs are left alone. All files are
-    read before anything is written.
+    incomplete by a killed process or a server that died, is deleted (for good; on a server, into its trash) and
+    written anew. Other runs are left alone. All files are read before anything is written.
 
     Parameters
     ----------
@@ -143,7 +154,8 @@ def replay(
     Raises
     ------
     TrackingError
-        If a file lacks something, or MLflow fails. User names and passwords in `uri` are never shown.
+        If a file lacks something, or MLflow fails. Credentials, which come from the environment
+        (``MLFLOW_TRACKING_USERNAME`` and ``_PASSWORD``, or ``_TOKEN``), are never shown, nor any in `uri`.
     ScoreError
         If a run directory is incomplete.
     """
@@ -440,16 +452,27 @@ def _show(uri: str, name: str, note: str, entries: Sequence[_Entry], artifact_ro
                 receipt[entry.key] = _write(client, experiment, entry, receipt)
             elif entry.parent:
                 _set_parent(client, receipt[entry.key], receipt[entry.parent])
+        # MLflow's client sends a request again whose answer was lost, so that one run may have been made twice.
+        if _kept(client, uri, experiment, entries) != receipt:
+            fault = f"does not hold the runs of experiment {name!r} as they were written: another process writes them"
+            raise TrackingError(_shown(uri), fault + " too, or this is no MLflow server", f"Mend it, and {_AGAIN}")
     return {entry.key: receipt[entry.key] for entry in entries}
 
 
 def _experiment(client: Any, uri: str, name: str, note: str, artifact_root: Path) -> str:
     """Return the id of an experiment, made if it is not there."""
+    from mlflow.exceptions import MlflowException
+
     place = None if _is_server(uri) else (Path(artifact_root).absolute() / name).as_uri()
-    found = client.get_experiment_by_name(name)
+    found, identity = client.get_experiment_by_name(name), None
     if found is None:
-        identity = client.create_experiment(name, artifact_location=place)
-    else:
+        try:
+            identity = client.create_experiment(name, artifact_location=place)
+        except MlflowException as error:  # made by a first request whose answer was lost, or by another process
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            found = client.get_experiment_by_name(name)
+    if found is not None:
         identity = found.experiment_id
         if place and found.artifact_location != place:
             fault = f"keeps the artifacts of experiment {name!r} in {found.artifact_location}, not in {place}"
@@ -574,21 +597,49 @@ def _upgrade(path: Path) -> None:
 
 @contextlib.contextmanager
 def _mlflow_errors(uri: str) -> Iterator[None]:
-    """Silence MLflow, and tell its errors as one sentence without the password that `uri` may carry."""
-    for name, value in _QUIET.items():
+    """Silence MLflow, and tell its errors as one sentence without credentials."""
+    for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     import alembic.util
     import sqlalchemy.exc
     from mlflow.exceptions import MlflowException
 
+    known = (MlflowException, sqlalchemy.exc.SQLAlchemyError, alembic.util.CommandError)
+    # The clients of a server's artifact store (requests, boto3 and others) have errors of their own.
+    failures = (Exception,) if _is_server(uri) else known
     try:
         yield
-    except (MlflowException, sqlalchemy.exc.SQLAlchemyError, alembic.util.CommandError) as error:
-        fault = f"MLflow: {_shown(str(error).splitlines()[0] if str(error) else type(error).__name__)}"
-        remedy = "Check that the server answers." if _is_server(uri) else "Delete the store: it is made from files."
-        raise TrackingError(_shown(uri), fault, remedy) from None
+    except SerflowError:
+        raise
+    except failures as error:
+        reason = _reason(error) if isinstance(error, known) else f"{type(error).__name__}: {_reason(error)}"
+        remedy = _remedy(error) if _is_server(uri) else "Delete the store: it is made from files."
+        raise TrackingError(_shown(uri), f"MLflow: {_shown(reason)}", remedy) from None
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error says: of a failed request its cause, without the page that the server sent."""
+    text = next(iter(str(error).splitlines()), "") or type(error).__name__
+    text = re.split(r"\.? Response (?:body|text): ", text)[0]
+    text = re.sub(r"^.* failed with exception ", "", text)
+    return re.sub(r"^.* \(Caused by (.*)\)$", r"\1", text)[:300]
+
+
+def _remedy(error: Exception) -> str:
+    """Return what to do next when a server failed."""
+    code, status = getattr(error, "error_code", ""), getattr(getattr(error, "response", None), "status_code", 0)
+    if code in {"UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "PERMISSION_DENIED"} or status in {401, 403}:
+        names = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN,"
+        return f"Set {names} in the environment to credentials that may write there, and {_AGAIN}"
+    if code == "ENDPOINT_NOT_FOUND" or "valid JSON" in str(error):
+        return f"No MLflow server is there: correct tracking.uri in config.yaml, and {_AGAIN}"
+    return f"See that an MLflow server runs there, and {_AGAIN}"
 
 
 def _shown(text: str) -> str:
-    return re.sub(r"//[^/\s]*@", "//***@", text)
+    """Return a text without user names and passwords of addresses, and without the environment's secrets."""
+    for secret in filter(None, map(os.environ.get, _SECRETS)):
+        text = text.replace(secret, "***")
+    text = re.sub(r"\b(Basic|Bearer) [^\s'\"]+", r"\1 ***", text)  # a header that a server repeats
+    return re.sub(r"(?<!/)//(?!/)\S*@", "//***@", text)  # three slashes: a file, whose name may hold an @
