@@ -3,14 +3,13 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from workflow_project import copy_project, environment, snakemake
+
 CONFIG = """
 papers: [deepemo, deepemonet]
 systems: [resnet18, svm]
@@ -29,29 +28,6 @@ overrides:
     systems:
       resnet18: {input: {height: 32, width: 32}, training: {epochs: 2}}
 """
-
-
-def snakemake(folder, *arguments, check=True):
-    env = os.environ | {
-        "PYTHONPATH": str(folder / "workflow"),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--configfile",
-        "test.yaml",
-        "--resources",
-        "gpu=2",
-        "--cores",
-        "2",
-        *arguments,
-    ]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    output = done.stdout + done.stderr
-    assert not check or done.returncode == 0, output
-    return output
 
 
 NETWORK = """
@@ -86,11 +62,7 @@ def jobs(output):
 def project(tmp_path_factory):
     """A copy of the project in which the workflow has run once."""
     folder = tmp_path_factory.mktemp("serflow project")  # a space in the path, as users have
-    for name in ("Snakefile", "config.yaml"):
-        shutil.copy(ROOT / name, folder)
-    for name in ("workflow", "profiles", "envs"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "test.yaml").write_text(CONFIG)
+    copy_project(folder, CONFIG)
     snakemake(folder)
     return folder
 
@@ -162,7 +134,7 @@ def test_a_paper_on_a_part_of_its_union_says_so(project):
 
 def test_plan_counts_the_jobs_that_snakemake_plans(project):
     config = [sys.executable, "-m", "serflow.cli", "plan", "--config", "config.yaml", "test.yaml"]
-    env = os.environ | {"PYTHONPATH": str(project / "workflow")}
+    env = environment(project)
     done = subprocess.run(config, cwd=project, env=env, capture_output=True, text=True, check=True)
     kinds = {name: int(n) for n, name in re.findall(r"(\d+) ([a-z ]+)[,)]", done.stdout.split("Jobs: ")[1])}
     planned = jobs(snakemake(project, "-n", "--forceall"))
