@@ -1,0 +1,439 @@
+"""A real tracking server that is slow, refuses, loses answers or dies mid-way; and the workflow beside it."""
+
+import base64
+import csv
+import http.client
+import http.server
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from serflow import tracking
+from serflow.errors import SerflowError
+
+ROOT = Path(__file__).parents[2]
+SECRET = "pass-w0rd-of-nobody"  # noqa: S105 (of no one)
+
+
+def free_port():
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        return taken.getsockname()[1]
+
+
+class Server:
+    """MLflow's own server on an SQLite store; it can be killed and started again."""
+
+    def __init__(self, folder):
+        self.folder, self.port = folder, free_port()
+        self.start()
+
+    def start(self):
+        command = ["-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{self.folder}/store.db"]
+        command += ["--artifacts-destination", str(self.folder / "artifacts"), "--host", "127.0.0.1"]
+        command += ["--port", str(self.port), "--workers", "1"]
+        env = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *command], env=env, stdout=log, stderr=log, start_new_session=True
+            )
+        for _ in range(480):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5).close()
+                return
+            except OSError:
+                assert self.process.poll() is None, (self.folder / "server.log").read_text()
+                time.sleep(0.25)
+        raise AssertionError((self.folder / "server.log").read_text())
+
+    def kill(self):
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+class Proxy:
+    """Stands before the server. `spoil(n, method, path, headers)` says what becomes of the n-th request.
+
+    None: it is passed on. "cut": it is not, and the connection ends. "lose": it is passed on, and the answer is not. A
+    float: it is passed on after so many seconds. A status: that is the answer.
+    """
+
+    def __init__(self, server, port=0):
+        self.server, self.requests, self.spoil = server, [], lambda *_: None
+        self.httpd = http.server.ThreadingHTTPServer(("127.0.0.1", port), self.handler())
+        self.httpd.daemon_threads = True
+        self.uri = f"http://127.0.0.1:{self.httpd.server_port}"
+        threading.Thread(target=self.httpd.serve_forever, args=(0.01,), daemon=True).start()
+
+    def stop(self):
+        self.httpd.shutdown()
+        self.httpd.server_close()
+
+    def heal(self):
+        self.spoil = lambda *_: None
+
+    def handler(proxy):  # noqa: N805 (the handler has a self of its own)
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def answer(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                path = self.path.partition("?")[0]
+                proxy.requests.append((self.command, path))
+                fault = proxy.spoil(len(proxy.requests), self.command, path, self.headers)
+                if fault == "cut":
+                    return
+                if isinstance(fault, int):
+                    status, headers, text = fault, [], b"spoilt"
+                else:
+                    time.sleep(fault if isinstance(fault, float) else 0)
+                    status, headers, text = self.passed_on(body)
+                if fault == "lose":
+                    return
+                self.send_response(status)
+                for name, value in headers:
+                    if name.lower() not in {"content-length", "transfer-encoding", "connection", "date", "server"}:
+                        self.send_header(name, value)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def passed_on(self, body):
+                connection = http.client.HTTPConnection("127.0.0.1", proxy.server.port, timeout=60)
+                try:
+                    connection.request(self.command, self.path, body, dict(self.headers))
+                    answer = connection.getresponse()
+                    return answer.status, answer.getheaders(), answer.read()
+                except OSError:
+                    return 502, [], b"the server is gone"
+                finally:
+                    connection.close()
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 (http.server's names)
+
+            def log_message(self, *_):
+                pass
+
+        return Handler
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One server for all tests, each of which uses papers of its own: starting one takes seconds."""
+    server = Server(tmp_path_factory.mktemp("server"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def proxy(server, monkeypatch):
+    for name in ("USERNAME", "PASSWORD", "TOKEN"):
+        monkeypatch.delenv(f"MLFLOW_TRACKING_{name}", raising=False)
+    proxy = Proxy(server)
+    yield proxy
+    proxy.stop()
+
+
+@contextmanager
+def retries(n):
+    """Let MLflow's client send a failed request again n times, without pauses."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(n))
+        patch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+        patch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
+        yield
+
+
+def write_run(root, paper, seed=0, loss=0.5):
+    """Write a run directory of one epoch and one utterance."""
+    run = root / paper / "ravdess" / "net" / "published" / f"seed{seed}" / "fold0"
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "model.safetensors").write_bytes(os.urandom(200_000))
+    (run / "history.csv").write_text(f"epoch,train_loss,seconds\n1,{loss},2\n")
+    (run / "predictions.csv").write_text("utterance,part,label,predicted,happy,sad\nu0,test,sad,sad,0.25,0.75\n")
+    info = {"paper": paper, "corpus": "ravdess", "system": "net", "protocol": "published", "seed": seed, "fold": 0}
+    info |= {"labels": ["happy", "sad"], "system_config": {"training": {"epochs": 1}}}
+    info |= {"started": "2026-01-02T03:04:05+00:00", "finished": "2026-01-02T03:05:05+00:00"}
+    (run / "run.json").write_text(json.dumps(info))
+    return run
+
+
+def replay(uri, paper, runs, folder):
+    """Replay runs with the corpus's manifest and split, so that every kind of request is made."""
+    manifest, split = folder / "manifest.csv", folder / "split.csv"
+    for path in (manifest, split):
+        with path.open("w", newline="") as handle:
+            csv.writer(handle).writerows([["utterance"], ["u0"]])
+    data = {"ravdess": {"manifests": [manifest], "splits": {f"published/seed{seed}": split for seed in range(9)}}}
+    return tracking.replay(uri, {"paper": paper}, runs, None, [], folder, data)
+
+
+def assert_each_once(server, paper, receipt, runs):
+    """Assert that the server holds each run of a paper once, whole, below its parent."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"http://127.0.0.1:{server.port}")
+    held = client.search_runs([client.get_experiment_by_name(paper).experiment_id], max_results=1000)
+    assert sorted((run.data.tags["serflow.run"], run.info.run_id) for run in held) == sorted(receipt.items())
+    parent = receipt[f"{paper}/ravdess/net/published"]
+    assert len(held) == len(runs) + 1
+    for run in held:
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["serflow.complete"] == "true"
+        if run.info.run_id == parent:
+            continue
+        assert run.data.tags["mlflow.parentRunId"] == parent
+        assert run.data.metrics["test_WA"] == 1
+        assert [m.step for m in client.get_metric_history(run.info.run_id, "train_loss")] == [1]
+        assert run.data.params["system_config.training.epochs"] == "1"
+        assert [item.dataset.name for item in run.inputs.dataset_inputs] == ["ravdess"]
+    (path,) = {path for path in runs if path.parts[-2] == "seed0"}
+    child = receipt[f"{paper}/ravdess/net/published/seed0/fold0"]
+    names = {item.path: item.file_size for item in client.list_artifacts(child)}
+    assert set(names) == {"run.json", "history.csv", "predictions.csv", "config.yaml", "model.safetensors"}
+    stored = list((server.folder / "artifacts").rglob(f"{child}/artifacts/model.safetensors"))
+    assert [file.read_bytes() for file in stored] == [(path / "model.safetensors").read_bytes()]
+
+
+def test_a_server_that_is_down_is_told_after_seconds_not_minutes(tmp_path):
+    start = time.monotonic()
+    with pytest.raises(SerflowError, match="Connection refused"):
+        replay(f"http://127.0.0.1:{free_port()}", "down", [write_run(tmp_path, "down")], tmp_path)
+    assert time.monotonic() - start < 30
+
+
+def test_a_slow_server_gets_everything(server, proxy, tmp_path):
+    runs = [write_run(tmp_path, "slow")]
+    proxy.spoil = lambda *_: 0.3
+    receipt = replay(proxy.uri, "slow", runs, tmp_path)
+    assert_each_once(server, "slow", receipt, runs)
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 9, 14, 20])
+def test_a_server_that_fails_mid_way_gets_what_is_missing_later(n, server, proxy, tmp_path):
+    paper = f"fails{n}"
+    runs = [write_run(tmp_path, paper, seed) for seed in (0, 1)]
+    proxy.spoil = lambda i, *_: "cut" if i > n else None
+    with retries(0), pytest.raises(SerflowError, match="type the same command again"):
+        replay(proxy.uri, paper, runs, tmp_path)
+    assert len(proxy.requests) == n + 1
+    proxy.heal()
+    receipt = replay(proxy.uri, paper, runs, tmp_path)
+    assert_each_once(server, paper, receipt, runs)
+    sent = len(proxy.requests)
+    assert replay(proxy.uri, paper, runs, tmp_path) == receipt
+    assert not [path for method, path in proxy.requests[sent:] if method == "PUT" or path.endswith("runs/create")]
+
+
+def test_a_killed_server_gets_what_is_missing_after_its_restart(server, proxy, tmp_path):
+    runs = [write_run(tmp_path, "killed", seed) for seed in (0, 1)]
+
+    def kill(n, *_):
+        if n == 17:
+            server.kill()
+
+    proxy.spoil = kill
+    try:
+        with retries(1), pytest.raises(SerflowError, match="type the same command again"):
+            replay(proxy.uri, "killed", runs, tmp_path)
+    finally:
+        server.start()
+    proxy.heal()
+    receipt = replay(proxy.uri, "killed", runs, tmp_path)
+    assert_each_once(server, "killed", receipt, runs)
+
+
+def test_whichever_answer_is_lost_after_the_work_was_done_nothing_is_there_twice(server, proxy, tmp_path):
+    runs, lost, made_twice = [write_run(tmp_path, "lost")], [], 0
+    for n in range(1, 100):
+        proxy.requests.clear()
+        paper = f"lost{n}"
+        runs = [write_run(tmp_path, paper)]
+        proxy.spoil = lambda i, *_, n=n: "lose" if i == n else None
+        with retries(1):
+            receipt = replay(proxy.uri, paper, runs, tmp_path)
+        if len(proxy.requests) < n:  # no answer was lost: every one has been
+            break
+        lost.append(proxy.requests[n - 1][1].rpartition("mlflow/")[2])
+        made_twice += [path for _, path in proxy.requests].count("/api/2.0/mlflow/runs/create") - 2
+        assert_each_once(server, paper, receipt, runs)
+    assert {"experiments/create", "runs/create", "runs/log-batch", "runs/log-inputs", "runs/update"} <= set(lost)
+    assert made_twice == 2  # the parent and the child: this test lost what it says
+
+
+@pytest.mark.parametrize("request_", ["runs/delete", "runs/create"])
+def test_a_lost_answer_while_a_changed_run_is_replaced_leaves_one(request_, server, proxy, tmp_path):
+    paper = f"changed {request_.replace('/', ' ')}"
+    runs = [write_run(tmp_path, paper, seed) for seed in (0, 1)]
+    before = replay(proxy.uri, paper, runs, tmp_path)
+    write_run(tmp_path, paper, 1, loss=0.9)
+    lost = []
+
+    def lose_first(_n, _method, path, _headers):
+        if path.endswith(request_) and not lost:
+            lost.append(path)
+            return "lose"
+        return None
+
+    proxy.spoil = lose_first
+    with retries(1):
+        after = replay(proxy.uri, paper, runs, tmp_path)
+    assert lost
+    assert_each_once(server, paper, after, runs)
+    kept = f"{paper}/ravdess/net/published/seed0/fold0"
+    assert {key for key in before if before[key] == after[key]} == {kept}
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_server_that_fails_every_request_once_gets_everything(status, server, proxy, tmp_path):
+    paper, seen = f"again{status}", set()
+    runs = [write_run(tmp_path, paper)]
+
+    def fail_once(n, method, path, _headers):
+        fresh = (method, path) not in seen
+        seen.add((method, path))
+        return status if fresh else None
+
+    proxy.spoil = fail_once
+    with retries(1):
+        receipt = replay(proxy.uri, paper, runs, tmp_path)
+    assert_each_once(server, paper, receipt, runs)
+
+
+@pytest.mark.parametrize(("fault", "told"), [(500, "500"), (403, "MLFLOW_TRACKING_TOKEN"), (413, "413"), ("cut", "")])
+def test_files_that_the_server_does_not_take_are_told_and_sent_later(fault, told, server, proxy, tmp_path):
+    paper = f"files {fault}"
+    runs = [write_run(tmp_path, paper)]
+    proxy.spoil = lambda n, method, *_: fault if method == "PUT" else None
+    with retries(0), pytest.raises(SerflowError, match="type the same command again") as caught:
+        replay(proxy.uri, paper, runs, tmp_path)
+    assert told in str(caught.value)
+    assert "spoilt" not in str(caught.value)
+    proxy.heal()
+    receipt = replay(proxy.uri, paper, runs, tmp_path)
+    assert_each_once(server, paper, receipt, runs)
+
+
+AUTHORIZATIONS = {
+    "basic": ({"USERNAME": "me", "PASSWORD": SECRET}, "Basic " + base64.b64encode(f"me:{SECRET}".encode()).decode()),
+    "token": ({"TOKEN": SECRET}, f"Bearer {SECRET}"),
+}
+
+
+def demand(authorization):
+    """Spoil every request that does not bring this header."""
+    return lambda n, method, path, headers: None if headers.get("Authorization") == authorization else 401
+
+
+@pytest.mark.parametrize("kind", sorted(AUTHORIZATIONS))
+def test_credentials_of_the_environment_open_a_server_that_demands_them(kind, server, proxy, tmp_path, monkeypatch):
+    environment, authorization = AUTHORIZATIONS[kind]
+    paper = f"closed {kind}"
+    runs = [write_run(tmp_path, paper)]
+    proxy.spoil = demand(authorization)
+    with pytest.raises(SerflowError, match="Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or"):
+        replay(proxy.uri, paper, runs, tmp_path)
+    for name, value in environment.items():
+        monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", value)
+    receipt = replay(proxy.uri, paper, runs, tmp_path)
+    assert_each_once(server, paper, receipt, runs)
+
+
+# The workflow beside a server
+
+CONFIG = """
+papers: [deepemonet]
+systems: [svm]
+protocols: [published]
+results: out
+allow_partial: true
+corpora:
+  ravdess: {source: demo}
+  savee: {source: null}
+seeds: {random: [0], grouped: [0]}
+folds: [0]
+device: cpu
+threads: 1
+tracking: {uri: "%s"}
+"""
+
+
+@pytest.fixture
+def snakemake(tmp_path):
+    """Call snakemake in a copy of the project, whose server stands at a port of its own."""
+    folder, port = tmp_path / "project", free_port()
+    folder.mkdir()
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("workflow", "profiles", "envs"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "test.yaml").write_text(CONFIG % f"http://127.0.0.1:{port}")
+    env = os.environ | {"PYTHONPATH": str(folder / "workflow"), "HOME": str(tmp_path)}
+    env |= {f"MLFLOW_TRACKING_{name}": value for name, value in AUTHORIZATIONS["basic"][0].items()}
+    env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
+
+    def call(*arguments):
+        command = [sys.executable, "-m", "snakemake", "--configfile", "test.yaml", "--cores", "2", *arguments]
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    call.folder, call.port = folder, port
+    return call
+
+
+def files(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_dead_server_stops_no_training_and_the_same_command_logs_everything_later(server, snakemake):
+    folder, out = snakemake.folder, snakemake.folder / "out"
+    uri = f"http://127.0.0.1:{snakemake.port}"
+    status, output = snakemake()
+    assert status != 0
+    sentences = [line for line in output.splitlines() if line.startswith("serflow track")]
+    assert len(sentences) == 2, output  # the paper's and the comparison's
+    for line in sentences:
+        assert f": {uri}: MLflow: " in line
+        assert line.endswith("type the same command again: it logs what is missing and trains nothing.")
+    run = out / "runs/deepemonet/ravdess/svm/published/seed0/fold0"
+    assert (run / "run.json").exists()
+    assert {path.name for path in (out / "tables").glob("*.html")} == {"comparison.html", "costs.html"}
+    assert (out / "tables/deepemonet/table_1.csv").exists()
+    assert list((out / "figures").rglob("*.svg"))
+    assert not (out / "tracking").exists() or not list((out / "tracking").iterdir())
+    before = files(out)
+
+    proxy = Proxy(server, snakemake.port)
+    proxy.spoil = demand(AUTHORIZATIONS["basic"][1])
+    try:
+        status, output = snakemake()
+        assert status == 0, output
+        assert "Nothing to be done" in snakemake()[1]
+        report, _ = snakemake("--report", "out/report.html")
+        assert report == 0
+    finally:
+        proxy.stop()
+    made = {path.relative_to(out).parts[0] for path, time in files(out).items() if before.get(path) != time}
+    assert made <= {"tracking", "logs", "benchmarks", "report.html"}
+    assert {path.name for path in (out / "tracking").iterdir()} == {"deepemonet.json", "comparison.json"}
+
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"http://127.0.0.1:{server.port}")
+    for experiment, name in (("deepemonet", "deepemonet.json"), ("all papers", "comparison.json")):
+        receipt = json.loads((out / "tracking" / name).read_text())
+        held = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+        assert sorted(run.info.run_id for run in held) == sorted(receipt.values())
+
+    secrets = [SECRET.encode(), AUTHORIZATIONS["basic"][1].removeprefix("Basic ").encode()]
+    for path in folder.rglob("*"):  # logs, run.json, receipts, tables, the report and Snakemake's own records too
+        if path.is_file() and "workflow" not in path.relative_to(folder).parts[:1]:
+            assert not any(secret in path.read_bytes() for secret in secrets), path
