@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import json
 import os
@@ -67,28 +68,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
             log.open_log(wanted)
             log_file = wanted
         function(**options)
-    except SerflowError as error:
-        if log_file:
-            log.say(traceback.format_exc())
-        print(f"serflow {verb}: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        if log_file:
-            log.say(traceback.format_exc())
-        print(
-            f"serflow {verb}: {error.filename}: {error.strerror}. Check the path and its permissions.", file=sys.stderr
-        )
-        return 1
     except Exception as error:
-        if not log_file:
+        sentence = _sentence(error)
+        if not sentence and not log_file:
             raise
-        log.say(traceback.format_exc())
-        print(
-            f"serflow {verb}: {type(error).__name__}: {error}. This is a bug; the trace is in {log_file}.",
-            file=sys.stderr,
-        )
+        if log_file:
+            log.say(traceback.format_exc())
+        told = sentence or f"{type(error).__name__}: {error}. This is a bug; the trace is in {log_file}."
+        print(f"serflow {verb}: {told}", file=sys.stderr)
         return 1
     return 0
+
+
+def _sentence(error: Exception) -> str:
+    """Return what to tell of an error, nothing of a bug."""
+    if isinstance(error, SerflowError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"out of memory ({error or 'main memory'}). Run fewer jobs at a time, or where there is more memory."
+    if isinstance(error, OSError):
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "Make room there, then run it again." if full else "Check the path and its permissions."
+        return f"{error.filename}: {error.strerror or error}. {remedy}"
+    return ""
 
 
 def _stop(number: int, _frame: object) -> None:

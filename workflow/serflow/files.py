@@ -64,7 +64,11 @@ def workspace(path: Path | str) -> Iterator[Path]:
     ):
         with contextlib.suppress(OSError):  # on a file system without locks nothing is taken for left behind
             fcntl.flock(lock, fcntl.LOCK_EX)
-        yield Path(folder, path.name)
+        try:
+            yield Path(folder, path.name)
+        except OSError as error:
+            error.filename = error.filename or str(path)  # a full disk names none
+            raise
 
 
 @contextlib.contextmanager

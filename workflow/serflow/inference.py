@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+#: Of a device's memory, which the processes of `serflow noisy` share.
+FEWER = "Run fewer processes on it at a time (`--threads`), or give `--device cpu`."
 RETRAIN = "Train this run again."
 
 
@@ -55,6 +57,8 @@ class Predictor:
         ------
         InferenceError
             If a signal is empty, not mono or not finite.
+        TrainingError
+            If the device runs out of memory.
         """
         if not len(signals):
             return np.zeros((0, len(self.info["labels"])))
@@ -88,11 +92,16 @@ class Predictor:
             return posteriors(self.network, inputs.items.astype(np.float64), len(self.info["labels"]))
         import torch
 
-        from serflow.training.device import autocast
+        from serflow.training.device import autocast, memory_told
         from serflow.training.fit import EVALUATION_BATCH
 
-        pick, logits = inputs.picker(self.device), []
-        with torch.inference_mode(), autocast(self.device, self.info["precision"]):
+        logits = []
+        with (
+            memory_told("device", f"on {self.device} with {n_items} items at once", FEWER),
+            torch.inference_mode(),
+            autocast(self.device, self.info["precision"]),
+        ):
+            pick = inputs.picker(self.device)
             for index in torch.arange(n_items, device=self.device).split(EVALUATION_BATCH):
                 logits.append(self.network(inputs.finish(pick(index))).float())
         return torch.cat(logits).double().softmax(1).cpu().numpy()

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
-_stream: TextIO | None = None
+_stream: BinaryIO | None = None
 
 
 def open_log(path: Path) -> None:
     """Send all further messages to the file `path`, emptied first."""
     global _stream  # noqa: PLW0603 (one process runs one stage)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _stream = path.open("w", encoding="utf-8", buffering=1)
+    _stream = path.open("wb", buffering=0)  # unbuffered: what a full disk refuses must not fail again later
 
 
-def say(line: str) -> None:
-    """Write one line."""
-    print(line, file=_stream or sys.stderr, flush=True)
+def say(line: str, *, warning: bool = False) -> None:
+    """Write one line; a warning goes to standard error too. What a full disk has no room for is lost."""
+    if _stream:
+        with contextlib.suppress(OSError):
+            _stream.write(f"{line}\n".encode())
+    if warning or not _stream:
+        print(line, file=sys.stderr, flush=True)
 
 
 def show_progress() -> bool:

@@ -74,12 +74,16 @@ class Features:
         Raises
         ------
         CacheError
-            If an item's frames are not those that were written.
+            If an item's frames are not those that were written, or memory does not hold them.
         """
         items = np.asarray(items, dtype=np.int64)
         starts, stops = self.offsets[items], self.offsets[items + 1]
         ends = np.cumsum(stops - starts)
-        frames = np.empty((ends[-1] if len(items) else 0, self.stored.shape[1]), self.stored.dtype)
+        try:
+            frames = np.empty((ends[-1] if len(items) else 0, self.stored.shape[1]), self.stored.dtype)
+        except MemoryError as error:
+            fault, remedy = f"its frames do not fit into memory ({error})", "Run fewer jobs at a time"
+            raise CacheError(self.store, fault, f"{remedy}, or where there is more memory.") from error
         for group in self._blocks(items):
             first = starts[group[0]]
             block = self._read_rows(first, stops[group].max())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from serflow.errors import TrainingError
@@ -50,6 +52,26 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     import torch
 
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+@contextlib.contextmanager
+def memory_told(where: str, doing: str, remedy: str) -> Iterator[None]:
+    """Tell in one sentence that the memory of the device, or the main memory, runs out.
+
+    Raises
+    ------
+    TrainingError
+        In place of torch's own error, which on a CPU is a RuntimeError like any other.
+    """
+    import torch
+
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        known = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+        if not known:
+            raise
+        raise TrainingError(where, f"out of memory {doing}", remedy) from error
 
 
 def make_deterministic(threads: int) -> None:

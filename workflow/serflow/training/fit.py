@@ -16,7 +16,7 @@ from serflow.log import say, show_progress
 from serflow.training import checkpoint
 from serflow.training.augment import make_augment
 from serflow.training.balance import class_weights, draw_order
-from serflow.training.device import autocast, seed_all
+from serflow.training.device import autocast, memory_told, seed_all
 from serflow.training.inputs import Dataset, Inputs, prepare
 from serflow.training.result import HISTORY, Fit
 from serflow.training.schedule import (
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 #: A checkpoint is written after an epoch if this long has passed since the last one.
 CHECKPOINT_SECONDS = 30.0
 EVALUATION_BATCH = 64
+LOWER = "Lower batch_size of this system."
 NOT_FINITE = "Lower learning_rate, or set `precision: fp32`."
 
 
@@ -120,7 +121,12 @@ def fit(
             best = {key: value.clone() for key, value in network.state_dict().items()}
         if time.monotonic() - saved > CHECKPOINT_SECONDS and not is_finished(options, history):
             states = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "best": best}
-            checkpoint.save(setup.checkpoint, setup.key, {**states, "epoch": len(history), "history": history})
+            try:
+                checkpoint.save(setup.checkpoint, setup.key, {**states, "epoch": len(history), "history": history})
+            except OSError as error:
+                # Stopping would lose these epochs too; going on may save them: results need less room.
+                fault = f"no checkpoint of epoch {len(history)}: {setup.checkpoint}: {error.strerror or error}"
+                say(f"{fault}. Make room there; training goes on, and the checkpoint before stays.", warning=True)
             saved = time.monotonic()
     chosen = best_epoch(options, history)
     if chosen:
@@ -196,11 +202,8 @@ class _Loop:
         bad = torch.full((), len(batches), device=device)  # the first batch without a finite loss: read once an epoch
         title = f"epoch {epoch}/{options['epochs']}"
         for n, batch in enumerate(tqdm(batches, desc=title, unit="batch", leave=False, disable=not show_progress())):
-            try:
+            with memory_told("training.batch_size", f"on {device} with batches of {options['batch_size']}", LOWER):
                 loss, right = self.step(batch, learning_rate(options, epoch, (epoch - 1) * len(batches) + n))
-            except torch.OutOfMemoryError as error:
-                fault = f"out of memory on {device} with batches of {options['batch_size']}"
-                raise TrainingError("training.batch_size", fault, "Lower batch_size of this system.") from error
             total += loss * len(batch)
             correct += right
             bad = torch.where(loss.isfinite(), bad, bad.clamp(max=n))

@@ -116,7 +116,13 @@ def _train_network(
     import torch
 
     from serflow.models.weights import load as load_weights
-    from serflow.training.device import choose_device, choose_precision, device_name, make_deterministic
+    from serflow.training.device import (
+        choose_device,
+        choose_precision,
+        device_name,
+        make_deterministic,
+        memory_told,
+    )
     from serflow.training.fit import Setup, fit
 
     make_deterministic(threads)
@@ -134,7 +140,8 @@ def _train_network(
         return network
 
     setup = Setup(place, mode, checkpoint, digest_value([*identity, computing]))
-    result = fit(system, data, len(spec["labels"]), spec["seed"], setup, build)
+    with memory_told("device", f"on {place}", "Run fewer jobs on it at a time, or set `device: cpu`."):
+        result = fit(system, data, len(spec["labels"]), spec["seed"], setup, build)
     seconds = sum(row["seconds"] for row in result.history)
     computing |= {"device_name": device_name(place), "model_format": "safetensors"}
     return result, {**computing, "training_seconds": round(seconds, 1)}
@@ -267,9 +274,10 @@ def save_model(model: Any, model_format: str, path: Path) -> None:
 
         skops.io.dump(model, path)
         return
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
-    save_file({key: value.contiguous().cpu() for key, value in model.state_dict().items()}, path)
+    # Not its save_file, whose error on a full disk is not the system's.
+    path.write_bytes(save({key: value.contiguous().cpu() for key, value in model.state_dict().items()}))
 
 
 def code_digest(model: Mapping[str, Any]) -> str:
