@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from serflow.evaluation.overview import COLUMNS as RESULT
 from serflow.evaluation.results_page import write_results_page
 from serflow.evaluation.runs import ScoreError
+from serflow.evaluation.tables import SYNTHETIC
 from serflow.files import write_csv
 
 COST = ("Stage", "Paper or corpus", "System or recipe", "Device")
@@ -223,6 +225,27 @@ def test_results_without_runs_are_refused_and_nothing_is_written(make, page, tmp
     refused(page, None, "archive: holds no run", tmp_path)
 
 
+def test_a_table_of_one_paper_is_kept_as_it_is_and_pointed_to(make, page, tmp_path):
+    table = tmp_path / "tables" / "toypaper" / "table_2.md"
+    table.parent.mkdir(parents=True)
+    table.write_text("# Toy: Table 2\n\n| noise | WA |\n")
+    results, link = make([row(**cell("own", 0.72))]), "- More: [toypaper table 2](archive/toypaper_table_2.md)"
+    write_results_page(results, tmp_path / "results.md", archive=tmp_path / "archive", tables=[table])
+    assert (tmp_path / "archive" / "toypaper_table_2.md").read_text() == table.read_text()
+    assert link in (tmp_path / "results.md").read_text()
+    assert link in page(None)
+
+
+def test_a_table_of_synthetic_corpora_is_refused_and_nothing_is_written(make, page, tmp_path):
+    table = tmp_path / "toypaper" / "table_2.md"
+    table.parent.mkdir()
+    table.write_text(f"# Toy: Table 2\n\n> **{SYNTHETIC}**\n")
+    results = make([row(**cell("own", 0.72))])
+    with pytest.raises(ScoreError, match=r"table_2\.md: is of synthetic"):
+        write_results_page(results, tmp_path / "results.md", archive=tmp_path / "archive", tables=[table])
+    assert not (tmp_path / "archive").exists()
+
+
 def test_half_an_archive_is_refused(make, page, tmp_path):
     results = make([row(**cell("own", 0.72, 0.66, 0.78))])
     page(results)
@@ -233,7 +256,6 @@ def test_half_an_archive_is_refused(make, page, tmp_path):
 
 def test_the_page_in_the_repository_is_made_from_its_archive(tmp_path):
     docs = Path(__file__).parents[2] / "docs"
-    for path in (docs / "results").glob("*.csv"):
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    write_results_page(None, tmp_path / "results.md", archive=tmp_path)
+    shutil.copytree(docs / "results", tmp_path / "results")
+    write_results_page(None, tmp_path / "results.md", archive=tmp_path / "results")
     assert (tmp_path / "results.md").read_text() == (docs / "results.md").read_text()

@@ -467,14 +467,15 @@ def costs(benchmarks: Path, runs: list[Path], stem: Path) -> None:
 @verb(
     results=ONE | {"default": None, "help": "the results folder (default: the page is made anew from the archive)"},
     command={"default": "snakemake", "help": "the command that made them (default: snakemake)"},
+    tables=MANY | {"default": (), "help": "tables of single papers (PAPER/TABLE.md) to keep as they are"},
     archive=ONE | {"help": "folder that keeps all measurements, docs/results"},
     output=ONE | {"help": "Markdown"},
 )
-def results(results: Path | None, command: str, archive: Path, output: Path) -> None:
+def results(results: Path | None, command: str, tables: Sequence[Path], archive: Path, output: Path) -> None:
     """Add new results to the archive of all that was measured, and write the page of it that the repository keeps."""
     from serflow.evaluation.results_page import write_results_page
 
-    write_results_page(results, output, command, archive=archive)
+    write_results_page(results, output, command, archive=archive, tables=tables)
 
 
 @verb(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from serflow.evaluation.costs import cost_table
 from serflow.evaluation.overview import overview_table
 from serflow.evaluation.render import to_markdown
 from serflow.evaluation.runs import ScoreError
-from serflow.evaluation.tables import Table
+from serflow.evaluation.tables import SYNTHETIC, Table
 from serflow.files import write_text
 
 HEAD = (
@@ -26,7 +27,12 @@ MERGED = (
 
 
 def write_results_page(
-    results: Path | str | None, output: Path | str, command: str = "snakemake", *, archive: Path | str
+    results: Path | str | None,
+    output: Path | str,
+    command: str = "snakemake",
+    *,
+    archive: Path | str,
+    tables: Sequence[Path] = (),
 ) -> None:
     """Write the comparison of all papers, where and when it was measured, and the costs as one Markdown page.
 
@@ -42,21 +48,43 @@ def write_results_page(
         The command that made the results, which no file of the workflow holds.
     archive
         Folder of the csv files that keep all measurements so far, e.g. ``docs/results``.
+    tables
+        Tables of single papers, ``.../PAPER/TABLE.md``, to keep beside them as they are; the page points to them.
 
     Raises
     ------
     ScoreError
         If a table is missing, there is no run, or a corpus is synthetic.
     """
+    others = {f"{path.parent.name}_{path.name}": _real(path) for path in tables}
     kept = read_archive(archive)
     if results is not None:
         kept = merge(kept, read_results(results, command))
     if not kept.runs:
         raise ScoreError(archive if results is None else results, "holds no run", "Run the workflow to its end first.")
-    tables = [overview_table(kept.results), _measured(kept.runs), cost_table(kept.costs)]
-    parts = ["# Results on real corpora", "", HEAD, "", *_facts(kept.runs), ""]
+    shown = [overview_table(kept.results), _measured(kept.runs), cost_table(kept.costs)]
     write_archive(kept, archive)
-    write_text(output, "\n".join([*parts, *(_demote(to_markdown(table)) for table in tables)]))
+    for name, text in others.items():
+        write_text(Path(archive, name), text)
+    parts = ["# Results on real corpora", "", HEAD, "", *_facts(kept.runs), *_others(Path(archive), Path(output)), ""]
+    write_text(output, "\n".join([*parts, *(_demote(to_markdown(table)) for table in shown)]))
+
+
+def _real(table: Path) -> str:
+    """Return a table in Markdown, unless it is of synthetic corpora."""
+    if not table.is_file():
+        raise ScoreError(table, "is missing", "Run the workflow to its end first.")
+    text = table.read_text(encoding="utf-8")
+    if SYNTHETIC in text:
+        raise ScoreError(table, "is of synthetic demo corpora", "Run the workflow on real corpora.")
+    return text
+
+
+def _others(archive: Path, output: Path) -> list[str]:
+    """Return a pointer to each table of a single paper that the archive keeps."""
+    folder = Path(os.path.relpath(archive, output.parent)).as_posix()
+    paths = sorted(path for path in archive.glob("*.md") if path.name != "README.md")
+    return [f"- More: [{path.stem.replace('_', ' ')}]({folder}/{path.name})" for path in paths]
 
 
 def _facts(runs: Sequence[Row]) -> list[str]:
