@@ -1,4 +1,5 @@
 import hashlib
+import random
 import re
 import socket
 import threading
@@ -9,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from serflow import download
 from serflow.corpora import archive
-from serflow.errors import DownloadError
+from serflow.errors import DownloadError, WeightsError
+from serflow.models import weights
 
 DATA = np.random.default_rng(0).bytes(3_000_000)
 MD5 = hashlib.md5(DATA).hexdigest()  # noqa: S324
@@ -24,6 +27,13 @@ class Server(ThreadingHTTPServer):
     sends_content_range = True
     cuts = 0  # that many answers break off half way
     silent = False
+    pause = 0.0  # seconds between the quarters of an answer
+    status = 0  # answered in place of the file, with `location`, for the first `refusals` requests
+    refusals = 0
+    location = ""
+    body: bytes | None = None  # served in place of the file
+    length: object = None  # announced in place of the true one
+    cut_at: int | None = None  # the first answer ends there
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -46,13 +56,22 @@ class Handler(BaseHTTPRequestHandler):
         if not self.path.startswith("/data.zip"):
             self.send_error(404)
             return
+        if self.server.refusals:
+            self.server.refusals -= 1
+            self.send_response(self.server.status)
+            self.send_header("Content-Length", "0")
+            if self.server.location:
+                self.send_header("Location", self.server.location)
+            self.end_headers()
+            return
         start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked and self.server.honours_range else 0
         if start >= len(DATA):
             self.send_error(416)
             return
-        body = DATA[start:]
+        body = DATA[start:] if self.server.body is None else self.server.body
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(body)))
+        if self.server.length != "":
+            self.send_header("Content-Length", str(len(body) if self.server.length is None else self.server.length))
         if start:
             shift = 0 if self.server.sends_content_range else 7
             self.send_header("Content-Range", f"bytes {start - shift}-{len(DATA) - 1}/{len(DATA)}")
@@ -60,14 +79,21 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.cuts:
             self.server.cuts -= 1
             body = body[: len(body) // 2]
+        if self.server.cut_at is not None:
+            body, self.server.cut_at = body[: self.server.cut_at], None
         if self.server.silent:
             threading.Event().wait(1)
-        else:
-            self.wfile.write(body)
+            return
+        quarter = -(-len(body) // 4) or 1
+        for begin in range(0, len(body), quarter):
+            threading.Event().wait(self.server.pause)
+            self.wfile.write(body[begin : begin + quarter])
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(download, "_PAUSE", 0.0)
+    monkeypatch.setenv("no_proxy", "*")
     with Server() as running:
         threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         yield running
@@ -192,3 +218,139 @@ def test_a_server_that_falls_silent_is_given_up(server: Server, target: Path) ->
 def test_only_http_is_fetched(target: Path) -> None:
     with pytest.raises(DownloadError, match="no http"):
         archive.fetch("file:///etc/hostname", target, MD5)
+
+
+@pytest.mark.parametrize("at", [0, 1, len(DATA) - 1, *random.Random(0).sample(range(len(DATA)), 12)])
+def test_a_connection_cut_at_any_byte_is_taken_up_there(server: Server, target: Path, at: int) -> None:
+    server.cut_at = at
+    archive.fetch(server.url, target, MD5)
+    assert_fetched(target)
+    assert server.asked == [None, f"bytes={at}-" if at else None]
+
+
+@pytest.mark.parametrize("at", [0, len(DATA) - 1, *random.Random(1).sample(range(len(DATA)), 3)])
+def test_one_wrong_byte_is_noticed_and_the_file_not_kept(server: Server, target: Path, at: int) -> None:
+    server.body = DATA[:at] + bytes([DATA[at] ^ 1]) + DATA[at + 1 :]
+    with pytest.raises(DownloadError, match=f"has md5 .*, expected {MD5}. The file was deleted; run the command again"):
+        archive.fetch(server.url, target, MD5)
+    assert list(target.parent.iterdir()) == []
+    server.body = None
+    archive.fetch(server.url, target, MD5)
+    assert_fetched(target)
+
+
+def test_a_page_in_place_of_the_archive_is_not_kept(server: Server, target: Path) -> None:
+    server.body = b"<html>Sign in to this network</html>"
+    with pytest.raises(DownloadError, match="has md5"):
+        archive.fetch(server.url, target, MD5)
+    assert list(target.parent.iterdir()) == []
+
+
+def test_a_slow_server_is_waited_for(server: Server, target: Path) -> None:
+    server.pause = 0.2
+    archive.fetch(server.url, target, MD5, timeout=0.5)
+    assert_fetched(target)
+    assert server.asked == [None]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_a_refusal_is_told_at_once(server: Server, target: Path, status: int) -> None:
+    server.status, server.refusals = status, 9
+    with pytest.raises(DownloadError, match=rf"the server answered {status} \(.*source") as caught:
+        archive.fetch(server.url, target, MD5)
+    assert "\n" not in str(caught.value)
+    assert len(server.asked) == 1
+    assert list(target.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_busy_server_is_asked_again(server: Server, target: Path, status: int) -> None:
+    server.status, server.refusals = status, 2
+    part_of(target, DATA[:1000])
+    archive.fetch(server.url, target, MD5)
+    assert_fetched(target)
+    assert server.asked == ["bytes=1000-"] * 3
+
+
+def test_a_server_that_stays_busy_is_given_up_and_what_has_come_is_kept(server: Server, target: Path) -> None:
+    server.status, server.refusals = 503, 9
+    part = part_of(target, DATA[:1000])
+    with pytest.raises(DownloadError, match=r"answered 503 \(.*\) again and again; .* holds the first 1,000 bytes"):
+        archive.fetch(server.url, target, MD5, attempts=3)
+    assert len(server.asked) == 3
+    assert part.read_bytes() == DATA[:1000]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirection_is_followed(server: Server, target: Path, status: int) -> None:
+    server.status, server.refusals, server.location = status, 1, f"{server.url}&mirror"
+    part_of(target, DATA[:1000])
+    archive.fetch(server.url, target, MD5)
+    assert_fetched(target)
+    assert server.asked == ["bytes=1000-"] * 2  # the mirror is asked for the rest too
+
+
+@pytest.mark.parametrize("location", ["file:///etc/hostname", "ftp://127.0.0.1/data.zip", "data:,x", "gopher://x/"])
+def test_a_redirection_to_another_scheme_is_refused(server: Server, target: Path, location: str) -> None:
+    server.status, server.refusals, server.location = 302, 1, location
+    with pytest.raises(DownloadError, match="302") as caught:
+        archive.fetch(server.url, target, MD5)
+    assert location in str(caught.value)
+    assert list(target.parent.iterdir()) == []
+
+
+def test_redirections_in_a_circle_are_told_in_one_line(server: Server, target: Path) -> None:
+    server.status, server.refusals, server.location = 302, 99, server.url
+    with pytest.raises(DownloadError, match=r"302 \(.*infinite loop") as caught:
+        archive.fetch(server.url, target, MD5)
+    assert "\n" not in str(caught.value)
+    assert len(server.asked) < 20
+
+
+@pytest.mark.parametrize("length", [len(DATA) + 5, "", "many", -1])
+def test_a_length_that_is_too_large_missing_or_none_does_no_harm(server: Server, target: Path, length: object) -> None:
+    server.length = length
+    archive.fetch(server.url, target, MD5)
+    assert_fetched(target)
+
+
+def test_a_length_that_is_too_small_never_gives_half_a_file(server: Server, target: Path) -> None:
+    server.length = 1000
+    with pytest.raises(DownloadError, match="has md5"):
+        archive.fetch(server.url, target, MD5)
+    assert list(target.parent.iterdir()) == []
+
+
+def test_a_part_that_was_not_asked_for_is_not_taken(server: Server, target: Path) -> None:
+    """A server that answers a plain request with 206 and another range."""
+    server.status, server.refusals = 206, 9
+    with pytest.raises(DownloadError, match="sent another range again and again"):
+        archive.fetch(server.url, target, MD5)
+    assert list(target.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("fault", ["silent", "busy", "cut", "gone", "wrong"])
+def test_weights_are_downloaded_with_the_same_care(
+    server: Server, target: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    name = f"net-{hashlib.sha256(DATA).hexdigest()[:8]}.pth"
+    monkeypatch.setattr(weights, "IMAGENET", {"net": f"http://127.0.0.1:{server.server_port}/data.zip/{name}"})
+    monkeypatch.setattr(download.fetch, "__defaults__", (0.5, 3))  # timeout, attempts
+    if fault == "busy":
+        server.status, server.refusals = 503, 1
+    elif fault == "cut":
+        server.cuts = 1
+    elif fault == "silent":
+        server.silent = True
+    elif fault == "gone":
+        server.status, server.refusals = 404, 9
+    else:
+        server.body = b"<html></html>"
+    if fault in ("busy", "cut"):
+        weights.fetch(name, target)
+        assert_fetched(target)
+        return
+    with pytest.raises(WeightsError, match=r"cannot be downloaded: .*`pretrained:`") as caught:
+        weights.fetch(name, target)
+    assert "\n" not in str(caught.value)
+    assert list(target.parent.iterdir()) == []

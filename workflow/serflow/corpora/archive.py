@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import http.client
-import os
 import shutil
-import ssl
 import stat
 import struct
 import tarfile
-import urllib.error
-import urllib.request
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -22,9 +17,9 @@ from typing import IO, Any, Self, cast
 
 from tqdm import tqdm
 
-from serflow import files
+from serflow import download, files
 from serflow.corpora.base import is_clutter
-from serflow.errors import ArchiveError, DownloadError
+from serflow.errors import ArchiveError
 
 #: IEMOCAP's full release, the largest corpus, unpacks to less than this; more is refused.
 MAX_EXTRACTED_BYTES = 40 * 10**9
@@ -38,7 +33,6 @@ MAX_TAR_HEADER = 1 << 20
 _BLOCK = 1 << 20
 _FETCH_AGAIN = "Get the archive again."
 _REFUSED = "Nothing was extracted. Get the archive from its publisher."
-_BROKEN = (http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
 _DAMAGE = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -52,119 +46,9 @@ _DAMAGE = (
 
 
 def fetch(url: str, destination: Path, md5: str, timeout: float = 60.0, attempts: int = 5) -> None:
-    """Download `url` to `destination`, going on where an earlier download broke off, and verify it.
-
-    What has come so far is kept as ``<destination>.part``, which becomes `destination` once its MD5 is right.
-
-    Parameters
-    ----------
-    url
-        An http or https address.
-    destination
-        The file to write; one that is there and right already is left as it is.
-    md5
-        The published hexadecimal MD5.
-    timeout
-        Seconds to wait for the server to send something.
-    attempts
-        How often a connection that breaks off is taken up again before giving up.
-
-    Raises
-    ------
-    DownloadError
-        If the server refuses, keeps breaking off, or sends a file with another MD5 (which is then deleted).
-    """
-    destination = Path(destination)
-    part = destination.with_name(destination.name + ".part")
+    """Download an archive with the published `md5`; see `serflow.download.fetch`."""
     by_hand = f"Download it by hand and set corpora.<name>.source to the file. Its md5 must be {md5}."
-    if destination.is_file():
-        _verify(destination, md5, f"Delete {destination} and fetch again.")
-        return
-    if not url.startswith(("http://", "https://")):
-        raise DownloadError(url, "is no http or https address", "Correct it.")
-    try:
-        files.check_writable(destination.parent)
-        with _alone(part):
-            if destination.is_file():  # another process has fetched it while this one waited
-                _verify(destination, md5, f"Delete {destination} and fetch again.")
-                return
-            while files.digest_file(part, "md5") != md5:
-                if _receive(url, part, timeout):
-                    break
-                attempts -= 1
-                if attempts <= 0:
-                    fault = f"broke off again and again; {part} holds the first {_size(part):,} bytes"
-                    raise DownloadError(url, fault, f"Run the command again, it goes on from there. Or: {by_hand}")
-            try:
-                _verify(part, md5, f"The file was deleted; run the command again. Or: {by_hand}", url)
-            except DownloadError:
-                _empty(part)
-                raise
-            part.replace(destination)
-    except urllib.error.HTTPError as error:
-        raise DownloadError(url, f"the server answered {error.code} ({error.reason})", by_hand) from error
-    except (urllib.error.URLError, *_BROKEN) as error:
-        raise DownloadError(url, f"cannot be reached ({getattr(error, 'reason', error)})", by_hand) from error
-    except OSError as error:
-        remedy = "Check the connection, the folder's rights and its free space, then run again."
-        raise DownloadError(part, f"cannot be fetched ({error.strerror or error})", remedy) from error
-
-
-@contextlib.contextmanager
-def _alone(part: Path) -> Iterator[None]:
-    """Keep `part` for this process, waiting for another one that fetches the same file; leave no empty one behind."""
-    with files.locked(part):
-        try:
-            yield
-        finally:
-            if not _size(part):
-                part.unlink(missing_ok=True)
-
-
-def _empty(part: Path) -> None:
-    """Drop what `part` holds; the file stays, since it carries the lock."""
-    os.truncate(part, 0)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
-
-
-def _verify(path: Path, md5: str, remedy: str, where: object = None) -> None:
-    found = files.digest_file(path, "md5")
-    if found != md5:
-        raise DownloadError(where or path, f"has md5 {found}, expected {md5}", remedy)
-
-
-def _receive(url: str, part: Path, timeout: float) -> bool:
-    """Fetch what `part` lacks of `url`; return whether all of it has come, False if the connection broke off."""
-    have = _size(part)
-    headers = {"User-Agent": "serflow"} | ({"Range": f"bytes={have}-"} if have else {})
-    request = urllib.request.Request(url, headers=headers)  # noqa: S310 (`fetch` has checked the scheme)
-    try:
-        response = urllib.request.urlopen(request, timeout=timeout)  # noqa: S310
-    except urllib.error.HTTPError as error:
-        if error.code == 416 and have:  # as long as the file or longer, and `fetch` has seen that its MD5 is wrong
-            _empty(part)
-            return False
-        raise
-    with response:
-        if response.status != 206:  # the whole file, from a server that ignores Range
-            have = 0
-        elif not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-            _empty(part)
-            return False
-        length = response.headers.get("Content-Length")
-        total = have + int(length) if length else None
-        bar = tqdm(desc=part.stem, initial=have, total=total, unit="B", unit_scale=True, disable=None)
-        with bar, part.open("ab" if have else "wb") as file:
-            try:
-                while block := response.read1(_BLOCK):
-                    file.write(block)
-                    bar.update(len(block))
-            except _BROKEN:
-                return False
-        return total is None or part.stat().st_size >= total
+    download.fetch(url, destination, "md5", md5, by_hand, timeout, attempts)
 
 
 def is_archive(path: Path) -> bool:
@@ -217,7 +101,7 @@ def extract(archive: Path, destination: Path) -> None:
 def _holds(folder: Path, tree: Path) -> bool:
     """Say whether `folder` has all files of `tree`, each of the same size."""
     found = {path.relative_to(tree): path.stat().st_size for path in tree.rglob("*") if path.is_file()}
-    return all((folder / path).is_file() and _size(folder / path) == size for path, size in found.items())
+    return all((folder / path).is_file() and (folder / path).stat().st_size == size for path, size in found.items())
 
 
 def _unpack_zip(archive: Path, folder: Path) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
 
-from serflow.errors import ConfigError, WeightsError
+from serflow.errors import ConfigError, DownloadError, WeightsError
 from serflow.files import digest_file
 
 if TYPE_CHECKING:
@@ -38,18 +37,19 @@ def fetch(name: str, destination: Path) -> None:
     WeightsError
         If it cannot be downloaded or is not what was published.
     """
-    from torch.hub import download_url_to_file
+    from serflow import download
 
     url = next((url for url in IMAGENET.values() if url.endswith(f"/{name}")), None)
     if url is None:
         raise WeightsError(
             name, "is no file of ImageNet weights", f"There are {', '.join(map(_url_name, IMAGENET.values()))}."
         )
-    destination.parent.mkdir(parents=True, exist_ok=True)
     try:
-        download_url_to_file(url, str(destination), hash_prefix=_prefix(name), progress=True)
-    except (URLError, OSError, RuntimeError) as error:
-        raise WeightsError(url, f"ImageNet weights cannot be downloaded ({error})", CHOICES) from error
+        download.fetch(url, destination, "sha256", _prefix(name), CHOICES)
+    except DownloadError as error:
+        raise WeightsError(
+            error.where, f"ImageNet weights cannot be downloaded: {error.fault}", error.remedy
+        ) from error
 
 
 def load(network: nn.Module, path: Path) -> None:
