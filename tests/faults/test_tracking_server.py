@@ -6,7 +6,6 @@ import http.client
 import http.server
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,14 +14,13 @@ import threading
 import time
 import urllib.request
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import pytest
 
 from serflow import tracking
 from serflow.errors import SerflowError
+from workflow_project import copy_project, environment, snakemake_command
 
-ROOT = Path(__file__).parents[2]
 SECRET = "pass-w0rd-of-nobody"  # noqa: S105 (of no one)
 
 
@@ -370,18 +368,11 @@ tracking: {uri: "%s"}
 def snakemake(tmp_path):
     """Call snakemake in a copy of the project, whose server stands at a port of its own."""
     folder, port = tmp_path / "project", free_port()
-    folder.mkdir()
-    for name in ("Snakefile", "config.yaml"):
-        shutil.copy(ROOT / name, folder)
-    for name in ("workflow", "profiles", "envs"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "test.yaml").write_text(CONFIG % f"http://127.0.0.1:{port}")
-    env = os.environ | {"PYTHONPATH": str(folder / "workflow"), "HOME": str(tmp_path)}
-    env |= {f"MLFLOW_TRACKING_{name}": value for name, value in AUTHORIZATIONS["basic"][0].items()}
-    env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
+    copy_project(folder, CONFIG % f"http://127.0.0.1:{port}")
+    env = environment(folder) | {f"MLFLOW_TRACKING_{name}": value for name, value in AUTHORIZATIONS["basic"][0].items()}
 
     def call(*arguments):
-        command = [sys.executable, "-m", "snakemake", "--configfile", "test.yaml", "--cores", "2", *arguments]
+        command = snakemake_command(*arguments)
         done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
 
