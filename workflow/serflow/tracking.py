@@ -22,7 +22,7 @@ from serflow.evaluation.metrics import scores
 from serflow.evaluation.overview import KINDS, RULE, Result, read_overview
 from serflow.evaluation.runs import RERUN, Run, deviations, group_runs, load_runs, pooled_confusion
 from serflow.evaluation.tables import SYNTHETIC
-from serflow.files import digest_file, digest_value, read_csv, write_json
+from serflow.files import digest_file, digest_value, read_csv, workspace, write_json
 
 #: Raise it when what is written of a run changes: the runs that stores hold are then written anew.
 FORMAT = 1
@@ -101,15 +101,10 @@ def init(uri: str) -> None:
                 raise TrackingError(path, "is no SQLite database", "Set tracking.uri in config.yaml to another file.")
         _upgrade(path)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-    partial.unlink(missing_ok=True)
-    try:
+    with workspace(path) as partial:
         _upgrade(partial)
         with contextlib.suppress(FileExistsError):  # another process was faster: its store is as good
             path.hardlink_to(partial)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def replay(
@@ -614,7 +609,9 @@ def _mlflow_errors(uri: str) -> Iterator[None]:
         raise
     except failures as error:
         reason = _reason(error) if isinstance(error, known) else f"{type(error).__name__}: {_reason(error)}"
-        remedy = _remedy(error) if _is_server(uri) else "Delete the store: it is made from files."
+        full = "disk is full" in str(error)
+        local = "Make room there, then run it again." if full else "Delete the store: it is made from files."
+        remedy = _remedy(error) if _is_server(uri) else local
         raise TrackingError(_shown(uri), f"MLflow: {_shown(reason)}", remedy) from None
 
 
