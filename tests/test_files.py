@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from serflow import log
-from serflow.errors import ConfigError, CorpusError, SerflowError
+from serflow.errors import ConfigError, CorpusError, DamagedFileError, SerflowError
 from serflow.files import (
     atomic_path,
     digest_file,
@@ -174,3 +174,46 @@ def test_messages_go_to_standard_error_until_a_log_is_open(tmp_path, monkeypatch
 def test_no_progress_bar_where_nobody_watches(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     assert not log.show_progress()
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"", "is empty"),
+        (b"utterance,part\na,train\nb,te", "is truncated"),
+        (b"utterance,part\na,train\nb\n", "row 2 has other columns"),
+        (b"utterance,part\na,train,0.5\n", "row 1 has other columns"),
+        (b"utterance,part\na,tr\xff\n", "is no CSV"),
+        (b'utterance,part\na,"' + bytes(200_000), "is no CSV"),
+    ],
+)
+def test_a_damaged_table_is_named_with_what_to_do(tmp_path, content, fault):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    with pytest.raises(DamagedFileError, match=fault) as caught:
+        read_csv(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert str(caught.value).endswith("Delete it and run snakemake again, which makes it anew.")
+
+
+def test_a_table_cut_anywhere_but_between_rows_is_never_read_as_whole(tmp_path):
+    path, rows = tmp_path / "t.csv", [{"utterance": f"u{n}", "note": "a,b\n"[: n % 5]} for n in range(20)]
+    write_csv(path, list(rows[0]), rows)
+    whole = path.read_bytes()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        try:
+            found = read_csv(path)
+        except DamagedFileError:
+            continue
+        assert found == rows[: len(found)]
+
+
+@pytest.mark.parametrize("content", [b"", b'{"labels": ["hap', b"\xff", b"[1,]"])
+def test_a_damaged_json_file_is_named_with_what_to_do(tmp_path, content):
+    path = tmp_path / "run.json"
+    path.write_bytes(content)
+    with pytest.raises(DamagedFileError, match="is empty, truncated or no JSON") as caught:
+        read_json(path)
+    assert caught.value.where == str(path)
+    assert "\n" not in str(caught.value)

@@ -5,7 +5,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serflow.errors import ConfigError, SplitError
-from serflow.protocols import base_of, check, count_folds, item_ids, leakage, speaker_folds, split
+from serflow.files import write_csv, write_json
+from serflow.protocols import (
+    COLUMNS,
+    base_of,
+    check,
+    count_folds,
+    item_ids,
+    leakage,
+    read_fold,
+    speaker_folds,
+    split,
+)
 
 EMOTIONS = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
 #: EmoBox's test actors of RAVDESS, fold by fold.
@@ -455,3 +466,37 @@ def test_statements_of_two_corpora_are_not_one():
         {"utterance": r["utterance"], "fold": 0, "part": part} for r, part in zip(rows, ("train", "test"), strict=True)
     ]
     assert leakage(assignment, rows)["folds"][0]["statements"] == []
+
+
+@pytest.fixture
+def written(ravdess, tmp_path):
+    """A split and its report as `serflow split` writes them."""
+    assignment = split(SPEAKERS, ravdess, EMOTIONS, ["ravdess"], 0)
+    write_csv(tmp_path / "seed0.csv", COLUMNS, assignment)
+    write_json(tmp_path / "seed0.json", leakage(assignment, ravdess))
+    return tmp_path / "seed0.csv", assignment
+
+
+def test_a_fold_comes_back_as_it_was_split(written):
+    path, assignment = written
+    for fold in range(6):
+        assert read_fold(path, fold) == {row["utterance"]: row["part"] for row in assignment if row["fold"] == fold}
+
+
+def test_a_split_that_lost_a_row_is_refused_in_the_fold_that_lost_it(written):
+    path, assignment = written
+    lost = next(row for row in assignment if row["fold"] == 2 and row["part"] == "validation")
+    write_csv(path, COLUMNS, [row for row in assignment if row is not lost])
+    with pytest.raises(SplitError, match="to validation in fold 2, its report says") as caught:
+        read_fold(path, 2)
+    assert caught.value.where == str(path)
+    read_fold(path, 1)
+
+
+@pytest.mark.parametrize("wrong", [{"part": "tset"}, {"fold": "x"}, {"fold": ""}])
+def test_a_row_that_is_no_utterance_fold_and_part_is_refused(written, wrong):
+    path, assignment = written
+    assignment[7] |= wrong
+    write_csv(path, COLUMNS, assignment)
+    with pytest.raises(SplitError, match="row 8 is no utterance, fold and part"):
+        read_fold(path, 5)

@@ -113,6 +113,18 @@ def test_a_manifest_with_other_columns_is_refused(tmp_path) -> None:
         manifest.read(tmp_path / "absent.csv")
 
 
+def test_a_manifest_that_lost_its_last_rows_is_refused(tmp_path, iemocap) -> None:
+    rows, report = manifest.build("iemocap", iemocap, 1)
+    path = tmp_path / "m.csv"
+    manifest.write(rows, path)
+    files.write_json(path.with_suffix(".json"), report)
+    assert manifest.read(path) == rows
+    for left in range(len(rows)):
+        manifest.write(rows[:left], path)
+        with pytest.raises(CorpusError, match=f"holds {left} utterances of {len(rows)}: it is not whole"):
+            manifest.read(path)
+
+
 def test_the_schema_agrees_with_columns_and_vocabulary() -> None:
     schema = files.read_json(manifest.SCHEMA)
     assert schema["additionalProperties"] is False

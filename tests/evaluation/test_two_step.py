@@ -1,5 +1,6 @@
 import csv
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -78,7 +79,7 @@ def write_run(path, labels, rows, **more):
     info = {key: SPEC[key] for key in ("paper", "corpus", "protocol", "seed", "fold")}
     info |= {"system": path.name, "labels": labels, "others": [], "deviations": [], "n_parameters": 100}
     info |= {"device": "cpu", "device_name": "toy CPU", "precision": "bf16", "versions": {"torch": "2.9"}}
-    info |= {"commit": "abc", "parts": {"train": 1, "validation": 1, "test": 2}, "seconds": 60.0}
+    info |= {"commit": "abc", "parts": Counter(part for _, part, _, _ in rows), "seconds": 60.0}
     (path / "run.json").write_text(json.dumps(info | more))
     return path
 
@@ -164,6 +165,9 @@ def test_an_utterance_trained_on_in_one_net_and_tested_in_another_is_refused(par
     first, pairs = parts
     path = pairs[2] / "predictions.csv"
     path.write_text(path.read_text().replace("a,test,", "a,train,"))
+    info = json.loads((pairs[2] / "run.json").read_text())
+    info["parts"] |= {"train": info["parts"]["train"] + 1, "test": info["parts"]["test"] - 1}
+    (pairs[2] / "run.json").write_text(json.dumps(info))
     with pytest.raises(ScoreError, match="has a in part train"):
         combine(SPEC, first, pairs, "neutral", tmp_path / "out")
 

@@ -213,7 +213,7 @@ def test_a_checkpoint_is_of_this_very_run(start, tiny, spec, folder, tmp_path, m
     elif change == "split":
         text = (folder / "split.csv").read_text()
         changes["split"] = tmp_path / "split.csv"
-        changes["split"].write_text(text.replace("1,train", "1,other", 1).replace("1,validation", "1,train", 1))
+        changes["split"].write_text(text.replace("1,train", "1,unused", 1).replace("1,validation", "1,train", 1))
     elif change == "frames":
         make_corpus(tmp_path, "a", 12, noise=0.02)
         changes |= {"manifests": [tmp_path / "a.csv"], "stores": [tmp_path / "a.zarr"]}
@@ -267,7 +267,7 @@ def test_features_of_another_recipe_are_never_trained_on(start, spec, tmp_path):
     spec["system_config"] = spec["system_config"] | {"recipe": RECIPE | {"n_mels": 17}}
     with pytest.raises(CacheError, match="another recipe"):
         start()
-    assert not (tmp_path / "run").exists()
+    assert list((tmp_path / "run").iterdir()) == []
 
 
 def test_an_utterance_that_no_manifest_has_is_named(start, tmp_path):
@@ -303,7 +303,7 @@ def test_a_failed_run_leaves_nothing(start, tmp_path, monkeypatch):
     monkeypatch.setattr(models, "build", lambda model, n_classes, shape: Broken())
     with pytest.raises(TrainingError, match="loss: is nan in epoch 1"):
         start()
-    assert not (tmp_path / "run").exists()
+    assert list((tmp_path / "run").iterdir()) == []
 
 
 # An estimator instead of a network, copies beside the recordings

@@ -39,7 +39,7 @@ def _json(text: str) -> Any:
     path = Path(text)
     try:
         return read_json(path) if not text.lstrip().startswith(("{", "[")) else json.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SerflowError) as error:
         raise argparse.ArgumentTypeError(f"neither JSON nor a file of it: {text!r} ({error})") from error
 
 

@@ -24,6 +24,10 @@ class SerflowError(Exception):
         return f"{self.where}: {self.fault.rstrip('.')}. {self.remedy}"
 
 
+class DamagedFileError(SerflowError):
+    """A file that a stage wrote is empty, truncated or no longer what it was."""
+
+
 class ConfigError(SerflowError):
     """A key of config.yaml or of a paper file has a value that is not allowed."""
 

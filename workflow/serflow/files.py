@@ -8,6 +8,7 @@ import errno
 import fcntl
 import glob
 import hashlib
+import io
 import itertools
 import json
 import os
@@ -17,7 +18,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from serflow.errors import DamagedFileError
 from serflow.log import say
+
+#: Of files that stages write.
+REMAKE = "Delete it and run snakemake again, which makes it anew."
 
 
 def check_writable(folder: Path) -> None:
@@ -106,8 +111,17 @@ def write_json(path: Path | str, value: object) -> None:
 
 
 def read_json(path: Path | str) -> Any:
-    """Return the value that the JSON file `path` holds."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Return the value that the JSON file `path` holds.
+
+    Raises
+    ------
+    DamagedFileError
+        If it is empty, truncated or no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DamagedFileError(path, f"is empty, truncated or no JSON ({error})", REMAKE) from error
 
 
 def write_csv(path: Path | str, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
@@ -119,9 +133,24 @@ def write_csv(path: Path | str, columns: Sequence[str], rows: Iterable[Mapping[s
 
 
 def read_csv(path: Path | str) -> list[dict[str, str]]:
-    """Return the rows of the CSV file `path`, every value a string."""
-    with Path(path).open(encoding="utf-8", newline="") as handle:
-        return list(csv.DictReader(handle))
+    """Return the rows of the CSV file `path`, every value a string.
+
+    Raises
+    ------
+    DamagedFileError
+        If it is empty or truncated, or a row has other columns than the header.
+    """
+    try:
+        text = Path(path).read_bytes().decode()
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except (ValueError, csv.Error) as error:
+        raise DamagedFileError(path, f"is no CSV ({error})", REMAKE) from error
+    if not text.endswith("\n"):
+        raise DamagedFileError(path, "is truncated: it does not end with a line" if text else "is empty", REMAKE)
+    for number, row in enumerate(rows, start=1):
+        if None in row or None in row.values():
+            raise DamagedFileError(path, f"row {number} has other columns than the header", REMAKE)
+    return rows
 
 
 def digest_file(path: Path | str, algorithm: str = "sha256") -> str:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serflow.errors import CorpusError, TrainingError
-from serflow.files import check_writable, read_csv, read_json, write_csv
+from serflow.files import check_writable, read_json, write_csv
 from serflow.log import say, show_progress
+from serflow.protocols import read_fold
 from serflow.workers import start_workers
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _part(manifest: Path, split: Path, fold: int, part: str) -> list[Row]:
     from serflow.corpora.manifest import read
 
     known = {row["utterance"]: row for row in read(manifest)}
-    names = [row["utterance"] for row in read_csv(split) if int(row["fold"]) == fold and row["part"] == part]
+    names = [name for name, its_part in read_fold(split, fold).items() if its_part == part]
     for name in names:
         if name not in known:
             raise TrainingError(split, f"names {name}, which {manifest} has not", "Make the split again.")

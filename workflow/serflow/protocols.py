@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from serflow.errors import ConfigError, SplitError
+from serflow.files import read_csv, read_json
 
 COLUMNS = ("utterance", "fold", "part")
+PARTS = ("train", "validation", "test", "unused")
 #: What may stand on both sides of a split.
 LEAKS = ("speakers", "statements", "identical_recordings", "augmented_siblings")
 #: Kind of protocol -> the leaks that must be empty. `augmented` forbids none: it is there to show what they are worth.
@@ -118,6 +121,30 @@ def split(
         for k, parts in enumerate(folds)
         for item in items
     ]
+
+
+def read_fold(path: Path, fold: int) -> dict[str, str]:
+    """Return the part of each item of one fold of a split's file, in its order.
+
+    Raises
+    ------
+    SplitError
+        If a row is faulty, or the parts are not as large as the report beside the file says.
+    """
+    remedy, found = "Make the split again with `serflow split`.", {}
+    for number, row in enumerate(read_csv(path), start=1):
+        if tuple(row) != COLUMNS or not row["fold"].isdecimal() or row["part"] not in PARTS:
+            raise SplitError(path, f"row {number} is no utterance, fold and part: {', '.join(row.values())}", remedy)
+        if int(row["fold"]) == fold:
+            found[row["utterance"]] = row["part"]
+    report = path.with_suffix(".json")
+    folds = read_json(report)["folds"] if report.is_file() else []
+    for part, expected in next((entry["parts"] for entry in folds if entry["fold"] == fold), {}).items():
+        held = list(found.values()).count(part)
+        if held != expected:
+            fault = f"holds {held} utterances to {part} in fold {fold}, its report says {expected}"
+            raise SplitError(path, fault, remedy)
+    return found
 
 
 def _is_selected(row: Mapping[str, str], select: Mapping[str, Mapping[str, str]]) -> bool:

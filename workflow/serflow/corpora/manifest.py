@@ -170,7 +170,7 @@ def read(path: Path | str) -> list[dict[str, str]]:
     Raises
     ------
     CorpusError
-        If there is no such file, or its columns are not `COLUMNS`.
+        If there is no such file, its columns are not `COLUMNS`, or it has other rows than its report beside it says.
     """
     remedy = "Make the manifest anew: serflow manifest."
     try:
@@ -180,6 +180,10 @@ def read(path: Path | str) -> list[dict[str, str]]:
     for number, row in enumerate(rows, start=2):
         if tuple(row) != COLUMNS or None in row.values():
             raise CorpusError(f"{path}: line {number}", f"expected the columns {', '.join(COLUMNS)}", remedy)
+    report = Path(path).with_suffix(".json")
+    expected = files.read_json(report)["utterances"] if report.is_file() else len(rows)
+    if len(rows) != expected or not rows:
+        raise CorpusError(path, f"holds {len(rows)} utterances of {expected}: it is not whole", remedy)
     return rows
 
 

@@ -60,7 +60,7 @@ def load_run(path: Path | str) -> Run:
     Raises
     ------
     ScoreError
-        If a file is missing, a column is, or a label is not in the run's label set; named with the file.
+        If a file is missing, a column or a row is, or a label is not in the run's label set; named with the file.
     """
     path = Path(path)
     for name in ("run.json", "predictions.csv", "history.csv"):
@@ -72,13 +72,18 @@ def load_run(path: Path | str) -> Run:
     where = path / "predictions.csv"
     _check_columns(where, rows, ("utterance", "part", "label", "predicted", *labels))
     parts = np.array([row["part"] for row in rows])
+    truth = _indices(where, rows, "label", labels, optional=parts == OTHER)
+    for part, expected in info.get("parts", {}).items():
+        if (parts == part).sum() != expected:
+            fault = f"holds {(parts == part).sum()} utterances of the part {part}, run.json says {expected}"
+            raise ScoreError(where, fault, RERUN)
     return Run(
         path=path,
         info=info,
         labels=labels,
         utterances=tuple(row["utterance"] for row in rows),
         parts=parts,
-        truth=_indices(where, rows, "label", labels, optional=parts == OTHER),
+        truth=truth,
         predicted=_indices(where, rows, "predicted", labels),
         posteriors=np.array([[_number(where, row, label) for label in labels] for row in rows]),
         history=load_history(path / "history.csv"),

@@ -16,6 +16,7 @@ from serflow import models
 from serflow.errors import TrainingError
 from serflow.files import atomic_path, check_writable, digest_file, digest_value, read_csv, write_csv, write_json
 from serflow.log import say
+from serflow.protocols import read_fold
 from serflow.training import checkpoint as checkpoints
 from serflow.training.inputs import Dataset
 
@@ -210,7 +211,7 @@ def load_dataset(
 
 def _assign(spec: Mapping[str, Any], split: Path, emotion_of: Mapping[str, str]) -> dict[str, str]:
     """Return the part of each utterance that a run takes, in the split's order; `emotion_of` holds those cached."""
-    found = {row["utterance"]: row["part"] for row in read_csv(split) if int(row["fold"]) == spec["fold"]}
+    found = read_fold(split, spec["fold"])
     part_of = {name: part for name, part in found.items() if part in PARTS}
     for name in part_of:
         if name not in emotion_of:
