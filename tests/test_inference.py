@@ -9,6 +9,7 @@ import soundfile
 import torch
 
 from serflow import inference
+from serflow.errors import TrainingError
 from serflow.features import cache
 from serflow.files import digest_file, read_csv, read_json, write_csv, write_json
 from serflow.training.run import train
@@ -150,6 +151,18 @@ def test_a_signal_that_cannot_be_recognised_is_named(corpus, runs, signal, fault
 @pytest.fixture
 def copied(runs, tmp_path):
     return lambda kind: shutil.copytree(runs(kind), tmp_path / kind)
+
+
+def test_memory_that_runs_out_on_a_device_names_it_and_what_to_do(corpus, runs, monkeypatch):
+    def greedy(self, items):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    predictor = inference.load(runs("image"), "cpu", 1)
+    monkeypatch.setattr(type(predictor.network), "forward", greedy)
+    with pytest.raises(
+        TrainingError, match=r"device: out of memory on cpu with 10 items at once\. Run fewer .*--threads"
+    ):
+        predictor.posteriors(list(corpus[1].values()))
 
 
 @pytest.mark.parametrize("name", ["run.json", "model"])

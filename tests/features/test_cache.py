@@ -236,6 +236,15 @@ def test_a_lost_chunk_of_the_index_is_refused(store, corpus, recipe, array):
         cache.load(store, recipe, corpus[1])
 
 
+@pytest.mark.parametrize("array", ["offsets", "utterance", "sha256"])  # Zarr stores no chunk of zeros
+def test_a_cut_chunk_of_the_index_is_refused(store, corpus, recipe, array):
+    (chunk,) = chunks_of(store, array)
+    chunk.write_bytes(chunk.read_bytes()[:-5])  # the decompressor has an error of its own
+    with pytest.raises(CacheError, match="is no complete feature cache") as caught:
+        cache.load(store, recipe, corpus[1])
+    assert caught.value.where == str(store)
+
+
 @pytest.fixture
 def chunked(corpus, recipe, tmp_path, monkeypatch):
     """A store with a chunk for every four frames, opened."""

@@ -113,7 +113,9 @@ class Features:
         """Return rows ``start:stop`` of the store as they stand there, unchecked."""
         try:
             return np.ascontiguousarray(self.stored[int(start) : int(stop)])
-        except (OSError, ValueError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # Zarr and its codecs raise half a dozen kinds for a damaged store
             raise CacheError(self.store, f"cannot be read ({error})", REBUILD) from error
 
 
@@ -223,7 +225,9 @@ def _validate(store: Path, key: Mapping[str, Any], n_items: int) -> tuple[Any, d
                 fault = f"was made from another {part}: {group.attrs.get(part)} instead of {expected}"
                 raise CacheError(store, fault, REBUILD)
         frames, arrays = group["frames"], {name: np.asarray(group[name][:]) for name in INDEX}
-    except (OSError, KeyError, ValueError) as error:
+    except (CacheError, MemoryError):
+        raise
+    except Exception as error:  # Zarr and its codecs raise half a dozen kinds for a damaged store
         raise CacheError(store, f"is no complete feature cache ({error})", REBUILD) from error
     if group.attrs.get("index") != _digest_index(arrays):
         raise CacheError(store, "holds another index of its items than was written: it is damaged", REBUILD)
