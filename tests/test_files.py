@@ -1,8 +1,11 @@
+import contextlib
 import hashlib
 import io
+import itertools
 import pickle
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -71,6 +74,27 @@ with atomic_path({str(target)!r}) as partial:
     living.communicate("go on\n")
     assert target.read_text() == "half of it"  # the last one wins, whole
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_nothing_is_left_where_a_thread_goes_on_writing_when_the_block_fails(tmp_path):
+    """As zarr's do when a signal ends the main thread."""
+    stop, begun = threading.Event(), threading.Event()
+
+    def write(folder):
+        for n in itertools.count():
+            with contextlib.suppress(OSError):
+                folder.mkdir(exist_ok=True)
+                (folder / str(n)).write_bytes(b"frames")
+            begun.set()
+            if stop.is_set():
+                return
+
+    with pytest.raises(SystemExit), workspace(tmp_path / "store") as partial:
+        threading.Thread(target=write, args=[partial]).start()
+        threading.Timer(0.3, stop.set).start()
+        assert begun.wait(10)
+        raise SystemExit
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_takes_the_place_of_what_stands_there_or_comes_to_stand_there(tmp_path, monkeypatch):

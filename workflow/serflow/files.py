@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from serflow.log import say
 
 #: Of files that stages write.
 REMAKE = "Delete it and run snakemake again, which makes it anew."
+
+#: The file in a `workspace` that its process keeps locked.
+LOCK = "lock"
 
 
 def check_writable(folder: Path) -> None:
@@ -59,21 +63,39 @@ def workspace(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     check_writable(path.parent)
     prefix, suffix = f".{path.name}.", ".partial"
-    for left in path.parent.glob(f"{glob.escape(prefix)}*{suffix}/lock"):
+    for left in path.parent.glob(f"{glob.escape(prefix)}*{suffix}/{LOCK}"):
         with contextlib.suppress(OSError), left.open("rb+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(left.parent)
-    with (
-        tempfile.TemporaryDirectory(suffix, prefix, path.parent, ignore_cleanup_errors=True) as folder,
-        Path(folder, "lock").open("wb") as lock,
-    ):
-        with contextlib.suppress(OSError):  # on a file system without locks nothing is taken for left behind
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            yield Path(folder, path.name)
-        except OSError as error:
-            error.filename = error.filename or str(path)  # a full disk names none
-            raise
+            _delete_workspace(left.parent)
+    folder = Path(tempfile.mkdtemp(suffix, prefix, path.parent))
+    try:
+        with (folder / LOCK).open("wb") as lock:
+            with contextlib.suppress(OSError):  # on a file system without locks nothing is taken for left behind
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder / path.name
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk names none
+        raise
+    finally:
+        _delete_workspace(folder)
+
+
+def _delete_workspace(folder: Path) -> None:
+    """Delete a workspace, its lock last, so that the next process finds what this one cannot delete.
+
+    After a signal a library's thread, such as zarr's, may be writing for a moment yet.
+    """
+    for _ in range(100):
+        for entry in folder.glob("*"):
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name != LOCK:
+                entry.unlink(missing_ok=True)
+        if all(entry.name == LOCK for entry in folder.glob("*")):
+            shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.05)
 
 
 @contextlib.contextmanager
