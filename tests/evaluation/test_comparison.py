@@ -139,6 +139,20 @@ def test_chance_rows_are_uniform_guessing_and_the_training_parts_majority(paper,
     assert pick(scored, system="chance (uniform)", metric="loss", **about)["value"] == pytest.approx(np.log(3))
 
 
+def test_chance_is_of_the_paper_s_labels_not_of_a_system_that_tells_two_apart(paper, grouped, manifest, make_run):
+    dirs, _ = grouped
+    pair = [
+        (u, part, "happy", "happy") for u, part, *_ in [*predictions(range(4), right=1.0, seed=0), *train_part([5])]
+    ]
+    paper["systems"] = {"a_pair": {"title": "pair", "labels": ["happy", "sad"]}, **paper["systems"]}
+    two = make_run(pair, protocol="speaker_independent", system="a_pair")
+    scored = score_runs(paper, [two, *dirs], manifest)
+    about = {"corpus": "toy", "protocol": "speaker_independent", "part": "test", "metric": "WA"}
+    assert pick(scored, system="chance (majority)", **about) == pick(
+        score_runs(paper, dirs, manifest), system="chance (majority)", **about
+    )
+
+
 def test_files_in_files_out(paper, grouped, manifest, tmp_path):
     dirs, rows = grouped
     with (tmp_path / "toy.csv").open("w") as handle:

@@ -172,6 +172,15 @@ def test_a_system_run_where_the_paper_prints_no_number_has_a_row_too():
     assert cells["Deviations"] == "elsewhere: training.epochs: 3 instead of 60"
 
 
+def test_a_system_that_tells_two_labels_apart_is_not_held_against_chance_among_all():
+    fair = score("speaker_independent", corpus="ravdess", metric="WA", value=0.9, low=0.8, high=0.95)
+    guess = fair | {"system": "chance (uniform)", "source": "chance", "value": 0.25}
+    pair = satt()
+    pair["paper"]["systems"]["net"]["labels"] = ["happy", "neutral"]
+    _, result = overview([pair], [fair, guess], {})
+    assert result.chance == (None, None)
+
+
 def test_the_csv_says_all_that_the_table_says(tmp_path):
     rows = [
         score(note="folds 0,1 of 5", sd=0.02),

@@ -98,7 +98,8 @@ def score_runs(
             blank = about | {"scope": "all", "source": "predictions", "note": note}
             rows += [blank | {"part": part, "metric": name} for part in ("test", "validation") for name in METRICS]
     _place_published(rows, published, not_run or {})
-    rows += _chance_rows(groups)
+    own = {name for name, system in paper["systems"].items() if system.get("labels")}
+    rows += _chance_rows({group: members for group, members in groups.items() if group[1] not in own})
     return [{column: (row | {"paper": paper["paper"]}).get(column, "") for column in COLUMNS} for row in rows]
 
 
@@ -279,7 +280,7 @@ def _history_row(seeds: Mapping[int, Sequence[Run]], part: str, metric: str, epo
 
 
 def _chance_rows(groups: Mapping[Group, list[Run]]) -> list[Row]:
-    """Return what guessing would score on each corpus and protocol: the same for all its systems."""
+    """Return what guessing would score on each corpus and protocol: the same for all systems of the same labels."""
     shared: dict[tuple[str, str], dict[tuple[object, object], Run]] = {}
     for (corpus, _, protocol), runs in groups.items():
         for run in runs:

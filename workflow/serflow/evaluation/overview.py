@@ -357,7 +357,8 @@ def _result(
             speakers = kind == "independent" and _keeps_speakers_apart(paper, entry["protocol"])
             cells[kind] = Cell(protocols["own"] if kind == "own" else "", note=SAME if speakers else "")
     fair = entry["protocol"] or INDEPENDENT
-    chance = [number(find(who, fair, entry["part"]), "value") for who in (UNIFORM, MAJORITY)]
+    guessers = () if paper["systems"][system].get("labels") else (UNIFORM, MAJORITY)  # chance is among all labels
+    chance = [number(find(who, fair, entry["part"]), "value") for who in guessers] or [None, None]
     return Result(
         paper=name,
         corpus=corpus,
