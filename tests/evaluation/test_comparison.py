@@ -141,7 +141,8 @@ def test_chance_rows_are_uniform_guessing_and_the_training_parts_majority(paper,
 
 def test_chance_is_of_the_paper_s_labels_not_of_a_system_that_tells_two_apart(paper, grouped, manifest, make_run):
     dirs, _ = grouped
-    pair = [
+    items = [*predictions(range(4), right=1.0, seed=0), *train_part([5])]
+    pair = [(item[0], item[1], "happy", "happy") for item in items]
         (u, part, "happy", "happy") for u, part, *_ in [*predictions(range(4), right=1.0, seed=0), *train_part([5])]
     ]
     paper["systems"] = {"a_pair": {"title": "pair", "labels": ["happy", "sad"]}, **paper["systems"]}
