@@ -143,8 +143,6 @@ def test_chance_is_of_the_paper_s_labels_not_of_a_system_that_tells_two_apart(pa
     dirs, _ = grouped
     items = [*predictions(range(4), right=1.0, seed=0), *train_part([5])]
     pair = [(item[0], item[1], "happy", "happy") for item in items]
-        (u, part, "happy", "happy") for u, part, *_ in [*predictions(range(4), right=1.0, seed=0), *train_part([5])]
-    ]
     paper["systems"] = {"a_pair": {"title": "pair", "labels": ["happy", "sad"]}, **paper["systems"]}
     two = make_run(pair, protocol="speaker_independent", system="a_pair")
     scored = score_runs(paper, [two, *dirs], manifest)
