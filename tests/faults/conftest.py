@@ -1,0 +1,68 @@
+"""A project in which the workflow has run undisturbed, and what it is to be compared by."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from workflow_project import copy_project, snakemake
+
+CONFIG = """
+papers: [deepemo]
+protocols: [published]
+results: out
+resources: out/resources
+allow_partial: true
+corpora:
+  ravdess: {source: demo}
+  savee: {source: null}
+seeds: {random: [0], grouped: [0]}
+folds: [0]
+pretrained: none
+device: cpu
+threads: 1
+overrides:
+  deepemo:
+    systems:
+      resnet18: {input: {height: 32, width: 32}, training: {epochs: 4}}
+"""
+
+
+class Undisturbed:
+    """The project's folder, and the commands that Snakemake has run in it, each a list of words."""
+
+    def __init__(self, folder, commands):
+        self.folder, self.commands = folder, commands
+
+    def verb(self, stage, place):
+        """A stage's command that writes below `place`, and without a log; and its outputs there -> the project's."""
+        words = next(list(words) for words in self.commands if words[0] == stage)
+        made = {}
+        for option in ("--output", "--report", "--matrix", "--stem", "--checkpoint"):
+            if option in words:
+                at = words.index(option) + 1
+                old, new = self.folder / words[at], place / option[2:] / Path(words[at]).name
+                words[at] = str(new)
+                if option == "--stem":
+                    made |= {new.with_name(path.name): path for path in old.parent.glob(f"{old.name}.*")}
+                elif option != "--checkpoint":
+                    made[new] = old
+        at = words.index("--log")
+        del words[at : at + 2]
+        return words, made
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory):
+    """A project in which the workflow has run; tests only read it."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    copy_project(folder, CONFIG)
+    lines = snakemake(folder, "--printshellcmds").splitlines()
+    prefix = "Shell command: serflow "
+    return Undisturbed(folder, [shlex.split(line.removeprefix(prefix)) for line in lines if line.startswith(prefix)])
+
+
+@pytest.fixture
+def config():
+    """The configuration of `undisturbed`."""
+    return CONFIG
