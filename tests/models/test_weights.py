@@ -183,7 +183,8 @@ def test_weights_are_fetched_and_verified(tmp_path, server):
 
 
 @pytest.mark.parametrize(
-    ("path", "said"), [("models/resnet18-00000000.pth", "sha256 .*expected 00000000"), (f"gone/resnet18-{DIGEST}.pth", "404")]
+    ("path", "said"),
+    [("models/resnet18-00000000.pth", "sha256 .*expected 00000000"), (f"gone/resnet18-{DIGEST}.pth", "404")],
 )
 def test_weights_that_are_not_what_was_published_leave_nothing(tmp_path, server, path, said):
     url = server(path)
