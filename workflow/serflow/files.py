@@ -74,7 +74,8 @@ def workspace(path: Path | str) -> Iterator[Path]:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield folder / path.name
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk names none
+        if error.errno:  # a full disk names no file
+            error.filename = error.filename or str(path)
         raise
     finally:
         _delete_workspace(folder)
