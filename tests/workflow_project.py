@@ -1,5 +1,7 @@
 """A copy of the project to run the real workflow in, with a configuration of its own."""
 
+import csv
+import json
 import os
 import shutil
 import subprocess
@@ -7,6 +9,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+#: What differs between two runs of one training: run.json's times, memory, and the state of the checkout.
+TIMES = ("started", "finished", "seconds", "training_seconds", "peak_memory_mib")
 
 
 def copy_project(folder, config):
@@ -38,3 +42,16 @@ def snakemake(folder, *arguments, check=True):
     output = done.stdout + done.stderr
     assert not check or done.returncode == 0, output
     return output
+
+
+def content(path):
+    """The bytes of a file or of each file of a folder but Snakemake's own; without times."""
+    if path.is_dir():
+        files = [file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".snakemake")]
+        return {str(file.relative_to(path)): content(file) for file in sorted(files)}
+    if path.name == "run.json":
+        return {key: value for key, value in json.loads(path.read_text()).items() if key not in TIMES}
+    if path.name == "history.csv":
+        with path.open() as handle:
+            return [{**row, "seconds": None} for row in csv.DictReader(handle)]
+    return path.read_bytes()

@@ -19,7 +19,7 @@ MANIFEST = "out/manifests/ravdess.csv"
 SCORES = "out/scores/deepemo.csv"
 #: File -> the stages that read it.
 READERS = {
-    MANIFEST: ["features", "split", "train", "evaluate", "figure", "figure-recognition"],
+    MANIFEST: ["features", "split", "train", "evaluate", "figure-recognition"],
     SPLIT: ["train"],
     f"{RUN}/run.json": ["evaluate", "figure-confusion", "figure-recognition", "compare", "costs", "track"],
     PREDICTIONS: ["evaluate", "table", "figure-confusion", "figure-recognition", "track"],
@@ -47,8 +47,8 @@ def project(undisturbed, tmp_path):
     def run(stage, file):
         """Run a stage that reads `file`, or the run or store that it belongs to, with its outputs elsewhere."""
         whole = next((parent for parent in (RUN, STORE) if file.startswith(parent)), file)
-        reading = [c for c in undisturbed.commands if c[1] == stage and any(word.endswith(whole) for word in c)]
-        pairs = itertools.pairwise(reading[0])
+        reading = [c for c in undisturbed.commands if c[0] == stage and any(word.endswith(whole) for word in c)]
+        pairs = itertools.pairwise(["", *reading[0]])
         verb = [str(tmp_path / "new" / word) if before in WRITTEN else word for before, word in pairs]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         command = [sys.executable, "-m", "serflow.cli", *verb]

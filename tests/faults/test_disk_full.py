@@ -3,9 +3,7 @@
 The discs are mounted here, which takes root, or ``unshare -rm make test-faults``.
 """
 
-import csv
 import hashlib
-import itertools
 import json
 import subprocess
 import sys
@@ -17,7 +15,7 @@ import pytest
 
 from serflow.corpora import archive
 from serflow.errors import ArchiveError, DownloadError
-from workflow_project import environment
+from workflow_project import content, environment
 
 PAGE = 4096
 #: Runs a verb in which every epoch is worth a checkpoint.
@@ -29,10 +27,6 @@ fit.CHECKPOINT_SECONDS = -1
 from serflow.cli import main
 sys.exit(main(sys.argv[1:]))
 """
-#: What differs between two runs of one training: run.json's times, memory, and the state of the checkout.
-TIMES = ("started", "finished", "seconds", "training_seconds", "peak_memory_mib")
-#: The options of verbs that name what they write.
-WRITTEN = ("--output", "--report", "--matrix", "--stem", "--checkpoint", "--log")
 
 
 class Disc:
@@ -72,48 +66,21 @@ def run(folder, verb):
     return done.returncode, done.stdout
 
 
-def find(undisturbed, stage):
-    """The command line of a stage as Snakemake ran it, from the verb on."""
-    kind, _, system = stage.partition(" ")
-    wanted = f'"system": "{system}"'
-    return next(
-        command[1:] for command in undisturbed.commands if command[1] == kind and wanted * bool(system) in str(command)
-    )
+def start_on(disc, undisturbed, stage):
+    """A stage's command with all that it writes on `disc`, its log too; and what it is to write, path -> content."""
+    verb, made = undisturbed.verb(stage, disc.path)
+    return [*verb, "--log", str(disc.path / "log")], {path: content(source) for path, source in made.items()}
 
 
-def moved(verb, disc):
-    """The same command with all that it writes on `disc`, under the same relative paths."""
-    pairs = zip(["", *verb], verb, strict=False)
-    return [str(disc.path / word) if before in WRITTEN else word for before, word in pairs]
+def room(paths):
+    """The bytes that files take on a disc, those of folders included."""
+    files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()]
+    return sum(-(-file.stat().st_size // PAGE) * PAGE for file in files)
 
 
-def written(folder, verb):
-    """Relative path -> content of what a command has written below `folder`; without times."""
-    found = {}
-    for option, word in itertools.pairwise(verb):
-        if option in WRITTEN and option != "--log":
-            path = folder / word
-            for file in [*path.parent.glob(f"{path.name}.*"), path, *path.rglob("*")]:
-                if file.is_file() and not file.name.startswith(".snakemake"):
-                    found[str(file.relative_to(folder))] = content(file)
-    return found
-
-
-def content(file):
-    if file.name == "run.json":
-        return {key: value for key, value in json.loads(file.read_text()).items() if key not in TIMES}
-    if file.name == "history.csv":
-        with file.open() as handle:
-            return [{**row, "seconds": None} for row in csv.DictReader(handle)]
-    if zipfile.is_zipfile(file):  # a model of scikit-learn's: dates, and numbers for names
-        with zipfile.ZipFile(file) as opened:
-            return sorted(opened.read(name) for name in opened.namelist() if name.endswith(".npy"))
-    return file.read_bytes()
-
-
-def pages(folder, names):
-    """Bytes that files take on the disc."""
-    return sum(-(-(folder / name).stat().st_size // PAGE) * PAGE for name in names)
+def found(paths):
+    """The content of what is there."""
+    return {path: content(path) for path in paths if path.exists()}
 
 
 def assert_told(output, stage, disc):
@@ -128,58 +95,52 @@ def left_behind(disc):
     return [path for path in disc.path.rglob("*") if ".part" in path.name]
 
 
-STAGES = ["demo", "manifest", "features", "split", "train resnet18", "train svm", "paper", "evaluate", "table"]
-STAGES += ["table-data", "compare", "figure-confusion", "figure-curves", "figure-comparison", "figure"]
-STAGES += ["figure-compare"]
+STAGES = ["demo", "manifest", "features", "split", "train", "paper", "evaluate", "table", "table-data", "compare"]
+STAGES += ["figure-confusion", "figure-curves", "figure-comparison", "figure-recognition", "figure-compare"]
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_that_fills_the_disc_says_so_and_ends_well_once_there_is_room(undisturbed, disc, stage):
-    folder, verb = undisturbed.folder, find(undisturbed, stage)
-    expected = written(folder, verb)
-    assert expected
-    disc.leave(pages(folder, expected) // 2)
-    status, output = run(folder, moved(verb, disc))
+    verb, whole = start_on(disc, undisturbed, stage)
+    disc.leave(room(undisturbed.verb(stage, disc.path)[1].values()) // 2)
+    status, output = run(undisturbed.folder, verb)
     assert status == 1, output
     assert_told(output, stage, disc)
     assert left_behind(disc) == []
-    half = written(disc.path, verb)
-    assert half.items() <= expected.items()  # whole, or not there
-    assert not any(name.endswith("run.json") for name in half)
+    for path, half in found(whole).items():  # each file whole, or not there
+        assert half.items() < whole[path].items() if path.is_dir() else half == whole[path]
+        assert not (path / "run.json").exists()
     disc.clear()
-    status, output = run(folder, moved(verb, disc))
+    status, output = run(undisturbed.folder, verb)
     assert status == 0, output
-    assert written(disc.path, verb) == expected
+    assert found(whole) == whole
 
 
 def test_a_training_that_cannot_write_its_checkpoints_goes_on_and_tells_each(undisturbed, disc):
-    folder, verb = undisturbed.folder, find(undisturbed, "train resnet18")
-    expected = written(folder, verb)
-    disc.leave(2 * pages(folder, expected))  # a checkpoint takes three times its network
-    status, output = run(folder, moved(verb, disc))
-    assert status == 0
-    path = moved(verb, disc)[verb.index("--checkpoint") + 1]
+    verb, whole = start_on(disc, undisturbed, "train")
+    disc.leave(2 * room(undisturbed.verb("train", disc.path)[1].values()))  # a checkpoint takes three times its network
+    status, output = run(undisturbed.folder, verb)
+    assert status == 0, output
+    path = verb[verb.index("--checkpoint") + 1]
     fault = f"{path}: No space left on device. Make room there; training goes on, and the checkpoint before stays."
     assert output.splitlines() == [f"no checkpoint of epoch {epoch}: {fault}" for epoch in (1, 2, 3)]
-    assert written(disc.path, verb) == expected
+    assert found(whole) == whole
 
 
 def test_the_checkpoint_that_was_written_before_the_disc_filled_up_is_gone_on_from(undisturbed, disc):
-    folder, verb = undisturbed.folder, find(undisturbed, "train resnet18")
-    expected = written(folder, verb)
-    model = pages(folder, [name for name in expected if name.endswith("model")])
+    verb, whole = start_on(disc, undisturbed, "train")
+    model = room([path / "model" for path in undisturbed.verb("train", disc.path)[1].values()])
     disc.leave(3 * model + model // 2)  # for the first checkpoint, neither for a second one nor the results
-    status, output = run(folder, moved(verb, disc))
+    status, output = run(undisturbed.folder, verb)
     assert status == 1
     assert_told(output, "train", disc)
     warnings = output.splitlines()[:-1]
     assert [line.partition(":")[0] for line in warnings] == ["no checkpoint of epoch 2", "no checkpoint of epoch 3"]
     assert left_behind(disc) == []
     disc.clear()
-    assert run(folder, moved(verb, disc)) == (0, "")
-    log = disc.path / verb[verb.index("--log") + 1]
-    assert "resuming after epoch 1" in log.read_text()
-    assert written(disc.path, verb) == expected
+    assert run(undisturbed.folder, verb) == (0, "")
+    assert "resuming after epoch 1" in (disc.path / "log").read_text()
+    assert found(whole) == whole
     assert not list(disc.path.rglob("*.pt"))
 
 
@@ -240,16 +201,17 @@ def test_a_download_that_fills_the_disc_goes_on_from_there_once_there_is_room(di
 
 
 def test_an_mlflow_store_that_fills_the_disc_says_so_and_is_made_anew(undisturbed, disc):
-    verb = find(undisturbed, "track")
-    changes = {"--uri": f"sqlite:///{disc.path}/mlflow.db", "--output": str(disc.path / "track.json")}
-    verb = [changes.get(before, word) for before, word in zip(["", *verb], verb, strict=False)]
+    verb, (receipt,) = undisturbed.verb("track", disc.path)
+    verb[verb.index("--uri") + 1] = f"sqlite:///{disc.path}/mlflow.db"
     disc.leave(50 * PAGE)
     status, output = run(undisturbed.folder, verb)
     assert status == 1
     assert output.count("\n") == 1
     assert "disk is full" in output
     assert "Make room there, then run it again." in output
-    assert [path.name for path in disc.path.iterdir()] == [".filler"]
+    assert not receipt.exists()
+    assert not (disc.path / "mlflow.db").exists()
+    assert left_behind(disc) == []
     disc.clear()
     assert run(undisturbed.folder, verb) == (0, "")
-    assert json.loads((disc.path / "track.json").read_text()).keys()
+    assert json.loads(receipt.read_text()).keys()

@@ -4,7 +4,6 @@ The same command goes on or begins anew, and ends with the bytes of an undisturb
 """
 
 import contextlib
-import csv
 import hashlib
 import itertools
 import json
@@ -24,7 +23,7 @@ from pathlib import Path
 import pytest
 
 from serflow.tracking import COMPLETE, KEY
-from workflow_project import copy_project, environment, snakemake, snakemake_command
+from workflow_project import content, copy_project, environment, snakemake, snakemake_command
 
 #: Runs a verb in a process that gets a signal just before its n-th move. Every epoch is worth a checkpoint.
 KILLED = """
@@ -49,8 +48,6 @@ for name in ("replace", "rename", "hardlink_to"):
 from serflow.cli import main
 sys.exit(main(sys.argv[3:]))
 """
-#: What differs between two runs of one training: run.json's times, memory, and the state of the checkout.
-TIMES = ("started", "finished", "seconds", "training_seconds", "peak_memory_mib")
 NEVER = 10**9
 
 
@@ -66,19 +63,6 @@ def run(folder, verb, number="SIGKILL", move=NEVER):
     process = start(folder, verb, number, move)
     output = process.communicate(timeout=300)[0]
     return process.returncode, output
-
-
-def content(path):
-    """The bytes of a file or of each file of a folder but Snakemake's own; without times."""
-    if path.is_dir():
-        files = [file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".snakemake")]
-        return {str(file.relative_to(path)): content(file) for file in sorted(files)}
-    if path.name == "run.json":
-        return {key: value for key, value in json.loads(path.read_text()).items() if key not in TIMES}
-    if path.name == "history.csv":
-        with path.open() as handle:
-            return [{**row, "seconds": None} for row in csv.DictReader(handle)]
-    return path.read_bytes()
 
 
 def left_behind(folder):

@@ -1,6 +1,5 @@
 """Trainings that break on their way: numbers that are none, and memory that runs out."""
 
-import itertools
 import subprocess
 import sys
 
@@ -49,38 +48,33 @@ cache.load = loaded
 """
 
 
-def run(undisturbed, tmp_path, fault, system="resnet18"):
-    """Train with a fault; return exit status, what is printed, the run's folder, the checkpoint and the log."""
-    words = next(c[1:] for c in undisturbed.commands if c[1] == "train" and f'"system": "{system}"' in str(c))
-    written = ("--output", "--checkpoint", "--log")
-    verb = [str(tmp_path / w) if before in written else w for before, w in itertools.pairwise(["", *words])]
-    command = [sys.executable, "-c", START.format(fault=fault), *verb]
+def run(undisturbed, place, fault):
+    """Train with a fault; return exit status, what is printed, the run's folder, its checkpoint and the log."""
+    verb, (folder,) = undisturbed.verb("train", place)
+    command = [sys.executable, "-c", START.format(fault=fault), *verb, "--log", str(place / "log")]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     done = subprocess.run(command, cwd=undisturbed.folder, env=environment(undisturbed.folder), check=False, **pipes)
-    options = dict(itertools.pairwise(words))
-    paths = [tmp_path / options[name] for name in written]
-    return done.returncode, done.stdout, *paths
+    return done.returncode, done.stdout, folder, place / "checkpoint", (place / "log").read_text()
 
 
 def batches(log):
     """Batches of an epoch, from what the log says of the training part and the batch size."""
-    return -(-int(log.read_text().partition(" train")[0].split()[-1]) // 32)
+    return -(-int(log.partition(" train")[0].split()[-1]) // 32)
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_with_the_last_good_checkpoint(undisturbed, tmp_path):
-    _, _, _, _, log = run(undisturbed, tmp_path, "")
+    whole, log = run(undisturbed, tmp_path / "whole", "")[2::2]
     n = 2 * batches(log) + 3  # in the third epoch
-    status, output, folder, checkpoint, log = run(undisturbed, tmp_path / "nan", NAN.format(n=n))
+    status, output, folder, checkpoints, log = run(undisturbed, tmp_path / "nan", NAN.format(n=n))
     assert status == 1
     assert output.count("\n") == 1
     assert output.startswith("serflow train: loss: is nan in epoch 3, from batch 3 of ")
     assert output.endswith("Lower learning_rate, or set `precision: fp32`.\n")
     assert list(folder.iterdir()) == []
-    assert sorted(path.name for path in checkpoint.parent.iterdir()) == ["fold0.previous.pt", "fold0.pt"]
-    status, output, folder, checkpoint, log = run(undisturbed, tmp_path / "nan", "")
+    assert sorted(path.name for path in checkpoints.iterdir()) == ["fold0.previous.pt", "fold0.pt"]
+    status, output, folder, checkpoints, log = run(undisturbed, tmp_path / "nan", "")
     assert (status, output) == (0, "")
-    assert "resuming after epoch 2" in log.read_text()
-    whole = undisturbed.folder / folder.relative_to(tmp_path / "nan")
+    assert "resuming after epoch 2" in log
     for name in ("model", "predictions.csv"):
         assert (folder / name).read_bytes() == (whole / name).read_bytes()
 
@@ -96,16 +90,16 @@ def test_memory_of_a_gpu_that_runs_out_is_one_sentence_and_leaves_no_run(
     undisturbed, tmp_path, method, arguments, told
 ):
     fault = GPU.format(method=method, arguments=arguments)
-    status, output, folder, _checkpoint, log = run(undisturbed, tmp_path, fault)
+    status, output, folder, _, log = run(undisturbed, tmp_path, fault)
     assert status == 1
     assert output.count("\n") == 1
     assert output.startswith(f"serflow train: {told}")
-    assert "139 GiB" in log.read_text()  # torch's own words
+    assert "139 GiB" in log  # torch's own words
     assert list(folder.iterdir()) == []
 
 
 def test_main_memory_that_the_features_do_not_fit_into_is_one_sentence(undisturbed, tmp_path):
-    status, output, folder, _checkpoint, _log = run(undisturbed, tmp_path, SMALL, "svm")
+    status, output, folder, _, _ = run(undisturbed, tmp_path, SMALL)
     assert status == 1
     assert output.count("\n") == 1
     assert "memory" in output

@@ -10,6 +10,7 @@ name. Frames stay on disk until they are asked for.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -116,6 +117,8 @@ class Features:
         except MemoryError:
             raise
         except Exception as error:  # Zarr and its codecs raise half a dozen kinds for a damaged store
+            # Zarr goes on with the other chunks, of which asyncio would tell when the process ends.
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
             raise CacheError(self.store, f"cannot be read ({error})", REBUILD) from error
 
 
@@ -265,7 +268,9 @@ def _flush(array: Any, pending: list[np.ndarray], multiple: int) -> list[np.ndar
     whole = len(block) - len(block) % multiple
     start = array.shape[0]
     array.resize((start + whole, array.shape[1]))
-    array[start:] = block[:whole]
+    rows = array.chunks[0]
+    for first in range(0, whole, rows):  # alone: when one fails, Zarr goes on with the others of its call
+        array[start + first : start + min(first + rows, whole)] = block[first : min(first + rows, whole)]
     return [block[whole:]]
 
 
