@@ -10,7 +10,7 @@ def test_every_promise_names_a_test_that_exists():
     rows = [line for line in (ROOT / "docs/reliability.md").read_text().splitlines() if line.startswith("| ")]
     promises = [row for row in rows if not row.startswith("| fault |")]
     named = [re.findall(r"`([\w/]+\.py)::(\w+)`", row) for row in promises]
-    assert len(promises) > 100
+    assert len(promises) > 80
     assert [row for row, tests in zip(promises, named, strict=True) if not tests] == []
     missing = [
         f"{path}::{name}"
