@@ -32,8 +32,8 @@ demo: .venv/.installed ## Run the whole workflow on the synthetic demo corpora, 
 report: .venv/.installed ## Make results/report.html from the results of the real run
 	snakemake --report results/report.html
 
-test: .venv/.installed ## Run the tests
-	pytest
+test: .venv/.installed ## Run the tests, two files at a time
+	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-faults: .venv/.installed ## Kill, cut off and fill up what runs, and see that nothing is lost (10 minutes; root for all of it)
 	pytest tests/faults

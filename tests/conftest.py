@@ -1,0 +1,6 @@
+"""Tests run side by side, file by file."""
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest, so that they do not run alone at the end."""
+    items.sort(key=lambda item: item.path.parent.name != "workflow")
