@@ -1,6 +1,7 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
+PYTEST := pytest --numprocesses 2 --dist loadfile
 BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 # The demo and the tests never reach for a network, and MLflow reports nothing to anyone.
@@ -33,10 +34,10 @@ report: .venv/.installed ## Make results/report.html from the results of the rea
 	snakemake --report results/report.html
 
 test: .venv/.installed ## Run the tests, two files at a time
-	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) --no-loadscope-reorder
 
-test-faults: .venv/.installed ## Kill, cut off and fill up what runs, and see that nothing is lost (10 minutes; root for all of it)
-	pytest tests/faults
+test-faults: .venv/.installed ## Kill, cut off and fill up what runs, and see that nothing is lost (8 minutes; root for all of it)
+	$(PYTEST) tests/faults
 
 test-slurm: .venv/.installed ## Run a paper on a Slurm cluster of one node, started here (root on Debian: installs it)
 	@export PATH="$$PATH:/usr/sbin"; if ! { command -v munged && command -v slurmctld && command -v slurmd; } >/dev/null; then \
