@@ -74,8 +74,12 @@ STAGES = ["demo", "manifest", "features", "split", "train", "paper", "evaluate",
 STAGES += ["figure-confusion", "figure-curves", "figure-comparison", "figure-recognition", "figure-compare"]
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_killed_before_any_of_its_moves_ends_well_the_next_time(undisturbed, tmp_path, stage):
+@pytest.mark.parametrize(
+    ("stage", "project"),
+    [*((stage, "undisturbed") for stage in STAGES), ("combine", "undisturbed_satt"), ("noisy", "undisturbed_satt")],
+)
+def test_a_stage_killed_before_any_of_its_moves_ends_well_the_next_time(request, tmp_path, stage, project):
+    undisturbed = request.getfixturevalue(project)
     verb, made = undisturbed.verb(stage, tmp_path)
     whole = {path: content(source) for path, source in made.items()}
     assert run(undisturbed.folder, verb, "SIGTERM", 1)[0] == 128 + signal.SIGTERM
