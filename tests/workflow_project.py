@@ -9,6 +9,19 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+#: Configuration: the synthetic RAVDESS alone, one fold and seed, into ``out``.
+DEMO = """
+results: out
+allow_partial: true
+corpora:
+  ravdess: {source: demo}
+  savee: {source: null}
+seeds: {random: [0], grouped: [0]}
+folds: [0]
+pretrained: none
+device: cpu
+threads: 1
+"""
 #: What differs between two runs of one training: run.json's times, memory, and the state of the checkout.
 TIMES = ("started", "finished", "seconds", "training_seconds", "peak_memory_mib")
 

@@ -5,26 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from workflow_project import copy_project, snakemake
+from workflow_project import DEMO, copy_project, snakemake
 
-CONFIG = """
+CONFIG = f"""
 papers: [deepemo]
 protocols: [published]
-results: out
 resources: out/resources
-allow_partial: true
-corpora:
-  ravdess: {source: demo}
-  savee: {source: null}
-seeds: {random: [0], grouped: [0]}
-folds: [0]
-pretrained: none
-device: cpu
-threads: 1
+{DEMO}
 overrides:
   deepemo:
     systems:
-      resnet18: {input: {height: 32, width: 32}, training: {epochs: 4}}
+      resnet18: {{input: {{height: 32, width: 32}}, training: {{epochs: 4}}}}
 """
 
 #: As small as Satt's systems get: what combines runs, and what hears them in noise.

@@ -19,7 +19,7 @@ import pytest
 
 from serflow import tracking
 from serflow.errors import SerflowError
-from workflow_project import copy_project, environment, snakemake_command
+from workflow_project import DEMO, copy_project, environment, snakemake_command
 
 SECRET = "pass-w0rd-of-nobody"  # noqa: S105 (of no one)
 
@@ -347,20 +347,12 @@ def test_credentials_of_the_environment_open_a_server_that_demands_them(kind, se
 
 # The workflow beside a server
 
-CONFIG = """
+CONFIG = f"""
 papers: [deepemonet]
 systems: [svm]
 protocols: [published]
-results: out
-allow_partial: true
-corpora:
-  ravdess: {source: demo}
-  savee: {source: null}
-seeds: {random: [0], grouped: [0]}
-folds: [0]
-device: cpu
-threads: 1
-tracking: {uri: "%s"}
+{DEMO}
+tracking: {{uri: "%s"}}
 """
 
 

@@ -8,25 +8,16 @@ import sys
 
 import pytest
 
-from workflow_project import copy_project, environment, snakemake
+from workflow_project import DEMO, copy_project, environment, snakemake
 
-CONFIG = """
+CONFIG = f"""
 papers: [deepemo, deepemonet]
 systems: [resnet18, svm]
-results: out
-allow_partial: true
-corpora:
-  ravdess: {source: demo}
-  savee: {source: null}
-seeds: {random: [0], grouped: [0]}
-folds: [0]
-pretrained: none
-device: cpu
-threads: 1
+{DEMO}
 overrides:
   deepemo:
     systems:
-      resnet18: {input: {height: 32, width: 32}, training: {epochs: 2}}
+      resnet18: {{input: {{height: 32, width: 32}}, training: {{epochs: 2}}}}
 """
 
 
