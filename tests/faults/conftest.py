@@ -1,6 +1,10 @@
 """A project in which the workflow has run undisturbed, and what it is to be compared by."""
 
+import contextlib
 import shlex
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -91,3 +95,34 @@ def undisturbed_satt(tmp_path_factory):
 def config():
     """The configuration of `undisturbed`."""
     return CONFIG
+
+
+class RangeServer(BaseHTTPRequestHandler):
+    """Sends its server's data from where a request asks, 1 MB in 0.1 s, and notes where that is."""
+
+    def do_GET(self):
+        data, begin = self.server.data, int(self.headers.get("Range", "bytes=0-")[6:-1])
+        self.server.begun.append(begin)
+        self.send_response(206 if begin else 200)
+        self.send_header("Content-Length", str(len(data) - begin))
+        if begin:
+            self.send_header("Content-Range", f"bytes {begin}-{len(data) - 1}/{len(data)}")
+        self.end_headers()
+        with contextlib.suppress(ConnectionError):
+            for at in range(begin, len(data), 10**6):
+                self.wfile.write(data[at : at + 10**6])
+                time.sleep(0.1)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    """A server of `data`, 10 MB, that notes in `begun` from where it was asked for."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), RangeServer)
+    server.data, server.begun = bytes(range(256)) * 40_000, []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()

@@ -7,9 +7,7 @@ import hashlib
 import json
 import subprocess
 import sys
-import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -161,41 +159,19 @@ def test_an_archive_that_fills_the_disc_leaves_nothing_of_its_tree(disc, tmp_pat
     assert len(list(disc.path.glob("tree/Actor_01/*.wav"))) == 4
 
 
-DATA = bytes(range(256)) * 16_000
-
-
-class Server(BaseHTTPRequestHandler):
-    """Serves DATA from where it is asked for."""
-
-    def do_GET(self):
-        begin = int(self.headers.get("Range", "bytes=0-")[6:-1])
-        self.server.begun.append(begin)
-        self.send_response(206 if begin else 200)
-        self.send_header("Content-Length", str(len(DATA) - begin))
-        self.send_header("Content-Range", f"bytes {begin}-{len(DATA) - 1}/{len(DATA)}")
-        self.end_headers()
-        self.wfile.write(DATA[begin:])
-
-    def log_message(self, *_):
-        pass
-
-
-def test_a_download_that_fills_the_disc_goes_on_from_there_once_there_is_room(disc):
+def test_a_download_that_fills_the_disc_goes_on_from_there_once_there_is_room(disc, server):
     target, part = disc.path / "a.zip", disc.path / "a.zip.part"
-    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
-        server.begun = []
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url, md5 = f"http://127.0.0.1:{server.server_port}/a.zip", hashlib.md5(DATA, usedforsecurity=False).hexdigest()
-        disc.leave(2**20)
-        with pytest.raises(DownloadError, match=r"a\.zip\.part: .*No space left on device.*free space"):
-            archive.fetch(url, target, md5)
-        had = part.stat().st_size
-        assert had
-        assert not target.exists()
-        disc.clear()
+    url = f"http://127.0.0.1:{server.server_port}/a.zip"
+    md5 = hashlib.md5(server.data, usedforsecurity=False).hexdigest()
+    disc.leave(2**20)
+    with pytest.raises(DownloadError, match=r"a\.zip\.part: .*No space left on device.*free space"):
         archive.fetch(url, target, md5)
-        server.shutdown()
-    assert target.read_bytes() == DATA
+    had = part.stat().st_size
+    assert had
+    assert not target.exists()
+    disc.clear()
+    archive.fetch(url, target, md5)
+    assert target.read_bytes() == server.data
     assert server.begun == [0, had]
     assert [entry.name for entry in disc.path.iterdir()] == ["a.zip"]
 

@@ -13,11 +13,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 import zipfile
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -216,47 +214,17 @@ def test_an_extraction_killed_halfway_ends_well_the_next_time(undisturbed, tmp_p
     assert {path.name for path in tmp_path.iterdir()} == {"ravdess.zip", "ravdess"}
 
 
-ARCHIVE = bytes(range(256)) * 40_000
-FETCH = f"""
+FETCH = """
 import sys
 from pathlib import Path
 from serflow.corpora.archive import fetch
-fetch(sys.argv[1], Path(sys.argv[2]), {hashlib.md5(ARCHIVE, usedforsecurity=False).hexdigest()!r})
+fetch(sys.argv[1], Path(sys.argv[2]), sys.argv[3])
 """
 
 
-class SlowServer(BaseHTTPRequestHandler):
-    """Sends ARCHIVE from where a request asks, 1 MB in 0.1 s, and notes where that is."""
-
-    def do_GET(self):
-        begin = int(self.headers.get("Range", "bytes=0-")[6:-1])
-        self.server.begun.append(begin)
-        self.send_response(206 if begin else 200)
-        self.send_header("Content-Length", str(len(ARCHIVE) - begin))
-        if begin:
-            self.send_header("Content-Range", f"bytes {begin}-{len(ARCHIVE) - 1}/{len(ARCHIVE)}")
-        self.end_headers()
-        with contextlib.suppress(ConnectionError):
-            for at in range(begin, len(ARCHIVE), 10**6):
-                self.wfile.write(ARCHIVE[at : at + 10**6])
-                time.sleep(0.1)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def server():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), SlowServer)
-    server.begun = []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
 def start_fetch(server, target):
-    command = [sys.executable, "-c", FETCH, f"http://127.0.0.1:{server.server_port}/a.zip", str(target)]
+    md5 = hashlib.md5(server.data, usedforsecurity=False).hexdigest()
+    command = [sys.executable, "-c", FETCH, f"http://127.0.0.1:{server.server_port}/a.zip", str(target), md5]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -270,7 +238,7 @@ def test_a_killed_download_goes_on_where_it_was(server, tmp_path, number):
     had = part.stat().st_size
     assert not target.exists()
     assert start_fetch(server, target).wait() == 0
-    assert target.read_bytes() == ARCHIVE
+    assert target.read_bytes() == server.data
     assert server.begun == [0, had]
     assert list(tmp_path.iterdir()) == [target]
 
@@ -280,7 +248,7 @@ def test_two_downloads_of_one_file_fetch_it_once(server, tmp_path):
     first, second = start_fetch(server, target), start_fetch(server, target)
     outputs = [process.communicate()[0] for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0)
-    assert target.read_bytes() == ARCHIVE
+    assert target.read_bytes() == server.data
     assert server.begun == [0]
     assert sum("waiting for another process" in output for output in outputs) == 1
     assert list(tmp_path.iterdir()) == [target]
