@@ -30,7 +30,7 @@ def read_signal(path: Path, sample_rate: int) -> np.ndarray:
         fault = "holds values that are not finite" if len(mono) else "has no samples"
         raise CorpusError(path, fault, "Replace the file from the original archive.")
     if native_rate != sample_rate:
-        import librosa
+        from serflow.features.kernels import librosa
 
         mono = librosa.resample(mono, orig_sr=native_rate, target_sr=sample_rate, res_type="soxr_hq")
     return mono

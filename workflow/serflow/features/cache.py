@@ -294,8 +294,9 @@ def _compute(
 
 
 def _import_libraries(recipe: Mapping[str, Any]) -> None:
-    import librosa
     import soundfile  # noqa: F401
+
+    from serflow.features.kernels import librosa
 
     # librosa loads its modules on first access
     librosa.stft, librosa.filters.mel, librosa.power_to_db, librosa.feature.mfcc  # noqa: B018

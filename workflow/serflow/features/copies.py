@@ -50,14 +50,14 @@ def noise(signal: np.ndarray, *, sample_rate: int, seed: int, snr_db: float) -> 
 
 def stretch(signal: np.ndarray, *, sample_rate: int, seed: int, rate: float) -> np.ndarray:
     """Return the signal `rate` times as fast at the same pitch (phase vocoder); round(n_samples / rate) samples."""
-    import librosa
+    from serflow.features.kernels import librosa
 
     return librosa.effects.time_stretch(signal, rate=rate)
 
 
 def pitch(signal: np.ndarray, *, sample_rate: int, seed: int, semitones: float) -> np.ndarray:
     """Return the signal shifted by `semitones` at the same duration, shape (n_samples,)."""
-    import librosa
+    from serflow.features.kernels import librosa
 
     return librosa.effects.pitch_shift(signal, sr=sample_rate, n_steps=semitones)
 

@@ -43,7 +43,7 @@ def mfcc(
     numpy.ndarray
         Shape (1 + n_samples // hop_length, n_mfcc - first + 1), float32.
     """
-    import librosa
+    from serflow.features.kernels import librosa
 
     mel = mel_power(signal, sample_rate, n_fft, hop_length, n_mels, fmin, fmax)
     coefficients = librosa.feature.mfcc(S=librosa.power_to_db(mel.T), n_mfcc=n_mfcc)

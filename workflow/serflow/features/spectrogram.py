@@ -10,7 +10,7 @@ import numpy as np
 @functools.cache
 def _mel_basis(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> np.ndarray:
     """Mel filter bank, shape (n_mels, 1 + n_fft / 2), built once: librosa.feature.melspectrogram does so per call."""
-    import librosa
+    from serflow.features.kernels import librosa
 
     return librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax)
 
@@ -19,7 +19,7 @@ def mel_power(
     signal: np.ndarray, sample_rate: int, n_fft: int, hop_length: int, n_mels: int, fmin: float, fmax: float
 ) -> np.ndarray:
     """Return the mel power spectrogram, shape (n_frames, n_mels); parameters as of `logmel`."""
-    import librosa
+    from serflow.features.kernels import librosa
 
     power = np.abs(librosa.stft(signal, n_fft=n_fft, hop_length=hop_length)) ** 2
     return power.T @ _mel_basis(sample_rate, n_fft, n_mels, fmin, fmax).T
@@ -59,7 +59,7 @@ def logmel(
     numpy.ndarray
         Shape (1 + n_samples // hop_length, n_mels), float32, in dB, from -top_db to 0.
     """
-    import librosa
+    from serflow.features.kernels import librosa
 
     mel = mel_power(signal, sample_rate, n_fft, hop_length, n_mels, fmin, fmax)
     return librosa.power_to_db(mel, ref=np.max, top_db=top_db).astype(np.float32, copy=False)
@@ -85,7 +85,7 @@ def logspectrogram(signal: np.ndarray, *, n_fft: int, hop_length: int, top_db: f
         Shape (1 + n_samples // hop_length, 1 + n_fft // 2), float32, in dB, from -top_db to 0; the bins go from 0 Hz to
         half the sampling rate.
     """
-    import librosa
+    from serflow.features.kernels import librosa
 
     power = np.abs(librosa.stft(signal, n_fft=n_fft, hop_length=hop_length)) ** 2
     return librosa.power_to_db(power.T, ref=np.max, top_db=top_db).astype(np.float32, copy=False)

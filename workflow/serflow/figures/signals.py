@@ -46,7 +46,7 @@ def draw_spectrogram(
 def centre_frequencies(recipe: Mapping[str, Any], n_bins: int) -> np.ndarray:
     """Return the centre frequency in Hz of each bin of a spectrogram recipe, shape ``(n_bins,)``."""
     if "n_mels" in recipe:
-        import librosa
+        from serflow.features.kernels import librosa
 
         return librosa.mel_frequencies(recipe["n_mels"] + 2, fmin=recipe["fmin"], fmax=recipe["fmax"])[1:-1]
     return np.arange(n_bins) * recipe["sample_rate"] / recipe["n_fft"]
