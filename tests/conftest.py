@@ -1,6 +1,17 @@
 """Tests run side by side, file by file."""
 
+import sys
+
+import pytest
+
 from serflow.features import kernels  # noqa: F401  before any test imports librosa, for its lock
+
+
+@pytest.fixture(autouse=True)
+def drawn_alike():
+    """A net is initialised the same whichever tests ran before."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 def pytest_collection_modifyitems(items):

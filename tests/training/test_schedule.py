@@ -71,7 +71,7 @@ def test_rmsprop_is_kerass():
         optimiser.step()
         mean = 0.9 * mean + 0.1 * gradient**2
         weight = weight - 0.01 * gradient / (np.sqrt(mean) + 1e-7)
-        np.testing.assert_allclose(layer.weight.detach().numpy(), weight, rtol=1e-4)
+        np.testing.assert_allclose(layer.weight.detach().numpy(), weight, rtol=1e-4, atol=1e-7)
 
 
 # Early stopping
