@@ -89,7 +89,7 @@ def test_partial_folds_are_told(paper, grouped, manifest):
     assert ours(same, protocol="speaker_independent", metric="WA")["note"] == "folds 0,1 of 6"
     uneven = score_runs(paper, dirs[:3], manifest, n_folds={("toy", "speaker_independent"): 2})
     note = ours(uneven, protocol="speaker_independent", metric="WA")["note"]
-    assert note == "seed 0: folds 0,1; seed 1: folds 0 of 2"
+    assert note == "seed 0: folds 0,1; seed 1: fold 0 of 2"
 
 
 def test_few_speakers_have_values_each_and_no_interval(paper, make_run, manifest):

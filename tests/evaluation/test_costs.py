@@ -29,8 +29,19 @@ def results(tmp_path):
         run = folder / "runs" / "toypaper" / "toy" / "net" / "published" / f"seed{seed}" / "fold0"
         run.mkdir(parents=True)
         info = {"paper": "toypaper", "corpus": "toy", "system": "net", "protocol": "published", "seed": seed, "fold": 0}
-        info |= {"device": "cpu", "device_name": "toy CPU", "precision": "fp32", "seconds": 50.0, "commit": "abc1234"}
-        info |= {"peak_memory_mib": 1200.0, "started": f"{day}T10:00:00+00:00", "finished": f"{day}T10:02:00+00:00"}
+        info |= {
+            "device": "cpu",
+            "device_name": "toy CPU",
+            "precision": "fp32",
+            "seconds": 50.0,
+            "training_seconds": 40.0,
+        }
+        info |= {
+            "commit": "abc1234",
+            "peak_memory_mib": 1200.0,
+            "started": f"{day}T10:00:00+00:00",
+            "finished": f"{day}T10:02:00+00:00",
+        }
         (run / "run.json").write_text(json.dumps(info))
     return folder
 
@@ -53,6 +64,15 @@ def test_each_job_counts_once_and_a_training_without_a_benchmark_by_its_own_reco
     table = costs["table", "toypaper", ""]
     assert (table.jobs, table.peak_mib) == (2, 30.0)
     assert table.seconds == pytest.approx(0.6)
+
+
+def test_a_combined_system_is_no_training(results):
+    run = results / "runs/toypaper/toy/net/published/seed1/fold0"
+    info = json.loads((run / "run.json").read_text())
+    del info["training_seconds"]
+    (run / "run.json").write_text(json.dumps(info))
+    (train,) = [c for c in read_costs(results / "benchmarks", run_dirs(results)) if c.stage == "train"]
+    assert train.jobs == 1
 
 
 def test_a_job_too_short_for_its_memory_to_be_measured_has_none(results):

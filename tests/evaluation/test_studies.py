@@ -111,7 +111,7 @@ def test_few_speakers_are_shown_one_by_one_and_partial_folds_are_named(study_pap
     )
     text = stem.with_suffix(".md").read_text()
     assert "100.0 (inconclusive; per speaker: 00 100.0, 01 100.0, 02 100.0, 03 100.0)" in text
-    assert "4 / 1 / 1 (folds 0 of 2)" in text
+    assert "4 / 1 / 1 (fold 0 of 2)" in text
     assert "Synthetic" not in text
     row = read(stem)["toy", "published", "two"]
     assert (row["WA_low"], row["WA_high"]) == ("", "")

@@ -50,7 +50,7 @@ def test_comparison_sets_published_both_protocols_and_their_gap_side_by_side(tab
     assert cells["Published"] == "90.0"
     assert column(cells, "Ours, paper's protocol") == "100.0 [100.0, 100.0]"
     assert column(cells, "Ours, speaker-independent") == "50.0 [50.0, 50.0]"
-    assert cells["n, speaker-independent"] == "8 / 1 / 1 (folds 0 of 6)"
+    assert cells["n, speaker-independent"] == "8 / 1 / 1 (fold 0 of 6)"
     assert cells["Gap (points)"] == "+50.0"
 
 

@@ -136,9 +136,7 @@ def test_the_record_joins_what_the_parts_say(parts, tmp_path):
     assert info["runs"] == [str(path) for path in (first, *pairs)]
     assert info["model_format"] == "none"
     assert "precision: bf16, fp32" in conditions([load_run(tmp_path / "out")])
-    (cost,) = read_costs(tmp_path / "benchmarks", [tmp_path / "out"])
-    assert (cost.system, cost.device) == ("two_step", "cpu (toy CPU), bf16, fp32")
-    assert cost.seconds < 60  # not the trainings', which count for themselves
+    assert read_costs(tmp_path / "benchmarks", [tmp_path / "out"]) == []  # the trainings count for themselves
 
 
 @pytest.mark.parametrize(

@@ -145,12 +145,12 @@ def confusion_matrix(run_dirs: Iterable[Path | str], out_csv: Path | str) -> Non
 def partial_note(runs: Sequence[Run], n_folds: int | None) -> str:
     """Return e.g. "folds 0,1 of 6" if not every fold was run with every seed, else an empty string."""
     folds = {seed: sorted(int(run.info["fold"]) for run in members) for seed, members in seeds_of(runs).items()}
-    texts = {seed: ",".join(map(str, done)) for seed, done in folds.items()}
+    texts = {seed: f"fold{'s' * (len(done) > 1)} {','.join(map(str, done))}" for seed, done in folds.items()}
     if n_folds is None or all(len(done) == n_folds for done in folds.values()):
         return ""
     if len(set(texts.values())) == 1:
-        return f"folds {next(iter(texts.values()))} of {n_folds}"
-    return "; ".join(f"seed {seed}: folds {text}" for seed, text in texts.items()) + f" of {n_folds}"
+        return f"{next(iter(texts.values()))} of {n_folds}"
+    return "; ".join(f"seed {seed}: {text}" for seed, text in texts.items()) + f" of {n_folds}"
 
 
 def _cell(value: object) -> object:

@@ -85,6 +85,8 @@ def read_costs(benchmarks: Path | str, run_dirs: Iterable[Path | str]) -> list[C
             jobs[str(path)] = Job(stage, parts[0] if parts else "", recipe, "", *found)
     for run in run_dirs:
         info = read_json(Path(run, "run.json"))
+        if "training_seconds" not in info:  # combined from other runs
+            continue
         name = "/".join(str(info[key]) for key in ("paper", "corpus", "system", "protocol"))
         name += f"/seed{info['seed']}/fold{info['fold']}"
         jobs[f"{TRAIN}/{name}"] = _training(info, folder / TRAIN / f"{name}.tsv")

@@ -250,7 +250,7 @@ def number(row: Row | None, key: str) -> float | None:
 
 def partial_folds(row: Row) -> str:
     """Return e.g. "folds 0,1 of 6" from the note of a score row; empty if all folds were run."""
-    found = re.search(r"(seed \d+: )?folds [\d,]+.*? of \d+", str(row["note"]))
+    found = re.search(r"(seed \d+: )?folds? [\d,]+.*? of \d+", str(row["note"]))
     return found[0] if found else ""
 
 
