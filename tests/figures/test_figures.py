@@ -155,6 +155,14 @@ def test_recognition_prints_every_probability_of_both_and_says_what_is_compared(
         assert expected in title
 
 
+def test_chance_among_all_labels_is_not_drawn_for_a_system_of_some(paper, scores):
+    paper["systems"]["binary"] = {"title": "neutral against angry", "labels": ["neutral", "angry"]}
+    more = [row | {"system": "binary"} for row in scores if row["system"] == "net" and row["source"] == "predictions"]
+    for axes in comparison([*scores, *more], paper).axes:
+        chance = [line for line in axes.lines if line.get_label().startswith("chance")]
+        assert [np.mean(line.get_ydata()) for line in chance] == [0]
+
+
 def test_comparison_prints_published_and_ours(paper, scores, tmp_path):
     write_rows(tmp_path / "scores.csv", scores)
     plot_comparison(paper, tmp_path / "scores.csv", tmp_path / "figure")

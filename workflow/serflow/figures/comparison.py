@@ -66,7 +66,8 @@ def _line(axes: Axes, rows: Sequence[Row], paper: Mapping[str, Any], wanted: tup
     """Draw one system in one panel: the published value, then ours under each protocol."""
     system, metric = wanted
     test = [row for row in rows if row["part"] == "test" and row["metric"] == metric and row["source"] != "history"]
-    for name, dashes in ((UNIFORM, "--"), (MAJORITY, ":")):
+    some = paper["systems"].get(system, {}).get("labels")  # chance is among all labels
+    for name, dashes in () if some else ((UNIFORM, "--"), (MAJORITY, ":")):
         levels = {round(100 * float(row["value"]), 1) for row in test if row["system"] == name}
         for level in sorted(levels):
             axes.plot([level, level], [y - 0.42, y + 0.42], dashes, color=GREY, linewidth=1.4, label=name)
