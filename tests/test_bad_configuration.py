@@ -65,6 +65,7 @@ CONFIG = [
     ({"threads": True}, "config.yaml: threads", "true", "a whole number"),
     ({"allow_partial": "sometimes"}, "config.yaml: allow_partial", "'sometimes'", "true or false"),
     ({"pretrained": False}, "config.yaml: pretrained", "false", "text"),
+    ({"tracking": {"prefix": "../x"}}, "config.yaml: tracking.prefix", "'../x'", "text or null, that fits"),
     ({"overrides": None}, "config.yaml: overrides", "null", "a mapping of keys to values"),
     ({"overrides": {"deepemo": 5}}, "config.yaml: overrides.deepemo", "5", "a mapping of keys to values"),
     # lists

@@ -90,9 +90,9 @@ def client(store):
 
 @pytest.fixture
 def show(store, tmp_path):
-    def call(paper, runs, scores=None, artifacts=(), datasets=None):
+    def call(paper, runs, scores=None, artifacts=(), datasets=None, prefix=""):
         facts = {"paper": paper, "title": f"Title of {paper}"}
-        return tracking.replay(store, facts, runs, scores, artifacts, tmp_path / "artifacts", datasets or {})
+        return tracking.replay(store, facts, runs, scores, artifacts, tmp_path / "artifacts", datasets or {}, prefix)
 
     return call
 
@@ -226,12 +226,14 @@ def write_overview(results, **known):
 
 
 def test_the_comparison_over_all_papers_is_one_run_of_an_experiment_of_its_own(store, client, tmp_path):
-    def call():
-        tracking.track_overview(store, write_overview(tmp_path), tmp_path, tmp_path / "receipt.json")
+    def call(prefix=""):
+        tracking.track_overview(store, write_overview(tmp_path), tmp_path, tmp_path / "receipt.json", prefix)
         return json.loads((tmp_path / "receipt.json").read_text())["all papers"]
 
     run_id = call()
     assert call() == run_id  # written anew, but the same
+    hers = call("alice")
+    assert [run.info.run_id for run in all_runs(client, "alice/all papers")] == [hers] != [run_id]
     (run,) = all_runs(client, "all papers")
     assert run.info.status == "FINISHED"
     assert run.data.metrics == {
@@ -286,6 +288,15 @@ def test_only_a_changed_run_is_replaced_and_hangs_below_one_parent(show, client,
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent}
     changed = after["changed/ravdess/resnet18/published/seed1/fold0"]
     assert client.get_metric_history(changed, "train_loss")[0].value == 0.9
+
+
+def test_people_with_prefixes_leave_each_other_s_runs_alone(show, client, tmp_path):
+    mine, theirs = write_run(tmp_path / "a", "shared", loss=0.5), write_run(tmp_path / "b", "shared", loss=0.9)
+    first, second = show("shared", [mine], prefix="alice"), show("shared", [theirs], prefix="bob")
+    assert first.keys() == second.keys()
+    for prefix, receipt in (("alice", first), ("bob", second)):
+        assert {run.info.run_id for run in all_runs(client, f"{prefix}/shared")} == set(receipt.values())
+    assert show("shared", [mine], prefix="alice") == first
 
 
 def test_a_run_in_the_trash_is_made_anew(show, client, tmp_path):

@@ -24,12 +24,13 @@ rule track:
         tracking=1,
     params:
         uri=tracking_uri(),
+        prefix=CONFIG["tracking"]["prefix"] or "",
         runs=lambda wildcards, input: folders(input.runs),
         results=lambda wildcards, output: str(Path(output[0]).parents[1]),
     message:
         "Logging the runs of {wildcards.paper} to MLflow"
     shell:
-        "serflow track --uri {params.uri:q} --paper {input.paper:q} --runs {params.runs:q} --scores {input.scores:q}"
+        "serflow track --uri {params.uri:q} --prefix {params.prefix:q} --paper {input.paper:q} --runs {params.runs:q} --scores {input.scores:q}"
         " --artifacts {input.artifacts:q} --results {params.results:q} --output {output:q} --log {log:q}"
 
 
@@ -50,9 +51,10 @@ rule track_overview:
         tracking=1,
     params:
         uri=tracking_uri(),
+        prefix=CONFIG["tracking"]["prefix"] or "",
         results=lambda wildcards, output: str(Path(output[0]).parents[1]),
     message:
         "Logging the comparison of all papers to MLflow"
     shell:
-        "serflow track-overview --uri {params.uri:q} --artifacts {input.artifacts:q} --results {params.results:q}"
-        " --output {output:q} --log {log:q}"
+        "serflow track-overview --uri {params.uri:q} --prefix {params.prefix:q} --artifacts {input.artifacts:q}"
+        " --results {params.results:q} --output {output:q} --log {log:q}"

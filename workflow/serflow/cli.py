@@ -52,6 +52,7 @@ DEVICE: Options = {"default": "auto", "choices": ["auto", "cpu", "cuda"]}
 SPEC: Options = {"type": _json, "help": "JSON, or a file of it (a run.json will do)"}
 PAPER: Options = {"type": _json, "help": "what `serflow paper` wrote"}
 RUNS: Options = MANY | {"help": "run folders"}
+PREFIX: Options = {"default": "", "help": "of the experiments' names, PREFIX/PAPER (default: none)"}
 STEM: Options = ONE | {"help": "path without suffix"}
 
 
@@ -507,6 +508,7 @@ def record_costs(runs: list[Path], output: Path) -> None:
     artifacts=MANY | {"help": "tables and figures"},
     results=ONE | {"help": "the results folder, which holds manifests and splits"},
     output=ONE | {"help": "JSON: run -> MLflow's run id"},
+    prefix=PREFIX,
 )
 def track(
     uri: str,
@@ -516,12 +518,14 @@ def track(
     artifacts: list[Path],
     results: Path,
     output: Path,
+    prefix: str,
 ) -> None:
     """Log the runs of a paper to MLflow, each once."""
     from serflow.tracking import find_data, replay
 
     data = find_data(results, runs)
-    write_json(output, replay(uri, paper["paper"], runs, scores, artifacts, results / "mlartifacts", data))
+    root = results / "mlartifacts"
+    write_json(output, replay(uri, paper["paper"], runs, scores, artifacts, root, data, prefix))
 
 
 @verb(
@@ -529,12 +533,13 @@ def track(
     artifacts=MANY | {"help": "tables and figures over all papers"},
     results=ONE | {"help": "the results folder"},
     output=ONE | {"help": "JSON: MLflow's run id"},
+    prefix=PREFIX,
 )
-def track_overview(uri: str, artifacts: list[Path], results: Path, output: Path) -> None:
+def track_overview(uri: str, artifacts: list[Path], results: Path, output: Path, prefix: str) -> None:
     """Log the comparison of all papers to MLflow, once."""
     from serflow.tracking import track_overview as log_overview
 
-    log_overview(uri, artifacts, results, output)
+    log_overview(uri, artifacts, results, output, prefix)
 
 
 if __name__ == "__main__":

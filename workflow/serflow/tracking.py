@@ -115,13 +115,14 @@ def replay(
     artifacts: Iterable[Path],
     artifact_root: Path,
     split_and_manifest: Mapping[str, Mapping[str, Any]],
+    prefix: str = "",
 ) -> dict[str, str]:
     """Write the runs of one paper to MLflow so that it holds each once, as the files have it.
 
-    The experiment is the paper, a parent run is a system under a protocol on a corpus, a child run one seed and fold.
-    A run that is there complete and made of the same files stays untouched; one made of other files, or left
-    incomplete by a killed process or a server that died, is deleted (for good; on a server, into its trash) and
-    written anew. Other runs are left alone. All files are read before anything is written.
+    The experiment is the paper (``PREFIX/PAPER`` with a prefix), a parent run is a system under a protocol on a corpus,
+    a child run one seed and fold. A run that is there complete and made of the same files stays untouched; one made of
+    other files, or left incomplete by a killed process or a server that died, is deleted (for good; on a server, into
+    its trash) and written anew. Other runs are left alone. All files are read before anything is written.
 
     Parameters
     ----------
@@ -140,6 +141,8 @@ def replay(
         Where the artifacts of an SQLite store go; a server has its own place.
     split_and_manifest
         What `find_data` returns.
+    prefix
+        Keeps these runs apart from those of another results folder in the same store.
 
     Returns
     -------
@@ -157,10 +160,11 @@ def replay(
     runs = load_runs(run_dirs)
     rows = read_csv(scores_csv) if scores_csv else []
     entries = _entries(paper, runs, rows, sorted(artifacts), split_and_manifest)
-    return _show(uri, paper["paper"], str(paper.get("title", paper["paper"])), entries, artifact_root)
+    note = str(paper.get("title", paper["paper"]))
+    return _show(uri, _experiment_name(prefix, paper["paper"]), note, entries, artifact_root)
 
 
-def track_overview(uri: str, artifacts: Sequence[Path], results: Path, output: Path) -> None:
+def track_overview(uri: str, artifacts: Sequence[Path], results: Path, output: Path, prefix: str = "") -> None:
     """Write the comparison over all papers to MLflow: one run of an experiment of its own, replaced when it changes.
 
     Its metrics are the published and our values, ``KIND/PAPER.CORPUS.SYSTEM.PART_METRIC``; the verdicts are tags.
@@ -175,6 +179,8 @@ def track_overview(uri: str, artifacts: Sequence[Path], results: Path, output: P
         The results folder; its ``tables/comparison.csv`` is read, and an SQLite store's artifacts go below it.
     output
         JSON to write: ``{"all papers": MLflow's run id}``.
+    prefix
+        As for `replay`.
 
     Raises
     ------
@@ -186,7 +192,7 @@ def track_overview(uri: str, artifacts: Sequence[Path], results: Path, output: P
     table = results / "tables" / "comparison.csv"
     entry = _overview_entry(table, read_overview(table), sorted(artifacts))
     note = "Published and reproduced, all papers"
-    write_json(output, _show(uri, OVERVIEW, note, [entry], results / "mlartifacts"))
+    write_json(output, _show(uri, _experiment_name(prefix, OVERVIEW), note, [entry], results / "mlartifacts"))
 
 
 def find_data(results: Path, run_dirs: Iterable[Path]) -> dict[str, dict[str, Any]]:
@@ -452,6 +458,10 @@ def _show(uri: str, name: str, note: str, entries: Sequence[_Entry], artifact_ro
             fault = f"does not hold the runs of experiment {name!r} as they were written: another process writes them"
             raise TrackingError(_shown(uri), fault + " too, or this is no MLflow server", f"Mend it, and {_AGAIN}")
     return {entry.key: receipt[entry.key] for entry in entries}
+
+
+def _experiment_name(prefix: str, name: str) -> str:
+    return f"{prefix}/{name}" if prefix else name
 
 
 def _experiment(client: Any, uri: str, name: str, note: str, artifact_root: Path) -> str:
