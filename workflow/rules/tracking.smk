@@ -30,7 +30,7 @@ rule track:
     message:
         "Logging the runs of {wildcards.paper} to MLflow"
     shell:
-        "serflow track --uri {params.uri:q} --prefix {params.prefix:q} --paper {input.paper:q} --runs {params.runs:q} --scores {input.scores:q}"
+        "serflow track --uri {params.uri:q} --prefix={params.prefix:q} --paper {input.paper:q} --runs {params.runs:q} --scores {input.scores:q}"
         " --artifacts {input.artifacts:q} --results {params.results:q} --output {output:q} --log {log:q}"
 
 
@@ -56,5 +56,5 @@ rule track_overview:
     message:
         "Logging the comparison of all papers to MLflow"
     shell:
-        "serflow track-overview --uri {params.uri:q} --prefix {params.prefix:q} --artifacts {input.artifacts:q}"
+        "serflow track-overview --uri {params.uri:q} --prefix={params.prefix:q} --artifacts {input.artifacts:q}"
         " --results {params.results:q} --output {output:q} --log {log:q}"
