@@ -22,7 +22,8 @@ COLUMNS = (
 )
 NOTES = (
     "Wall-clock seconds and peak resident memory (MiB) of each job, as Snakemake's benchmarks have them; of trainings "
-    "without one, as run.json has them. A job that was interrupted and resumed counts from its resumption.",
+    "without one, as run.json has them. A training that was interrupted and resumed counts with the seconds of all its "
+    "epochs, another job from its resumption.",
     "Jobs that run side by side share the machine, so that the sum of seconds may exceed the time on the clock.",
 )
 
@@ -151,6 +152,9 @@ def _float(text: str | None) -> float:
 def _training(info: Mapping[str, Any], benchmark: Path) -> Job:
     measured = _read_benchmark(benchmark) if benchmark.is_file() else None
     seconds, peak = measured or (float(info["seconds"]), float(info.get("peak_memory_mib", math.nan)))
+    seconds = max(
+        seconds, float(info["training_seconds"])
+    )  # the benchmark of a resumed training lacks the epochs before
     device = f"{info['device']} ({info.get('device_name', 'unknown')}), {info.get('precision', 'unknown')}"
     return Job(TRAIN, info["paper"], info["system"], device, seconds, peak)
 
