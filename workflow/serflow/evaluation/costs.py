@@ -152,9 +152,8 @@ def _float(text: str | None) -> float:
 def _training(info: Mapping[str, Any], benchmark: Path) -> Job:
     measured = _read_benchmark(benchmark) if benchmark.is_file() else None
     seconds, peak = measured or (float(info["seconds"]), float(info.get("peak_memory_mib", math.nan)))
-    seconds = max(
-        seconds, float(info["training_seconds"])
-    )  # the benchmark of a resumed training lacks the epochs before
+    # The benchmark of a resumed training lacks the epochs before.
+    seconds = max(seconds, float(info["training_seconds"]))
     device = f"{info['device']} ({info.get('device_name', 'unknown')}), {info.get('precision', 'unknown')}"
     return Job(TRAIN, info["paper"], info["system"], device, seconds, peak)
 
