@@ -31,7 +31,8 @@ rule track:
         "Logging the runs of {wildcards.paper} to MLflow"
     shell:
         "serflow track --uri {params.uri:q} --prefix={params.prefix:q} --paper {input.paper:q} --runs {params.runs:q}"
-        " --scores {input.scores:q} --artifacts {input.artifacts:q} --results {params.results:q} --output {output:q} --log {log:q}"
+        " --scores {input.scores:q} --artifacts {input.artifacts:q} --results {params.results:q}"
+        " --output {output:q} --log {log:q}"
 
 
 rule track_overview:
