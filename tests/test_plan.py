@@ -134,4 +134,5 @@ def test_the_costs_of_the_repository_are_readable():
     for row in read_csv(plan.COSTS):
         assert tuple(row) == plan.COLUMNS
         assert float(row["epoch_seconds"]) >= 0
+        assert float(row["other_seconds"]) >= 0
         assert row["device"] in ("cpu", "cuda")

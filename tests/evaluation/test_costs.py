@@ -77,7 +77,7 @@ def test_a_combined_system_is_no_training(results):
 
 def test_a_resumed_training_counts_with_the_epochs_before(results):
     run = results / "runs/toypaper/toy/net/published/seed0/fold0"
-    info = json.loads((run / "run.json").read_text()) | {"training_seconds": 700.0}
+    info = json.loads((run / "run.json").read_text()) | {"seconds": 700.0}
     (run / "run.json").write_text(json.dumps(info))
     (train,) = [c for c in read_costs(results / "benchmarks", run_dirs(results)) if c.stage == "train"]
     assert (train.seconds, train.longest) == (700.0 + 50.0, 700.0)

@@ -226,6 +226,24 @@ def test_a_checkpoint_is_of_this_very_run(start, tiny, spec, folder, tmp_path, m
     assert keys[0] != keys[1] == keys[2]
 
 
+def test_the_seconds_of_a_resumed_run_are_those_before_too(start, tiny, monkeypatch):
+    from serflow.training import checkpoint
+    from serflow.training import fit as fitting
+
+    original = checkpoint.save
+
+    def save_and_die(path, key, state):
+        original(path, key, {**state, "history": [{**row, "seconds": 1000.0} for row in state["history"]]})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting, "CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(checkpoint, "save", save_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    record = json.loads((start() / "run.json").read_text())
+    assert record["seconds"] >= record["training_seconds"] >= 1000
+
+
 def test_the_name_of_a_run_is_its_path(spec):
     assert run_name(spec) == "toy/a/net/published/seed0/fold1"
 

@@ -151,11 +151,10 @@ def _float(text: str | None) -> float:
 
 def _training(info: Mapping[str, Any], benchmark: Path) -> Job:
     measured = _read_benchmark(benchmark) if benchmark.is_file() else None
-    seconds, peak = measured or (float(info["seconds"]), float(info.get("peak_memory_mib", math.nan)))
-    # The benchmark of a resumed training lacks the epochs before.
-    seconds = max(seconds, float(info["training_seconds"]))
+    own = float(info["seconds"])  # of a resumed training with the epochs before, which its benchmark lacks
+    seconds, peak = measured or (own, float(info.get("peak_memory_mib", math.nan)))
     device = f"{info['device']} ({info.get('device_name', 'unknown')}), {info.get('precision', 'unknown')}"
-    return Job(TRAIN, info["paper"], info["system"], device, seconds, peak)
+    return Job(TRAIN, info["paper"], info["system"], device, max(seconds, own), peak)
 
 
 def _sum(jobs: Iterable[Job]) -> list[Cost]:

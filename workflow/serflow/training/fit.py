@@ -113,6 +113,7 @@ def fit(
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
         history, best = state["history"], state["best"]
+    resumed_after = len(history)
     loop = _Loop(network, optimiser, inputs, data, augment, weights, setup, options)
     saved = time.monotonic()
     while not is_finished(options, history):
@@ -134,7 +135,7 @@ def fit(
         network.load_state_dict(best)
     posteriors = loop.logits(np.arange(len(data.labels))).double().softmax(1).cpu().numpy()
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Fit(network, history, posteriors, posteriors.argmax(1), n_parameters, inputs, chosen)
+    return Fit(network, history, posteriors, posteriors.argmax(1), n_parameters, inputs, chosen, resumed_after)
 
 
 class _Loop:

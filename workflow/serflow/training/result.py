@@ -17,7 +17,7 @@ class Fit:
     ``model``: network or estimator; ``history``: one dict of `HISTORY` per epoch; ``posteriors`` (N, n_classes)
     float64; ``predicted`` (N,) int64; ``n_parameters``: None where the framework has no such number; ``inputs``: what
     the model was given; ``best_epoch``: the epoch (from 1) that was chosen on the validation part, None where the last
-    one was taken.
+    one was taken; ``resumed_after``: the epochs that a checkpoint held.
     """
 
     model: Any
@@ -27,6 +27,7 @@ class Fit:
     n_parameters: int | None
     inputs: Inputs
     best_epoch: int | None = None
+    resumed_after: int = 0
 
 
 HISTORY = (

@@ -83,6 +83,7 @@ def train(
         result, computing = _train_network(
             spec, data, weights, checkpoint, [identity, inputs], device, precision, threads
         )
+    before = sum(row["seconds"] for row in result.history[: result.resumed_after])
     record = {
         **identity,
         "n_parameters": result.n_parameters,
@@ -95,7 +96,7 @@ def train(
         "commit": commit(),
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.monotonic() - clock, 1),
+        "seconds": round(before + time.monotonic() - clock, 1),
         "peak_memory_mib": peak_memory_mib(),
     }
     write_run(output, spec["labels"], data, result, record)
