@@ -34,7 +34,7 @@ def bare(manifest: str, tree: str, store: str) -> None:
     import numpy as np
     import zarr
 
-    from serflow.files import read_csv
+    from serflow.io.files import read_csv
 
     paths = [str(Path(tree, row["path"])) for row in read_csv(manifest)]
     with ProcessPoolExecutor(2, initializer=bare_init) as pool:

@@ -24,10 +24,10 @@ from pathlib import Path
 import psutil
 import yaml
 
-from serflow.corpora.iemocap import EMOTIONS
-from serflow.files import read_csv, read_json
+from serflow.corpora.known.iemocap import EMOTIONS
+from serflow.io.files import read_csv, read_json
 from serflow.labels import EMOTIONS as ORDER
-from serflow.papers import derive_systems
+from serflow.papers.papers import derive_systems
 
 ROOT = Path(__file__).parents[1]
 NEEDED = 8 * 2**30  # bytes free on the disk

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from serflow.features import cache
-from serflow.files import read_csv, read_json
+from serflow.io.files import read_csv, read_json
 
 
 def main() -> None:

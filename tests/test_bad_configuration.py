@@ -13,7 +13,7 @@ import yaml
 
 from serflow.config import check_config, read_config
 from serflow.errors import ConfigError
-from serflow.papers import PAPERS, Papers
+from serflow.papers.papers import PAPERS, Papers
 
 ROOT = Path(__file__).parents[1]
 FOLDER = "{folder}"

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from serflow import cli, log, protocols
+from serflow import cli
 from serflow.corpora.base import COLUMNS
-from serflow.files import read_csv, read_json, write_csv
+from serflow.io import log
+from serflow.io.files import read_csv, read_json, write_csv
+from serflow.protocols import protocols
 
 ROOT = Path(__file__).parents[1]
 PROTOCOL = {"kind": "random", "parts": {"train": 0.5, "validation": 0.25, "test": 0.25}}
@@ -69,7 +71,7 @@ def test_a_bug_is_called_one_and_its_trace_is_in_the_log(tmp_path, capsys, monke
     def broken(*arguments):
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr("serflow.corpora.demo.generate", broken)
+    monkeypatch.setattr("serflow.corpora.demo.demo.generate", broken)
     arguments = ["demo", "savee", "--output", str(tmp_path / "x")]
     assert cli.main([*arguments, "--log", str(tmp_path / "x.log")]) == 1
     err = capsys.readouterr().err

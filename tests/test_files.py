@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from serflow import log
 from serflow.errors import ConfigError, CorpusError, DamagedFileError, SerflowError
-from serflow.files import (
+from serflow.io import log
+from serflow.io.files import (
     atomic_path,
     digest_file,
     digest_value,
@@ -50,7 +50,7 @@ def test_what_a_killed_process_left_is_deleted_by_the_next_and_a_living_ones_is_
     target = tmp_path / "scores.csv"
     writer = f"""
 import sys
-from serflow.files import atomic_path
+from serflow.io.files import atomic_path
 with atomic_path({str(target)!r}) as partial:
     partial.write_text("half of it")
     print(partial.parent.name, flush=True)

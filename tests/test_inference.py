@@ -8,10 +8,10 @@ import pytest
 import soundfile
 import torch
 
-from serflow import inference
 from serflow.errors import TrainingError
 from serflow.features import cache
-from serflow.files import digest_file, read_csv, read_json, write_csv, write_json
+from serflow.inference import predictor as inference
+from serflow.io.files import digest_file, read_csv, read_json, write_csv, write_json
 from serflow.training.run import train
 
 RATE = 8000

@@ -9,8 +9,8 @@ import soundfile
 from serflow.corpora.manifest import COLUMNS
 from serflow.errors import CorpusError, TrainingError
 from serflow.features.noise import mix
-from serflow.files import read_csv, write_csv
-from serflow.noisy import VOICES, choose_voices, evaluate
+from serflow.inference.noise import VOICES, choose_voices, evaluate
+from serflow.io.files import read_csv, write_csv
 
 RATE = 100
 SOUNDS = ("pop", "speech")
@@ -45,7 +45,7 @@ def fakes(monkeypatch):
     noise.read_sounds = lambda folder, sample_rate: {"rain": np.arange(7) / 7, "car": np.arange(500) / 500}
     inference.load = load
     monkeypatch.setitem(sys.modules, "serflow.features.noise", noise)
-    monkeypatch.setitem(sys.modules, "serflow.inference", inference)
+    monkeypatch.setitem(sys.modules, "serflow.inference.predictor", inference)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import yaml
 
 from serflow.config import check_config
 from serflow.errors import ConfigError
-from serflow.papers import PAPERS, Papers, Run, derive_systems, read_paper
+from serflow.papers.papers import PAPERS, Papers, Run, derive_systems, read_paper
 
 DEMO = {"ravdess": {"source": "demo"}}
 NOTHING = {"ravdess": {"source": None}}

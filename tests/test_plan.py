@@ -2,10 +2,11 @@ import json
 
 import pytest
 
-from serflow import plan, targets
+from serflow import plan
 from serflow.config import check_config
-from serflow.files import read_csv, write_csv
-from serflow.papers import Papers, Run
+from serflow.io.files import read_csv, write_csv
+from serflow.papers import targets
+from serflow.papers.papers import Papers, Run
 
 DEMO = {"ravdess": {"source": "demo"}}
 REAL = {"ravdess": {"source": "download"}}

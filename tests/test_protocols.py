@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serflow.errors import ConfigError, SplitError
-from serflow.files import write_csv, write_json
-from serflow.protocols import (
+from serflow.io.files import write_csv, write_json
+from serflow.protocols.protocols import (
     COLUMNS,
     base_of,
     check,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from serflow import tracking
 from serflow.errors import SerflowError
-from serflow.evaluation.overview import COLUMNS
+from serflow.tables.overview import COLUMNS
+from serflow.tracking import store as tracking
 
 LABELS = ["neutral", "happy", "sad"]
 #: label, predicted of the test part: 3 of 4 right; recalls 1, 1/2, 1; F1 2/3, 2/3, 1.

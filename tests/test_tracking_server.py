@@ -8,9 +8,10 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from serflow import cli, tracking
+from serflow import cli
 from serflow.errors import SerflowError
-from serflow.evaluation.overview import COLUMNS
+from serflow.tables.overview import COLUMNS
+from serflow.tracking import store as tracking
 
 AGAIN = "type the same command again: it logs what is missing and trains nothing."
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serflow.corpora import demo, manifest
+from serflow.corpora import manifest
+from serflow.corpora.demo import demo
 from serflow.errors import ConfigError
-from serflow.files import read_csv
+from serflow.io.files import read_csv
 
 EMOBOX_FOLDS = ("01 11 20 21", "04 10 12 14", "08 09 19 23", "03 05 07 24", "02 15 16 18", "06 13 17 22")
 TURN = re.compile(

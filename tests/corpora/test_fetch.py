@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serflow import download
 from serflow.corpora import archive
 from serflow.errors import DownloadError, WeightsError
+from serflow.io import download
 from serflow.models import weights
 
 DATA = np.random.default_rng(0).bytes(3_000_000)

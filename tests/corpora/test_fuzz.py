@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from serflow.corpora import iemocap, load
+from serflow.corpora import load
 from serflow.corpora.base import COLUMNS
+from serflow.corpora.known import iemocap
 from serflow.corpora.manifest import _validator
 from serflow.errors import CorpusError
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serflow.corpora import iemocap as corpus
+from serflow.corpora.known import iemocap as corpus
 from serflow.errors import CorpusError
 
 WAV = "IEMOCAP_full_release/Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_{}.wav"

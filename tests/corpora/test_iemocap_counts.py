@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from serflow import protocols
 from serflow.cli import main
 from serflow.corpora import manifest
+from serflow.protocols import protocols
 
 from . import iemocap_tree
 

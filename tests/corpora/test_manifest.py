@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serflow import files
 from serflow.corpora import archive, manifest, verify
 from serflow.errors import CorpusError
+from serflow.io import files
 from serflow.labels import EMOTIONS
 
 NAME = "Actor_01/03-01-01-01-01-01-01.wav"

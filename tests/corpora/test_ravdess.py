@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serflow.corpora import ravdess
+from serflow.corpora.known import ravdess
 from serflow.errors import CorpusError
 
 

@@ -6,8 +6,8 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from serflow.errors import ConfigError
-from serflow.evaluation.comparison import COLUMNS, confusion_matrix, evaluate_paper, score_runs
-from serflow.evaluation.runs import ScoreError
+from serflow.runs import ScoreError
+from serflow.scoring.scores import COLUMNS, confusion_matrix, evaluate_paper, score_runs
 
 LABELS = ("neutral", "happy", "sad")
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from serflow.evaluation.costs import Cost, read_cost_table, read_costs, write_costs
-from serflow.evaluation.runs import ScoreError
+from serflow.runs import ScoreError
+from serflow.tables.costs import Cost, read_cost_table, read_costs, write_costs
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\n"
 

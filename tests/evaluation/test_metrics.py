@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score
 
-from serflow.evaluation.metrics import bootstrap_interval, confusion, mean_of_runs, scores, uniform_confusion
+from serflow.scoring.metrics import bootstrap_interval, confusion, mean_of_runs, scores, uniform_confusion
 
 pairs = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=40)
 

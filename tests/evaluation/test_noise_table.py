@@ -6,8 +6,8 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from serflow.errors import ConfigError
-from serflow.evaluation.noise_table import write_noise_table
-from serflow.evaluation.runs import ScoreError
+from serflow.runs import ScoreError
+from serflow.tables.noise import write_noise_table
 
 LABELS = ("neutral", "happy", "sad")
 SOUNDS = ("pop", "speech")
@@ -35,7 +35,7 @@ def predictions(speakers, right, seed):
 
 @pytest.fixture
 def add_noise(tmp_path):
-    """Write a noisy file of test rows as `serflow.noisy.evaluate` does; return it and its rows by noise and ratio."""
+    """Write a noisy file of test rows as `serflow.inference.noise.evaluate` does; return it and its rows by noise and ratio."""
 
     def make(name, clean, snrs=(0.0,), source="stand-in"):
         rng, rows, found = np.random.default_rng(len(name)), [], {}

@@ -3,10 +3,12 @@ import json
 
 import pytest
 
-from serflow.evaluation import overview as module
-from serflow.evaluation.comparison import COLUMNS as SCORES
-from serflow.evaluation.comparison import score_runs, write_scores
-from serflow.evaluation.overview import (
+from serflow.io.files import write_csv
+from serflow.runs import ScoreError
+from serflow.scoring.scores import COLUMNS as SCORES
+from serflow.scoring.scores import score_runs, write_scores
+from serflow.tables import overview as module
+from serflow.tables.overview import (
     COLUMNS,
     flat,
     overview,
@@ -14,9 +16,7 @@ from serflow.evaluation.overview import (
     read_overview,
     write_overview,
 )
-from serflow.evaluation.runs import ScoreError
-from serflow.evaluation.tables import make_tables
-from serflow.files import write_csv
+from serflow.tables.tables import make_tables
 
 LABELS = ("neutral", "happy", "sad")
 PROTOCOLS = {
@@ -247,7 +247,7 @@ def test_a_published_confusion_matrix_stands_beside_ours_and_their_difference(pa
     found += [("u1_0", "test", "neutral", "neutral"), ("u1_1", "train", "happy", "happy")]
     entry = {"table": "Table I", "system": "net", "corpus": "toy", "protocol": "published", "rows": rows}
     runs = [make_run(found), make_run(found, protocol="speaker_independent")]
-    from serflow.evaluation.runs import load_runs
+    from serflow.runs import load_runs
 
     table = make_tables(paper | {"published_confusion": [entry]}, [], runs=load_runs(runs))["table_i_confusion"]
     assert table.columns == ["Matrix", "True emotion", "sad", "neutral", "happy", "Sum"]

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from serflow.evaluation.overview import COLUMNS as RESULT
-from serflow.evaluation.results_page import write_results_page
-from serflow.evaluation.runs import ScoreError
-from serflow.evaluation.tables import SYNTHETIC
-from serflow.files import write_csv
+from serflow.io.files import write_csv
+from serflow.runs import ScoreError
+from serflow.tables.overview import COLUMNS as RESULT
+from serflow.tables.results_page import write_results_page
+from serflow.tables.tables import SYNTHETIC
 
 COST = ("Stage", "Paper or corpus", "System or recipe", "Device")
 COST += ("Jobs", "Seconds", "Longest job (s)", "Peak memory (MiB)")

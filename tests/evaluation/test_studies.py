@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from serflow.evaluation.studies import COLUMNS, write_study_table
+from serflow.tables.studies import COLUMNS, write_study_table
 
 LABELS = ("neutral", "happy", "sad")
 

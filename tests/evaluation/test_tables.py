@@ -4,9 +4,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from serflow.evaluation.comparison import score_runs, write_scores
-from serflow.evaluation.render import tex_escape
-from serflow.evaluation.tables import make_tables, slug, table_stems, write_table
+from serflow.scoring.scores import score_runs, write_scores
+from serflow.tables.render import tex_escape
+from serflow.tables.tables import make_tables, slug, table_stems, write_table
 
 LABELS = ("neutral", "happy", "sad")
 

@@ -5,9 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from serflow.evaluation.costs import read_costs
-from serflow.evaluation.runs import ScoreError, conditions, load_run
-from serflow.evaluation.two_step import combine, decide
+from serflow.runs import ScoreError, conditions, load_run
+from serflow.tables.costs import read_costs
+from serflow.training.two_step import combine, decide
 
 LABELS = ["angry", "happy", "neutral", "sad"]
 HISTORY = "epoch,learning_rate,train_loss,seconds"

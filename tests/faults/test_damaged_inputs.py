@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from serflow.files import read_csv, write_csv
+from serflow.io.files import read_csv, write_csv
 from workflow_project import environment
 
 WRITTEN = ("--output", "--report", "--matrix", "--stem", "--checkpoint", "--log")

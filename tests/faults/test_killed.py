@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from serflow.tracking import COMPLETE, KEY
+from serflow.tracking.store import COMPLETE, KEY
 from workflow_project import content, copy_project, environment, snakemake, snakemake_command
 
 #: Runs a verb in a process that gets a signal just before its n-th move. Every epoch is worth a checkpoint.

@@ -17,8 +17,8 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from serflow import tracking
 from serflow.errors import SerflowError
+from serflow.tracking import store as tracking
 from workflow_project import DEMO, copy_project, environment, snakemake_command
 
 SECRET = "pass-w0rd-of-nobody"  # noqa: S105 (of no one)

@@ -10,7 +10,7 @@ import zarr
 
 from serflow.errors import CacheError, ConfigError, CorpusError
 from serflow.features import cache
-from serflow.features.spectrogram import logmel
+from serflow.features.transforms.spectrogram import logmel
 
 #: Recordings shorter than a window are meant.
 pytestmark = pytest.mark.filterwarnings("ignore:n_fft=")

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from serflow.corpora import demo
+from serflow.corpora.demo import demo
 from serflow.errors import ConfigError
 from serflow.features import transform
-from serflow.features.harmonic import envelope, harmonic, harmonic_spectrum, pitch
-from serflow.features.logpower import frequencies, level
+from serflow.features.transforms.harmonic import envelope, harmonic, harmonic_spectrum, pitch
+from serflow.features.transforms.logpower import frequencies, level
 
 FRAME = {"sample_rate": 16000, "win_length": 640, "hop_length": 160}
 GRID = {**FRAME, "n_fft": 1600, "fmax": 4000.0, "floor_db": -80.0}

@@ -6,7 +6,7 @@ from pathlib import Path
 import librosa
 
 from serflow.features.kernels import lock_file
-from serflow.files import locked
+from serflow.io.files import locked
 
 
 def test_librosa_is_imported_by_one_process_at_a_time():

@@ -3,7 +3,7 @@ import pytest
 
 from serflow.errors import ConfigError
 from serflow.features import transform
-from serflow.features.logpower import level, logpower
+from serflow.features.transforms.logpower import level, logpower
 
 OPTIONS = {
     "sample_rate": 16000,

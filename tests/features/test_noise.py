@@ -4,8 +4,8 @@ import pytest
 import soundfile
 
 from serflow.errors import ConfigError, CorpusError
-from serflow.features.harmonic import pitch
 from serflow.features.noise import SOUNDS, make_noise, mix, read_sounds
+from serflow.features.transforms.harmonic import pitch
 
 RATE = 16000
 MADE = [sound for sound in SOUNDS if sound != "speech"]

@@ -3,7 +3,7 @@ import pytest
 
 from serflow.errors import ConfigError
 from serflow.features import transform
-from serflow.features.spectrogram import logmel
+from serflow.features.transforms.spectrogram import logmel
 
 
 def test_a_recipe_gives_its_transform_with_its_parameters(recipe):

@@ -8,13 +8,13 @@ import pytest
 import yaml
 from matplotlib.image import imread
 
-from serflow.evaluation.comparison import COLUMNS
-from serflow.evaluation.runs import ScoreError
 from serflow.figures.comparison import comparison, plot_comparison
 from serflow.figures.confusion import confusion, plot_confusion
 from serflow.figures.curves import curves, plot_curves
 from serflow.figures.recognition import deepemo_recognition, pick_utterance, plot_recognition
 from serflow.figures.style import save
+from serflow.runs import ScoreError
+from serflow.scoring.scores import COLUMNS
 
 LABELS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 RECIPE = {"transform": "logmel", "sample_rate": 16000, "n_fft": 512, "hop_length": 256, "n_mels": 40}

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from matplotlib.image import imread
 
 from serflow.errors import CorpusError
-from serflow.evaluation.overview import COLUMNS
 from serflow.figures.dumbbell import LIMITS, Point, draw, row_height
 from serflow.figures.labels import label_distribution
 from serflow.figures.overview import overview, plot_overview
 from serflow.figures.published import entries, plot_figure
 from serflow.figures.signals import centre_frequencies, choose_speaker, choose_utterance
 from serflow.figures.style import new_figure, save, style
-from serflow.files import write_csv
+from serflow.io.files import write_csv
+from serflow.tables.overview import COLUMNS
 
 LABELS = ["neutral", "calm", "happy"]
 LINEAR = {"transform": "logspectrogram", "sample_rate": 16000, "n_fft": 512, "hop_length": 256, "top_db": 80.0}
@@ -264,7 +264,7 @@ def test_the_picture_of_all_papers_is_the_same_bytes_each_time(tmp_path):
 
 
 def test_the_paper_files_name_the_figures_that_the_papers_have():
-    from serflow.papers import PAPERS
+    from serflow.papers.papers import PAPERS
 
     expected = {
         "mittal": {"figure_1": "spectrogram", "table_1_confusion": "published_confusion"},

@@ -12,7 +12,7 @@ from scipy.signal import correlate2d
 from serflow.errors import CorpusError, TrainingError
 from serflow.figures import satt
 from serflow.figures.published import plot_figure
-from serflow.files import write_csv
+from serflow.io.files import write_csv
 from serflow.models import build
 
 RATE, HOP, WINDOW = 16000, 160, 640
@@ -231,7 +231,7 @@ def test_the_frame_shown_has_the_tones_level_at_its_harmonics_and_the_depth_betw
 
 
 def test_a_tone_stands_at_its_time_and_frequency():
-    from serflow.features.logpower import level
+    from serflow.features.transforms.logpower import level
 
     tone = voice(1000, before=1.0, seconds=0.5, after=0.5)
     pair = (level(tone, **satt._options(level, HARMONIC)) + 80).T

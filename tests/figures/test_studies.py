@@ -4,8 +4,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from serflow.evaluation.studies import COLUMNS
 from serflow.figures.studies import plot_study, study
+from serflow.tables.studies import COLUMNS
 
 PAPER = {
     "title": "Toy paper",

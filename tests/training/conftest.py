@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from serflow import log
+from serflow.io import log
 from serflow.training.fit import Setup
 from serflow.training.inputs import Dataset
 

@@ -11,8 +11,12 @@ sys.modules.update(dict.fromkeys({blocked}))  # an import of what is None there 
 from pathlib import Path
 import numpy as np
 from serflow import models
-from serflow import inference
-from serflow.models import bilstm, mittal, resnet1d, satt, svm
+from serflow.inference import predictor as inference
+from serflow.models.architectures import bilstm
+from serflow.models.architectures import mittal
+from serflow.models.architectures import resnet1d
+from serflow.models.architectures import satt
+from serflow.models.architectures import svm
 from serflow.training import augment, balance, checkpoint, classical, device, fit, inputs, schedule
 assert "torch" not in sys.modules, "imported at the top of a module"
 import torch

@@ -9,10 +9,10 @@ from torch import nn
 
 from serflow import cli, models
 from serflow.errors import CacheError, TrainingError
-from serflow.evaluation.runs import ScoreError, load_history, load_run
 from serflow.features import cache
-from serflow.files import digest_file, read_csv, write_csv
-from serflow.protocols import COLUMNS
+from serflow.io.files import digest_file, read_csv, write_csv
+from serflow.protocols.protocols import COLUMNS
+from serflow.runs import ScoreError, load_history, load_run
 from serflow.training import run as running
 from serflow.training.run import load_dataset, run_name, train
 

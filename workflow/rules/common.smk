@@ -16,12 +16,12 @@ if not isinstance(workflow.current_basedir, os.PathLike):  # github(...) and the
 CLONE = Path(workflow.current_basedir).parents[1]  # workflow.basedir is another's where this is a module
 sys.path.insert(0, str(CLONE / "workflow"))
 
-from serflow import targets
+from serflow.papers import targets
 from serflow.config import check_config, read_yaml
 from serflow.corpora import CORPORA, load, members
 from serflow.errors import SerflowError
 from serflow.models.weights import file_name
-from serflow.papers import Papers, Run
+from serflow.papers.papers import Papers, Run
 
 try:
     for path in workflow.configfiles:
@@ -120,7 +120,7 @@ def features_of(wildcards):
 def model_of(wildcards):
     """The source of a system's model: a module of the package, or the user's own file."""
     name = system_of(wildcards)["model"]["module"]
-    return name if name.endswith(".py") else code(f"models/{name}.py")
+    return name if name.endswith(".py") else code(f"models/architectures/{name}.py")
 
 
 def weights_of(wildcards):

@@ -36,7 +36,7 @@ rule extract:
 
 rule demo:
     input:
-        code=code("corpora/demo.py"),
+        code=code("corpora/demo/*.py"),
     output:
         directory("<results>/corpora/{corpus}"),
     log:
@@ -54,7 +54,7 @@ rule demo:
 rule manifest:
     input:
         tree=lambda wildcards: tree(wildcards.corpus),
-        code=lambda wildcards: code("corpora/base.py", "corpora/manifest.py", f"corpora/{wildcards.corpus}.py"),
+        code=lambda wildcards: code("corpora/base.py", "corpora/manifest.py", f"corpora/known/{wildcards.corpus}.py"),
     output:
         manifest="<results>/manifests/{corpus}.csv",
         report="<results>/manifests/{corpus}.json",

@@ -4,7 +4,7 @@
 rule paper:
     input:
         paper=lambda wildcards: paper_file(wildcards.paper),
-        code=code("papers.py", "config.py"),
+        code=code("papers/*.py", "config.py"),
     output:
         "<results>/papers/{paper}.json",
     log:
@@ -27,7 +27,7 @@ rule scores:
         paper="<results>/papers/{paper}.json",
         runs=lambda wildcards: runs_of(wildcards.paper),
         manifests=lambda wildcards: manifests_of_paper(wildcards.paper),
-        code=code("evaluation/comparison.py", "evaluation/metrics.py", "evaluation/runs.py"),
+        code=code("scoring/*.py", "runs.py"),
     output:
         "<results>/scores/{paper}.csv",
     log:
@@ -51,7 +51,7 @@ rule table:
         paper="<results>/papers/{paper}.json",
         scores="<results>/scores/{paper}.csv",
         runs=lambda wildcards: runs_of(wildcards.paper),
-        code=code("evaluation/*.py"),
+        code=code("tables/*.py"),
     output:
         multiext("<results>/tables/{paper}/{table}", csv=".csv", md=".md", tex=".tex"),
         html=report(
@@ -88,7 +88,7 @@ rule table_noise:
         runs=lambda wildcards: runs_of_noise_table(wildcards.paper),
         noisy=lambda wildcards: noisy_of(wildcards.paper),
         manifests=lambda wildcards: manifests_of_paper(wildcards.paper),
-        code=code("evaluation/*.py"),
+        code=code("tables/*.py"),
     output:
         multiext("<results>/tables/{paper}/{noise_table}", csv=".csv", md=".md", tex=".tex"),
         html=report(
@@ -123,7 +123,7 @@ rule table_study:
         paper="<results>/papers/{paper}.json",
         runs=lambda wildcards: runs_of(wildcards.paper, wildcards.study),
         manifests=lambda wildcards: manifests_of_paper(wildcards.paper),
-        code=code("evaluation/*.py"),
+        code=code("tables/*.py"),
     output:
         multiext("<results>/tables/{paper}/studies/{study}", csv=".csv", md=".md", tex=".tex"),
         html=report(
@@ -155,7 +155,7 @@ rule table_data:
         paper="<results>/papers/{paper}.json",
         reports=lambda wildcards: [path.replace(".csv", ".json") for path in manifests_of_paper(wildcards.paper)],
         leaks=lambda wildcards: list(leaks_of(wildcards.paper)),
-        code=code("evaluation/data.py", "evaluation/render.py", "evaluation/tables.py"),
+        code=code("tables/*.py"),
     output:
         multiext("<results>/tables/{paper}/data", csv=".csv", md=".md", tex=".tex"),
         html=report(
@@ -189,7 +189,7 @@ rule overview:
         papers=expand("<results>/papers/{paper}.json", paper=PAPERS.papers),
         scores=expand("<results>/scores/{paper}.csv", paper=PAPERS.active()),
         runs=[run for paper in PAPERS.active() for run in runs_of(paper)],
-        code=code("evaluation/*.py"),
+        code=code("tables/*.py"),
     output:
         multiext("<results>/tables/comparison", csv=".csv", md=".md", tex=".tex"),
         html=report(
@@ -219,7 +219,7 @@ rule costs:
     input:
         runs=[run for paper in PAPERS.active() for run in runs_of(paper)],
         last=[path for paper in PAPERS.active() for path in (*tables_of(paper), *figures_of(paper))],
-        code=code("evaluation/costs.py", "evaluation/render.py"),
+        code=code("tables/*.py"),
     output:
         multiext("<results>/tables/costs", csv=".csv", md=".md", tex=".tex"),
         html=report(

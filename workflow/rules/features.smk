@@ -5,7 +5,7 @@ rule features:
     input:
         manifest="<results>/manifests/{corpus}.csv",
         tree=lambda wildcards: tree(wildcards.corpus),
-        code=code("features/*.py"),
+        code=code("features/**/*.py"),
     output:
         directory("<results>/features/{corpus}/{recipe}"),
     log:

@@ -4,7 +4,7 @@
 rule figure_confusion:
     input:
         runs=lambda wildcards: runs_of(**wildcards),
-        code=code("figures/confusion.py", "figures/style.py", "evaluation/comparison.py", "evaluation/runs.py"),
+        code=code("figures/confusion.py", "figures/style.py", "scoring/*.py", "runs.py"),
     output:
         matrix="<results>/confusion/{paper}/{corpus}/{system}/{protocol}.csv",
         svg="<results>/figures/{paper}/{corpus}/{system}/{protocol}/confusion.svg",
@@ -41,7 +41,7 @@ rule figure_curves:
     input:
         paper="<results>/papers/{paper}.json",
         runs=lambda wildcards: runs_of(**wildcards),
-        code=code("figures/curves.py", "figures/style.py", "evaluation/runs.py"),
+        code=code("figures/curves.py", "figures/style.py", "runs.py"),
     output:
         svg="<results>/figures/{paper}/{corpus}/{system}/curves.svg",
         png=report(
@@ -104,7 +104,7 @@ rule figure_published:
     input:
         unpack(figure_inputs),
         paper="<results>/papers/{paper}.json",
-        code=code("figures/*.py", "evaluation/runs.py"),
+        code=code("figures/*.py", "runs.py"),
     output:
         svg="<results>/figures/{paper}/{published}.svg",
         png=report(
@@ -167,7 +167,7 @@ rule figure_recognition:
         run=lambda wildcards: first_run(wildcards.paper),
         features=lambda wildcards: features_of_run(wildcards.paper),
         manifest=lambda wildcards: manifests_of_paper(wildcards.paper)[0],
-        code=code("figures/recognition.py", "figures/signals.py", "figures/style.py", "evaluation/runs.py"),
+        code=code("figures/recognition.py", "figures/signals.py", "figures/style.py", "runs.py"),
     output:
         svg="<results>/figures/{paper}/{figure}.svg",
         png=report(

@@ -9,7 +9,7 @@ rule track:
         manifests=lambda wildcards: manifests_of_paper(wildcards.paper),
         splits=lambda wildcards: splits_of(wildcards.paper),
         artifacts=lambda wildcards: [*tables_of(wildcards.paper), *figures_of(wildcards.paper)],
-        code=code("tracking.py", "evaluation/*.py"),
+        code=code("tracking/*.py", "tables/*.py"),
     output:
         "<results>/tracking/{paper}.json",
     log:
@@ -38,7 +38,7 @@ rule track:
 rule track_overview:
     input:
         artifacts=overview(),
-        code=code("tracking.py", "evaluation/overview.py"),
+        code=code("tracking/*.py", "tables/overview.py"),
     output:
         "<results>/tracking/comparison.json",
     log:

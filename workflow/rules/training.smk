@@ -4,7 +4,7 @@
 rule split:
     input:
         manifests=manifests_of,
-        code=code("protocols.py"),
+        code=code("protocols/*.py"),
     output:
         split="<results>/splits/{paper}/{corpus}/{protocol}/seed{seed}.csv",
         report="<results>/splits/{paper}/{corpus}/{protocol}/seed{seed}.json",
@@ -92,7 +92,7 @@ rule train:
 rule combine:
     input:
         runs=parts_of,
-        code=code("evaluation/two_step.py"),
+        code=code("training/two_step.py"),
     output:
         multiext(
             "<results>/runs/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}/",
@@ -126,7 +126,7 @@ rule noisy:
         tree=lambda wildcards: tree(wildcards.corpus),
         split="<results>/splits/{paper}/{corpus}/{protocol}/seed{seed}.csv",
         noise=CONFIG["noise"]["source"] or [],
-        code=code("noisy.py", "inference.py", "features/*.py"),
+        code=code("inference/*.py", "features/**/*.py"),
     output:
         "<results>/noise/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}.csv",
     log:

@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from serflow import log
 from serflow.errors import ConfigError, SerflowError
-from serflow.files import read_json, write_csv, write_json
+from serflow.io import log
+from serflow.io.files import read_json, write_csv, write_json
 
 #: Keywords of argparse's ``add_argument``; one that is ``positional`` has no dashes.
 Options = dict[str, Any]
@@ -138,7 +138,7 @@ def extract(archive: Path, output: Path) -> None:
 @verb(corpus=CORPUS, output=ONE | {"help": "the corpus tree"})
 def demo(corpus: str, output: Path) -> None:
     """Generate a synthetic demo corpus."""
-    from serflow.corpora.demo import generate
+    from serflow.corpora.demo.demo import generate
 
     generate(corpus, output)
 
@@ -220,8 +220,8 @@ def split(
     report: Path,
 ) -> None:
     """Apply a protocol to one or more manifests."""
-    from serflow import protocols
     from serflow.corpora.manifest import read
+    from serflow.protocols import protocols
 
     rows = [row for path in manifests for row in read(path)]
     assignment = protocols.split(protocol, rows, labels, corpora, seed, select)
@@ -261,7 +261,7 @@ def train(spec: dict[str, Any], features: list[Path], **options: Any) -> None:
 @verb(spec=SPEC, runs=RUNS, output=ONE | {"help": "the combined run's folder"})
 def combine(spec: dict[str, Any], runs: list[Path], output: Path) -> None:
     """Combine trained runs into one: the four-class run first, the two-class runs after it."""
-    from serflow.evaluation.two_step import combine as combine_runs
+    from serflow.training.two_step import combine as combine_runs
 
     neutral = spec["system_config"]["combine"]["neutral"]
     combine_runs(spec, runs[0], runs[1:], neutral, output)
@@ -280,7 +280,7 @@ def combine(spec: dict[str, Any], runs: list[Path], output: Path) -> None:
 )
 def noisy(**options: Any) -> None:
     """Recognise the test part of a trained run in noise."""
-    from serflow.noisy import evaluate as recognise
+    from serflow.inference.noise import evaluate as recognise
 
     recognise(**options)
 
@@ -289,7 +289,7 @@ def noisy(**options: Any) -> None:
 def paper_record(name: str, config: dict[str, Any], output: Path) -> None:
     """Write a paper as a configuration runs it: overrides laid over its file, what is left out and why."""
     from serflow.config import check_config
-    from serflow.papers import Papers
+    from serflow.papers.papers import Papers
 
     write_json(output, Papers(check_config(config)).record(name))
 
@@ -297,7 +297,7 @@ def paper_record(name: str, config: dict[str, Any], output: Path) -> None:
 @verb(paper=PAPER, runs=RUNS, manifests=MANY, output=ONE | {"help": "CSV in long form"})
 def evaluate(paper: dict[str, Any], runs: list[Path], manifests: list[Path], output: Path) -> None:
     """Score the runs of a paper, each number beside the published one."""
-    from serflow.evaluation.comparison import evaluate_paper
+    from serflow.scoring.scores import evaluate_paper
 
     evaluate_paper(paper["paper"], runs, manifests, output, n_folds=_folds(paper), not_run=paper["not_run"])
 
@@ -316,7 +316,7 @@ def _folds(paper: dict[str, Any]) -> dict[tuple[str, str], int]:
 )
 def table(paper: dict[str, Any], table: str, scores: Path, runs: list[Path], stem: Path) -> None:
     """Write one table of a paper as csv, md, tex and html."""
-    from serflow.evaluation.tables import write_table
+    from serflow.tables.tables import write_table
 
     write_table(paper["paper"], table, scores, runs, stem, synthetic=paper["synthetic"])
 
@@ -329,7 +329,7 @@ def table(paper: dict[str, Any], table: str, scores: Path, runs: list[Path], ste
 )
 def table_data(paper: dict[str, Any], reports: list[Path], leaks: list[str], stem: Path) -> None:
     """Write the table of a paper's corpora and splits as csv, md, tex and html."""
-    from serflow.evaluation.data import write_data_table
+    from serflow.tables.data import write_data_table
 
     parts = [leak.split(":", 3) for leak in leaks]
     keys = [(corpus, protocol, int(seed), Path(path)) for corpus, protocol, seed, path in parts]
@@ -339,7 +339,7 @@ def table_data(paper: dict[str, Any], reports: list[Path], leaks: list[str], ste
 @verb(paper=PAPER, runs=RUNS, noisy=MANY | {"help": "what `serflow noisy` wrote"}, manifests=MANY, stem=STEM)
 def table_noise(paper: dict[str, Any], runs: list[Path], noisy: list[Path], manifests: list[Path], stem: Path) -> None:
     """Write a paper's table of recognition in noise as csv, md, tex and html."""
-    from serflow.evaluation.noise_table import write_noise_table
+    from serflow.tables.noise import write_noise_table
 
     about = {"synthetic": paper["synthetic"], "not_run": paper["not_run"]}
     write_noise_table(paper["paper"], runs, noisy, manifests, stem, **about)
@@ -348,7 +348,7 @@ def table_noise(paper: dict[str, Any], runs: list[Path], noisy: list[Path], mani
 @verb(paper=PAPER, study={"help": "a study of the paper file"}, runs=RUNS, manifests=MANY, stem=STEM)
 def table_study(paper: dict[str, Any], study: str, runs: list[Path], manifests: list[Path], stem: Path) -> None:
     """Write the table of one of a paper's studies as csv, md, tex and html."""
-    from serflow.evaluation.studies import write_study_table
+    from serflow.tables.studies import write_study_table
 
     about = {"synthetic": paper["synthetic"], "n_folds": _folds(paper), "not_run": paper["not_run"]}
     write_study_table(paper["paper"], study, runs, manifests, stem, **about)
@@ -365,8 +365,8 @@ def figure_study(paper: dict[str, Any], study: str, table: Path, stem: Path) -> 
 @verb(runs=RUNS, matrix=ONE | {"help": "CSV to write it to"}, title={}, stem=STEM)
 def figure_confusion(runs: list[Path], matrix: Path, title: str, stem: Path) -> None:
     """Pool the runs of one system into a confusion matrix, and draw it."""
-    from serflow.evaluation.comparison import confusion_matrix
     from serflow.figures.confusion import plot_confusion
+    from serflow.scoring.scores import confusion_matrix
 
     confusion_matrix(runs, matrix)
     plot_confusion(matrix, stem, title)
@@ -400,8 +400,8 @@ def figure_recognition(
     paper: dict[str, Any], figure: str, run: Path, features: Path, manifest: Path, stem: Path
 ) -> None:
     """Draw a recording's spectrogram and its posteriors beside the published ones."""
-    from serflow.evaluation.tables import slug
     from serflow.figures.recognition import plot_recognition
+    from serflow.tables.tables import slug
 
     entry = next(e for e in paper["paper"]["published_posteriors"] if slug(e["figure"]) == figure)
     recipe = read_json(run / "run.json")["system_config"]["recipe"]
@@ -444,7 +444,7 @@ def figure(
 )
 def compare(papers: list[dict[str, Any]], scores: list[Path], runs: list[Path], stem: Path) -> None:
     """Write the table of published and own numbers over all papers, with a verdict each."""
-    from serflow.evaluation.overview import write_overview
+    from serflow.tables.overview import write_overview
 
     write_overview(papers, scores, runs, stem)
 
@@ -460,7 +460,7 @@ def figure_compare(table: Path, stem: Path) -> None:
 @verb(benchmarks=ONE | {"help": "folder of benchmark files"}, runs=RUNS, stem=STEM)
 def costs(benchmarks: Path, runs: list[Path], stem: Path) -> None:
     """Add up what the reproduction cost."""
-    from serflow.evaluation.costs import write_costs
+    from serflow.tables.costs import write_costs
 
     write_costs(benchmarks, runs, stem)
 
@@ -474,7 +474,7 @@ def costs(benchmarks: Path, runs: list[Path], stem: Path) -> None:
 )
 def results(results: Path | None, command: str, tables: Sequence[Path], archive: Path, output: Path) -> None:
     """Add new results to the archive of all that was measured, and write the page of it that the repository keeps."""
-    from serflow.evaluation.results_page import write_results_page
+    from serflow.tables.results_page import write_results_page
 
     write_results_page(results, output, command, archive=archive, tables=tables)
 
@@ -486,7 +486,7 @@ def results(results: Path | None, command: str, tables: Sequence[Path], archive:
 def plan(config: list[str], costs: Path | None) -> None:
     """Say what a configuration takes, before anything runs: jobs, hours, gigabytes."""
     from serflow.config import read_config
-    from serflow.papers import Papers
+    from serflow.papers.papers import Papers
     from serflow.plan import describe
 
     print(describe(Papers(read_config(config)), costs))
@@ -521,7 +521,7 @@ def track(
     prefix: str,
 ) -> None:
     """Log the runs of a paper to MLflow, each once."""
-    from serflow.tracking import find_data, replay
+    from serflow.tracking.store import find_data, replay
 
     data = find_data(results, runs)
     root = results / "mlartifacts"
@@ -537,7 +537,7 @@ def track(
 )
 def track_overview(uri: str, artifacts: list[Path], results: Path, output: Path, prefix: str) -> None:
     """Log the comparison of all papers to MLflow, once."""
-    from serflow.tracking import track_overview as log_overview
+    from serflow.tracking.store import track_overview as log_overview
 
     log_overview(uri, artifacts, results, output, prefix)
 

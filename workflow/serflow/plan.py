@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serflow import targets
 from serflow.corpora import CORPORA, load, members
-from serflow.files import digest_value, read_csv, read_json, write_csv
-from serflow.papers import Papers, Run
-from serflow.protocols import speaker_folds
+from serflow.io.files import digest_value, read_csv, read_json, write_csv
+from serflow.papers import targets
+from serflow.papers.papers import Papers, Run
+from serflow.protocols.protocols import speaker_folds
 
 #: Costs that were measured, by `serflow record-costs`.
 COSTS = Path(__file__).parents[1] / "costs.csv"
@@ -149,7 +149,7 @@ def n_training(papers: Papers, run: Run) -> float:
 def _count(papers: Papers, corpus: str, labels: Sequence[str], select: Mapping[str, str] | None = None) -> float:
     """Return the utterances of some emotions; of a selection the published counts, if there are any, else of all."""
     if papers.source(corpus) == "demo":
-        from serflow.corpora.demo import utterances
+        from serflow.corpora.demo.demo import utterances
 
         return sum(utterance.emotion in labels for utterance in utterances(corpus))
     module = load(corpus)

@@ -40,4 +40,4 @@ def load(name: str) -> ModuleType:
     """
     if name not in CORPORA:
         raise ConfigError(name, f"unknown corpus {name!r}", f"Allowed: {', '.join(CORPORA)}.")
-    return importlib.import_module(f"serflow.corpora.{name}")
+    return importlib.import_module(f"serflow.corpora.known.{name}")

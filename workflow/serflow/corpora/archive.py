@@ -17,9 +17,9 @@ from typing import IO, Any, Self, cast
 
 from tqdm import tqdm
 
-from serflow import download, files
 from serflow.corpora.base import is_clutter
 from serflow.errors import ArchiveError
+from serflow.io import download, files
 
 #: IEMOCAP's full release, the largest corpus, unpacks to less than this; more is refused.
 MAX_EXTRACTED_BYTES = 40 * 10**9
@@ -46,7 +46,7 @@ _DAMAGE = (
 
 
 def fetch(url: str, destination: Path, md5: str, timeout: float = 60.0, attempts: int = 5) -> None:
-    """Download an archive with the published `md5`; see `serflow.download.fetch`."""
+    """Download an archive with the published `md5`; see `serflow.io.download.fetch`."""
     by_hand = f"Download it by hand and set corpora.<name>.source to the file. Its md5 must be {md5}."
     download.fetch(url, destination, "md5", md5, by_hand, timeout, attempts)
 

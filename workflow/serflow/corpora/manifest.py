@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from serflow import corpora, files
+from serflow import corpora
 from serflow.corpora.base import COLUMNS
 from serflow.errors import CorpusError
+from serflow.io import files
 
 __all__ = ["COLUMNS", "build", "digest", "read", "write"]
 

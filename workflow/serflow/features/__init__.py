@@ -58,7 +58,7 @@ def transform(recipe: Mapping[str, Any], where: object = "recipe") -> Callable[[
     name = options.pop("transform", None)
     if name not in TRANSFORMS:
         raise ConfigError(where, f"unknown transform {name!r}", f"Allowed: {', '.join(TRANSFORMS)}.")
-    function = getattr(import_module(f"serflow.features.{TRANSFORMS[name]}"), name)
+    function = getattr(import_module(f"serflow.features.transforms.{TRANSFORMS[name]}"), name)
     taken = set(inspect.signature(function).parameters) - {"signal"}
     expected = taken | {"sample_rate"}  # reading a recording needs it, whether or not the transform does
     for key in sorted(expected ^ set(options)):

@@ -23,10 +23,10 @@ from serflow.errors import CacheError, CorpusError
 from serflow.features import DTYPES, transform
 from serflow.features.copies import make_items
 from serflow.features.segments import count_segments, cut
-from serflow.files import digest_file, digest_value, replace_folder, workspace
-from serflow.log import show_progress
-from serflow.protocols import item_ids
-from serflow.workers import start_workers
+from serflow.io.files import digest_file, digest_value, replace_folder, workspace
+from serflow.io.log import show_progress
+from serflow.io.workers import start_workers
+from serflow.protocols.protocols import item_ids
 
 FORMAT = 3
 CHUNK_BYTES = 1 << 20
@@ -56,7 +56,7 @@ class Features:
     stored: Any
 
     def names(self, manifest: Sequence[Mapping[str, str]]) -> list[str]:
-        """Return the id of each item (see `serflow.protocols.item_ids`); an utterance's segments share it."""
+        """Return the id of each item (see `serflow.protocols.protocols.item_ids`); an utterance's segments share it."""
         ids = [item_ids(row["utterance"], self.copies) for row in manifest]
         return [ids[row][k] for row, k in zip(self.utterance, self.copy, strict=True)]
 
@@ -124,7 +124,7 @@ class Features:
 
 def code_digest() -> str:
     """Return the SHA-256 over what computes features: this package's sources and the libraries' versions."""
-    sources = {path.name: digest_file(path) for path in sorted(Path(__file__).parent.glob("*.py"))}
+    sources = {path.name: digest_file(path) for path in sorted(Path(__file__).parent.rglob("*.py"))}
     libraries = {name: version(name) for name in LIBRARIES}
     return digest_value([sources, libraries])
 

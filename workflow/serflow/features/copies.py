@@ -1,6 +1,6 @@
 """Augmented copies of an utterance, made from its signal before any transform: noise, stretch, pitch.
 
-A cache of a recipe with ``copies`` holds several items per utterance (`serflow.protocols.item_ids`): the recording,
+A cache of a recipe with ``copies`` holds several items per utterance (`serflow.protocols.protocols.item_ids`): the recording,
 then its copies in the alphabetical order of their names. Copies made before a split let siblings of one recording stand
 on both of its sides: they exist here to measure that leak.
 """

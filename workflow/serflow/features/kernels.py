@@ -14,7 +14,7 @@ from pathlib import Path
 import librosa
 from numba.misc.appdirs import AppDirs
 
-from serflow.files import locked
+from serflow.io.files import locked
 
 __all__ = ["librosa", "lock_file"]
 

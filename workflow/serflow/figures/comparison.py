@@ -7,12 +7,12 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from serflow.evaluation.comparison import MAJORITY, UNIFORM
-from serflow.evaluation.metrics import METRICS
-from serflow.evaluation.tables import NAMES, number, published_value
 from serflow.figures.dumbbell import LIMITS, Point, draw, row_height
 from serflow.figures.style import BLACK, GREY, PALETTE, new_figure, save, style
-from serflow.files import read_csv
+from serflow.io.files import read_csv
+from serflow.scoring.metrics import METRICS
+from serflow.scoring.scores import MAJORITY, UNIFORM
+from serflow.tables.tables import NAMES, number, published_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

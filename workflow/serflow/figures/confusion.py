@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serflow.evaluation.runs import Run, load_runs, pooled_confusion
-from serflow.evaluation.tables import confusion_percent
 from serflow.figures.style import DIVERGING, SEQUENTIAL, new_figure, save, style, wrap
-from serflow.files import read_csv
+from serflow.io.files import read_csv
+from serflow.runs import Run, load_runs, pooled_confusion
+from serflow.tables.tables import confusion_percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

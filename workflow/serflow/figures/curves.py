@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serflow.evaluation.runs import load_runs
 from serflow.figures.style import BLUE, VERMILION, new_figure, save, style, wrap
+from serflow.runs import load_runs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from serflow.figures.style import BLUE, ORANGE, new_figure, save, style, wrap
-from serflow.files import read_csv
+from serflow.io.files import read_csv
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,10 +7,10 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from serflow.evaluation.tables import NAMES
 from serflow.figures.dumbbell import LIMITS, Point, draw, row_height
 from serflow.figures.style import BLUE, GREEN, GREY, VERMILION, new_figure, save, style
-from serflow.files import read_csv
+from serflow.io.files import read_csv
+from serflow.tables.tables import NAMES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

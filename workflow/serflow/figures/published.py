@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from serflow.evaluation.tables import published_confusions, slug
+from serflow.tables.tables import published_confusions, slug
 
 #: Kinds drawn from runs alone.
 FROM_RUNS = ("losses", "training_accuracy", "confusion", "published_confusion")

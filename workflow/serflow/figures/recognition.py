@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serflow.evaluation.runs import RERUN, ScoreError, load_run
 from serflow.figures.signals import centre_frequencies, draw_spectrogram
 from serflow.figures.style import BLUE, ORANGE, new_figure, save, style
-from serflow.files import read_csv
+from serflow.io.files import read_csv
+from serflow.runs import RERUN, ScoreError, load_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

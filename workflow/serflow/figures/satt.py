@@ -13,7 +13,7 @@ import numpy as np
 
 from serflow.errors import CorpusError, TrainingError
 from serflow.figures.style import BLUE, GREY, VERMILION, new_figure, save, style, wrap
-from serflow.files import read_csv
+from serflow.io.files import read_csv
 
 if TYPE_CHECKING:
     import torch
@@ -128,8 +128,8 @@ def plot_activations(
     TrainingError
         If no utterance of that emotion is in the run's test part.
     """
-    from serflow import inference
     from serflow.features import cache
+    from serflow.inference import predictor as inference
 
     rows = read_csv(manifest)
     name = _test_utterance(Path(run), entry["emotion"])
@@ -281,7 +281,7 @@ def choose_speech(recordings: Iterator[tuple[Row, np.ndarray]], recipe: Mapping[
 
 
 def _pitch(signal: np.ndarray, recipe: Mapping[str, Any]) -> np.ndarray:
-    from serflow.features.harmonic import pitch
+    from serflow.features.transforms.harmonic import pitch
 
     return pitch(signal, **_options(pitch, recipe))
 
@@ -328,8 +328,8 @@ def middle_frame(signal: np.ndarray, recipe: Mapping[str, Any]) -> Frame:
     recipe
         Of the transform ``harmonic``.
     """
-    from serflow.features.harmonic import envelope, harmonic_spectrum
-    from serflow.features.logpower import frequencies, level
+    from serflow.features.transforms.harmonic import envelope, harmonic_spectrum
+    from serflow.features.transforms.logpower import frequencies, level
 
     f0 = _pitch(signal, recipe)
     start, stop = longest_run(f0 > 0)
@@ -445,7 +445,7 @@ def _made(
 ) -> dict[str, np.ndarray]:
     """Return stand-ins of sounds, each (n_samples,); babble is of other speakers than the utterance's."""
     from serflow.features.noise import make_noise
-    from serflow.noisy import BABBLE, choose_voices
+    from serflow.inference.noise import BABBLE, choose_voices
 
     chosen = choose_voices(rows, speech.row["speaker"], SEED) if BABBLE in wanted else []
     voices = [signal for _, signal in _recordings(chosen, places, sample_rate)]
@@ -454,8 +454,8 @@ def _made(
 
 def _pair(signal: np.ndarray, recipe: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Return a signal's normalised log spectrogram and the harmonically modified one, both (bins, frames)."""
-    from serflow.features.harmonic import harmonic
-    from serflow.features.logpower import logpower
+    from serflow.features.transforms.harmonic import harmonic
+    from serflow.features.transforms.logpower import logpower
 
     original, modified = logpower(signal, **_options(logpower, recipe)), harmonic(signal, **_options(harmonic, recipe))
     return original.T, modified.T

@@ -10,7 +10,7 @@ import numpy as np
 
 from serflow.errors import CorpusError
 from serflow.figures.style import BLUE, new_figure, save, style, wrap
-from serflow.files import read_csv
+from serflow.io.files import read_csv
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

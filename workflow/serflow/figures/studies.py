@@ -7,10 +7,10 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from serflow.evaluation.studies import COMPARED
 from serflow.figures.dumbbell import Point, draw, row_height
 from serflow.figures.style import GREY, PALETTE, new_figure, save, style, wrap
-from serflow.files import read_csv
+from serflow.io.files import read_csv
+from serflow.tables.studies import COMPARED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from serflow.files import atomic_path
+from serflow.io.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

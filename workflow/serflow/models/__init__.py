@@ -30,7 +30,7 @@ def module_of(model: Mapping[str, Any]) -> ModuleType:
     """
     name = model["module"]
     try:
-        module = _load_file(name) if name.endswith(".py") else import_module(f"serflow.models.{name}")
+        module = _load_file(name) if name.endswith(".py") else import_module(f"serflow.models.architectures.{name}")
         module.build  # noqa: B018
     except (ModuleNotFoundError, FileNotFoundError, AttributeError) as error:
         fault = f"there is no model {name!r} ({error})"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serflow.errors import ConfigError, DownloadError, WeightsError
-from serflow.files import digest_file
+from serflow.io.files import digest_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,7 +37,7 @@ def fetch(name: str, destination: Path) -> None:
     WeightsError
         If it cannot be downloaded or is not what was published.
     """
-    from serflow import download
+    from serflow.io import download
 
     url = next((url for url in IMAGENET.values() if url.endswith(f"/{name}")), None)
     if url is None:

@@ -12,7 +12,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from serflow.files import atomic_path
+from serflow.io.files import atomic_path
 
 DIGEST_BYTES = hashlib.sha256().digest_size
 

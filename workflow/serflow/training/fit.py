@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serflow.errors import TrainingError
-from serflow.log import say, show_progress
+from serflow.io.log import say, show_progress
 from serflow.training import checkpoint
 from serflow.training.augment import make_augment
 from serflow.training.balance import class_weights, draw_order

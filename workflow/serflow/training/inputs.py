@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serflow.errors import ConfigError
-from serflow.log import say
+from serflow.io.log import say
 
 if TYPE_CHECKING:
     import torch

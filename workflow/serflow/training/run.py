@@ -14,9 +14,9 @@ import numpy as np
 
 from serflow import models
 from serflow.errors import TrainingError
-from serflow.files import atomic_path, check_writable, digest_file, digest_value, read_csv, write_csv, write_json
-from serflow.log import say
-from serflow.protocols import read_fold
+from serflow.io.files import atomic_path, check_writable, digest_file, digest_value, read_csv, write_csv, write_json
+from serflow.io.log import say
+from serflow.protocols.protocols import read_fold
 from serflow.training import checkpoint as checkpoints
 from serflow.training.inputs import Dataset
 

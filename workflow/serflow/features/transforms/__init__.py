@@ -1,0 +1,1 @@
+"""One module per transform: a function of the module's name."""

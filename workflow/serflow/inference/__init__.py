@@ -1,0 +1,1 @@
+"""Applying trained runs to new signals."""

@@ -1,0 +1,1 @@
+"""Files, downloads, worker processes and messages."""

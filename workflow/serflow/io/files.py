@@ -1,0 +1,187 @@
+"""Writing files so that a reader never meets half of one, and digests of files and values."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import errno
+import fcntl
+import glob
+import hashlib
+import io
+import itertools
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from serflow.errors import DamagedFileError
+from serflow.io.log import say
+
+#: Of files that stages write.
+REMAKE = "Delete it and run snakemake again, which makes it anew."
+
+#: The file in a `workspace` that its process keeps locked.
+LOCK = "lock"
+
+
+def check_writable(folder: Path) -> None:
+    """Make `folder` where it is not there; raise an OSError that names it if nothing can be written there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, "the folder cannot be written to", str(folder))
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep the file `path`, made where it is not there, for this process; wait for another one that has it."""
+    while True:
+        with path.open("ab") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say(f"waiting for another process, which is writing {path}")
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            except OSError:  # a file system without locks
+                yield
+                return
+            if path.exists() and os.path.samestat(path.stat(), os.fstat(handle.fileno())):
+                yield
+                return
+
+
+@contextlib.contextmanager
+def workspace(path: Path | str) -> Iterator[Path]:
+    """Yield a path of the same name in a new folder beside `path`, this process's alone and deleted at the end.
+
+    The folder is locked as long as its process lives. What killed processes left of theirs is deleted first.
+    """
+    path = Path(path)
+    check_writable(path.parent)
+    prefix, suffix = f".{path.name}.", ".partial"
+    for left in path.parent.glob(f"{glob.escape(prefix)}*{suffix}/{LOCK}"):
+        with contextlib.suppress(OSError), left.open("rb+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _delete_workspace(left.parent)
+    folder = Path(tempfile.mkdtemp(suffix, prefix, path.parent))
+    try:
+        with (folder / LOCK).open("wb") as lock:
+            with contextlib.suppress(OSError):  # on a file system without locks nothing is taken for left behind
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder / path.name
+    except OSError as error:
+        if error.errno:  # a full disk names no file
+            error.filename = error.filename or str(path)
+        raise
+    finally:
+        _delete_workspace(folder)
+
+
+def _delete_workspace(folder: Path) -> None:
+    """Delete a workspace, its lock last, so that the next process finds what this one cannot delete.
+
+    After a signal a library's thread, such as zarr's, may be writing for a moment yet.
+    """
+    for _ in range(100):
+        for entry in folder.glob("*"):
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name != LOCK:
+                entry.unlink(missing_ok=True)
+        if all(entry.name == LOCK for entry in folder.glob("*")):
+            shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path near `path`, of the same name; move it to `path` if the block succeeds, else delete it."""
+    with workspace(path) as partial:
+        yield partial
+        with partial.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        partial.replace(path)
+
+
+def replace_folder(new: Path, path: Path) -> None:
+    """Move the folder `new` of a `workspace` to `path`; what stands there, or is put there meanwhile, makes room."""
+    for attempt in itertools.count():
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(new.with_name(f"{path.name}.replaced{attempt}"))
+        try:
+            new.rename(path)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write `text` to `path` as UTF-8, whole or not at all."""
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path | str, value: object) -> None:
+    """Write `value` to `path` as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Return the value that the JSON file `path` holds.
+
+    Raises
+    ------
+    DamagedFileError
+        If it is empty, truncated or no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DamagedFileError(path, f"is empty, truncated or no JSON ({error})", REMAKE) from error
+
+
+def write_csv(path: Path | str, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Write `rows` to `path` as CSV (UTF-8, Unix line ends) with exactly `columns`, whole or not at all."""
+    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_csv(path: Path | str) -> list[dict[str, str]]:
+    """Return the rows of the CSV file `path`, every value a string.
+
+    Raises
+    ------
+    DamagedFileError
+        If it is empty or truncated, or a row has other columns than the header.
+    """
+    try:
+        text = Path(path).read_bytes().decode()
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except (ValueError, csv.Error) as error:
+        raise DamagedFileError(path, f"is no CSV ({error})", REMAKE) from error
+    if not text.endswith("\n"):
+        raise DamagedFileError(path, "is truncated: it does not end with a line" if text else "is empty", REMAKE)
+    for number, row in enumerate(rows, start=1):
+        if None in row or None in row.values():
+            raise DamagedFileError(path, f"row {number} has other columns than the header", REMAKE)
+    return rows
+
+
+def digest_file(path: Path | str, algorithm: str = "sha256") -> str:
+    """Return the hexadecimal digest of a file's bytes."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, algorithm).hexdigest()
+
+
+def digest_value(value: object) -> str:
+    """Return the SHA-256 of a JSON-serialisable value; the order of keys does not matter."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

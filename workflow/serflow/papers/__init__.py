@@ -1,0 +1,1 @@
+"""Paper files: what they say, and the runs that a configuration asks for."""

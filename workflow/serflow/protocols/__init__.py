@@ -1,0 +1,1 @@
+"""Protocols: how a corpus is divided into parts."""

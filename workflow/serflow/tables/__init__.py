@@ -1,0 +1,1 @@
+"""Tables made from scores, and their rendering."""

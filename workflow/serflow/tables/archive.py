@@ -1,0 +1,157 @@
+"""What was measured on real corpora at different times and on different machines, kept as csv and joined with more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from serflow.io.files import read_csv, read_json, write_csv
+from serflow.runs import ScoreError
+from serflow.tables.costs import COLUMNS as COST_COLUMNS
+from serflow.tables.costs import Cost, cost_cells, read_cost_table
+from serflow.tables.overview import COLUMNS, KINDS, Result, flat, judge, read_overview
+
+#: What tells the runs behind one value from those behind another.
+GROUP = ("paper", "corpus", "system", "protocol")
+RUN_COLUMNS = (
+    *(*GROUP, "seed", "fold", "started", "finished", "device_name", "device", "precision", "libraries", "commit"),
+    *("seconds", "command"),
+)
+LIBRARIES = ("scikit-learn", "torch")
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Results (published numbers and what stands beside them), costs, and the runs (`RUN_COLUMNS`) behind values."""
+
+    results: list[Result]
+    costs: list[Cost]
+    runs: list[Row]
+
+
+def read_archive(folder: Path | str) -> Archive:
+    """Return what `write_archive` wrote, or nothing if there is nothing yet.
+
+    Raises
+    ------
+    ScoreError
+        If one of the three files is missing, or has other columns.
+    """
+    if not any(Path(folder).glob("*.csv")):
+        return Archive([], [], [])
+    results, costs = read_overview(Path(folder, "comparison.csv")), read_cost_table(Path(folder, "costs.csv"))
+    path = Path(folder, "runs.csv")
+    if not path.is_file():
+        raise ScoreError(path, "is missing", "Restore the folder from the repository.")
+    return Archive(results, costs, read_csv(path))
+
+
+def write_archive(archive: Archive, folder: Path | str) -> None:
+    """Write ``comparison.csv``, ``costs.csv`` and ``runs.csv``."""
+    write_csv(Path(folder, "comparison.csv"), COLUMNS, map(flat, archive.results))
+    costs = (dict(zip(COST_COLUMNS, cost_cells(cost), strict=True)) for cost in archive.costs)
+    write_csv(Path(folder, "costs.csv"), COST_COLUMNS, costs)
+    write_csv(Path(folder, "runs.csv"), RUN_COLUMNS, archive.runs)
+
+
+def read_results(folder: Path | str, command: str) -> Archive:
+    """Return what a results folder holds: its two tables over all papers, and the runs behind their values.
+
+    Parameters
+    ----------
+    folder
+        The results folder of a finished workflow.
+    command
+        The command that made the results, which no file of the workflow holds.
+
+    Raises
+    ------
+    ScoreError
+        If a table is missing, a corpus is synthetic, or there is no run behind a value.
+    """
+    results = read_overview(Path(folder, "tables", "comparison.csv"))
+    for result in results:
+        if result.synthetic:
+            fault = f"{result.paper} was run on synthetic demo corpora, whose numbers say nothing about speech"
+            raise ScoreError(folder, fault, "Run the workflow on real corpora into a results folder of its own.")
+    costs = read_cost_table(Path(folder, "tables", "costs.csv"))
+    runs = []
+    for group in _groups(results):
+        found = sorted(Path(folder, "runs").joinpath(*group).glob("seed*/fold*/run.json"))
+        if not found:
+            raise ScoreError(Path(folder, "runs", *group), "holds no run", "Run the workflow to its end first.")
+        runs += [_run(read_json(path), command) for path in found]
+    return Archive(results, costs, sorted(runs, key=_run_order))
+
+
+def merge(old: Archive, new: Archive) -> Archive:
+    """Join older with newer measurements, so that each value stands on the runs of one workflow.
+
+    A value replaces the older one of the same published number and kind of protocol, and its runs replace the older
+    ones; a kind of protocol that the newer results lack keeps its value and runs. What the newer results did not run
+    at all stays as it was. Costs replace older ones of the same stage, paper or corpus, system and device. Verdicts
+    are passed anew.
+    """
+    results = {_key(result): result for result in old.results}
+    for result in new.results:
+        results[_key(result)] = _join(results.get(_key(result), result), result)
+    costs = {_cost_key(cost): cost for cost in (*old.costs, *new.costs)}
+    again = _groups(new.results)
+    runs = [run for run in old.runs if _group(run) not in again] + new.runs
+    return Archive(
+        [judge(result) for result in sorted(results.values(), key=lambda result: result.paper)],
+        [costs[key] for key in sorted(costs)],
+        sorted(runs, key=_run_order),
+    )
+
+
+def _key(result: Result) -> tuple[str, ...]:
+    where = (result.paper, result.corpus, result.system)
+    return (*where, result.cells["own"].protocol, result.metric, result.part)
+
+
+def _join(old: Result, new: Result) -> Result:
+    """Return the newer result with the values of the older one that it lacks; the older one if it has no value."""
+    if old.measured and not new.measured:
+        return old
+    cells = dict(new.cells)
+    for kind in KINDS:
+        if new.cells[kind].value is None and old.cells[kind].value is not None:
+            cells[kind] = old.cells[kind]
+    uniform, majority = (
+        after if after is not None else before for before, after in zip(old.chance, new.chance, strict=True)
+    )
+    return replace(new, cells=cells, chance=(uniform, majority))
+
+
+def _groups(results: Iterable[Result]) -> dict[tuple[str, ...], None]:
+    """Return the runs, by `GROUP`, on which any value stands."""
+    return {
+        (result.paper, result.corpus, result.system, cell.protocol): None
+        for result in results
+        for cell in result.cells.values()
+        if cell.value is not None
+    }
+
+
+def _group(run: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(run[key] for key in GROUP)
+
+
+def _run_order(run: Mapping[str, str]) -> tuple[Any, ...]:
+    return (*_group(run), int(run["seed"]), int(run["fold"]))
+
+
+def _cost_key(cost: Cost) -> tuple[str, ...]:
+    return cost.stage, cost.subject, cost.system, cost.device
+
+
+def _run(info: Mapping[str, Any], command: str) -> Row:
+    """Return what `run.json` says of a run as a row of `RUN_COLUMNS`."""
+    versions: Mapping[str, str] = info.get("versions", {})
+    known = dict(info) | {"command": command}
+    known["libraries"] = ", ".join(f"{name} {versions[name]}" for name in LIBRARIES if name in versions)
+    return {column: str(known[column]) for column in RUN_COLUMNS}

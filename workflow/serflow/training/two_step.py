@@ -1,0 +1,162 @@
+"""Joins a net for all classes and nets for neutral against one other class each into a predictor of two steps."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from serflow.io.files import write_csv, write_json
+from serflow.runs import OTHER, RERUN, Run, ScoreError, load_run
+
+#: What the runs that are joined must share.
+SAME = ("paper", "corpus", "protocol", "seed", "fold")
+#: The keys of the specification that `run.json` repeats.
+SPEC = (*SAME, "system", "labels", "others", "system_config", "deviations")
+
+
+def combine(spec: Mapping[str, Any], first: Path, second: Sequence[Path], neutral: str, output: Path) -> None:
+    """Write the run directory of a two-step predictor (Satt et al., section 4); it has no model file of its own.
+
+    Parameters
+    ----------
+    spec
+        The keys of `SPEC`.
+    first
+        Run directory of the net for all classes.
+    second
+        Run directories of the nets for `neutral` against one of the other classes each.
+    neutral
+        The majority class, which the second step is for.
+    output
+        Where to write.
+
+    Raises
+    ------
+    ScoreError
+        If the runs are not of one corpus, protocol, seed and fold, their labels do not fit together, or an utterance
+        stands in different parts of them.
+    """
+    started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
+    one, others = load_run(first), [load_run(path) for path in second]
+    for run in (one, *others):
+        _check_identity(run, spec)
+    emotions = _emotions(one, others, neutral)
+    pairs = {emotion: _aligned(one, run, neutral, emotion) for emotion, run in zip(emotions, others, strict=True)}
+    labels = one.labels
+    predicted, posteriors = decide(labels, neutral, one.posteriors, pairs)
+    rows = [
+        {"utterance": name, "part": part, "label": labels[truth], "predicted": labels[best]}
+        | {label: f"{p:.6g}" for label, p in zip(labels, posterior, strict=True)}
+        for name, part, truth, best, posterior in zip(
+            one.utterances, one.parts, one.truth, predicted, posteriors, strict=True
+        )
+    ]
+    header = (first / "history.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
+    (output / "run.json").unlink(missing_ok=True)  # an earlier run's would vouch for a mixture
+    write_csv(output / "predictions.csv", ["utterance", "part", "label", "predicted", *labels], rows)
+    write_csv(output / "history.csv", header, [])
+    record = {
+        **_merged(spec, [one, *others]),
+        "parts": {name: int((one.parts == name).sum()) for name in one.info["parts"]},
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - clock, 1),
+    }
+    write_json(output / "run.json", record)
+
+
+def decide(
+    labels: Sequence[str], neutral: str, first: np.ndarray, second: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what two steps predict: the first net's best class, or where that is neutral, the second nets' verdict.
+
+    In the second step the label of the largest posterior among all nets is taken; a net's posterior of neutral counts
+    for neutral (Satt et al., section 4).
+
+    Parameters
+    ----------
+    labels
+        The C classes, of which `neutral` is one.
+    neutral
+        The class that leads to the second step.
+    first
+        ``(U, C)`` posteriors of the first net.
+    second
+        Each other class to the ``(U, 2)`` posteriors of neutral and of that class.
+
+    Returns
+    -------
+    predicted
+        ``(U,)`` int64, index into `labels`: where the posteriors are largest, the first where several are.
+    posteriors
+        ``(U, C)``, each row with sum 1: the first net's, or those of the second step (of neutral the largest over the
+        nets, of another class its net's), normalised.
+    """
+    later = np.empty(first.shape)
+    for column, label in enumerate(labels):
+        found = [pair[:, 0] for pair in second.values()] if label == neutral else [second[label][:, 1]]
+        later[:, column] = np.max(found, axis=0)
+    later /= later.sum(axis=1, keepdims=True)
+    undecided = first.argmax(axis=1) == list(labels).index(neutral)
+    posteriors = np.where(undecided[:, np.newaxis], later, first)
+    return posteriors.argmax(axis=1), posteriors
+
+
+def _check_identity(run: Run, spec: Mapping[str, Any]) -> None:
+    for key in SAME:
+        if run.info[key] != spec[key]:
+            fault = f"{key} is {run.info[key]!r}, that of the two-step predictor {spec[key]!r}"
+            raise ScoreError(run.path / "run.json", fault, "Join runs of one corpus, protocol, seed and fold.")
+
+
+def _emotions(one: Run, others: Sequence[Run], neutral: str) -> list[str]:
+    """Return the class that each of the second nets tells from neutral, after checking that each class has one net."""
+    emotions = []
+    for run in others:
+        if len(run.labels) != 2 or neutral not in run.labels:
+            fault = f"labels are {list(run.labels)}, expected {neutral} and one other"
+            raise ScoreError(run.path / "run.json", fault, "Correct `combine` in the paper file.")
+        emotions += [label for label in run.labels if label != neutral]
+    if sorted([neutral, *emotions]) != sorted(one.labels):
+        fault = f"labels are {list(one.labels)}, those of the second step {[neutral, *emotions]}"
+        raise ScoreError(one.path / "run.json", fault, "Give one two-class net for each class but the neutral one.")
+    return emotions
+
+
+def _aligned(one: Run, run: Run, neutral: str, emotion: str) -> np.ndarray:
+    """Return the ``(U, 2)`` posteriors of neutral and `emotion`, in the utterances' order of the first run."""
+    where = run.path / "predictions.csv"
+    at = {name: n for n, name in enumerate(run.utterances)}
+    if at.keys() != set(one.utterances):
+        odd = min(at.keys() ^ set(one.utterances))
+        raise ScoreError(where, f"has other utterances than {one.path}, such as {odd}", RERUN)
+    order = [at[name] for name in one.utterances]
+    for name, part, expected in zip(one.utterances, run.parts[order], one.parts, strict=True):
+        if part not in (OTHER, expected):
+            raise ScoreError(where, f"has {name} in part {part}, {one.path} has it in {expected}", RERUN)
+    return run.posteriors[order][:, [run.labels.index(label) for label in (neutral, emotion)]]
+
+
+def _merged(spec: Mapping[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
+    """Return what `run.json` says of the predictor but its times: the specification, and the runs' facts joined."""
+    infos = [run.info for run in runs]
+    versions = [info["versions"] for info in infos]
+    libraries = dict.fromkeys(name for known in versions for name in known)
+    return {
+        **{key: spec[key] for key in SPEC},
+        "deviations": list(dict.fromkeys(text for info in (spec, *infos) for text in info["deviations"])),
+        "n_parameters": sum(info["n_parameters"] for info in infos),
+        **{key: _joined(info[key] for info in infos) for key in ("device", "device_name", "precision", "commit")},
+        "versions": {name: _joined(known[name] for known in versions if name in known) for name in libraries},
+        "model_format": "none",
+        "runs": [run.path.as_posix() for run in runs],
+    }
+
+
+def _joined(values: Iterable[object]) -> str:
+    return ", ".join(dict.fromkeys(map(str, values)))
