@@ -10,7 +10,7 @@ DEMO := snakemake --workflow-profile profiles/demo
 DEMO_REPORT := results/demo/report.html
 SOURCES := workflow/serflow tests benchmarks
 
-.PHONY: help install demo report test test-faults test-slurm lint format lock ui clean
+.PHONY: help install demo report test test-faults test-slurm lint format reference lock ui clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,7 @@ lint: .venv/.installed ## Check style, types, rules
 	ruff format --check $(SOURCES)
 	snakefmt --check Snakefile workflow/rules
 	mypy
+	lint-imports --no-logo
 	snakemake --lint
 
 format: .venv/.installed ## Format Python and Snakemake sources
@@ -59,8 +60,11 @@ format: .venv/.installed ## Format Python and Snakemake sources
 	ruff format $(SOURCES)
 	snakefmt Snakefile workflow/rules
 
-lock: ## Solve the dependencies anew into requirements.lock (needs uv)
-	uv pip compile pyproject.toml --extra dev --upgrade --generate-hashes --universal --python-version 3.11 \
+reference: .venv/.installed ## Write workflow/schemas and docs/reference.md anew from the typed models
+	serflow reference --schemas workflow/schemas --page docs/reference.md
+
+lock: ## Add what is new in pyproject.toml to requirements.lock; UPGRADE=--upgrade: take the newest versions of all (needs uv)
+	uv pip compile pyproject.toml --extra dev $(UPGRADE) --generate-hashes --universal --python-version 3.11 \
 		--fork-strategy fewest --no-emit-index-url --custom-compile-command "make lock" --output-file requirements.lock
 
 ui: .venv/.installed ## Open MLflow on 127.0.0.1:5000 (RESULTS=results/demo for the demo's)

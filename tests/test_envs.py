@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 NAMES = {
     "pytorch": "torch",
     "pysoundfile": "soundfile",
+    "soxr-python": "soxr",
     "matplotlib-base": "matplotlib",
     "snakemake-minimal": "snakemake",
 }
