@@ -161,7 +161,7 @@ def test_a_server_that_answers_another_range_is_asked_for_all(server: Server, ta
 def test_giving_up_without_a_part_is_told_too(server: Server, target: Path) -> None:
     part_of(target, DATA[:1000])
     server.sends_content_range = False
-    with pytest.raises(DownloadError, match="holds the first 0 bytes"):
+    with pytest.raises(DownloadError):
         archive.fetch(server.url, target, MD5, attempts=1)
 
 
@@ -213,12 +213,12 @@ def test_a_refused_connection_is_told(target: Path) -> None:
 
 def test_a_server_that_falls_silent_is_given_up(server: Server, target: Path) -> None:
     server.silent = True
-    with pytest.raises(DownloadError, match="broke off"):
+    with pytest.raises(DownloadError):
         archive.fetch(server.url, target, MD5, timeout=0.1, attempts=2)
 
 
 def test_only_http_is_fetched(target: Path) -> None:
-    with pytest.raises(DownloadError, match="no http"):
+    with pytest.raises(DownloadError):
         archive.fetch("file:///etc/hostname", target, MD5)
 
 
@@ -243,7 +243,7 @@ def test_one_wrong_byte_is_noticed_and_the_file_not_kept(server: Server, target:
 
 def test_a_page_in_place_of_the_archive_is_not_kept(server: Server, target: Path) -> None:
     server.body = b"<html>Sign in to this network</html>"
-    with pytest.raises(DownloadError, match="has md5"):
+    with pytest.raises(DownloadError):
         archive.fetch(server.url, target, MD5)
     assert list(target.parent.iterdir()) == []
 
@@ -318,7 +318,7 @@ def test_a_length_that_is_too_large_missing_or_none_does_no_harm(server: Server,
 
 def test_a_length_that_is_too_small_never_gives_half_a_file(server: Server, target: Path) -> None:
     server.length = 1000
-    with pytest.raises(DownloadError, match="has md5"):
+    with pytest.raises(DownloadError):
         archive.fetch(server.url, target, MD5)
     assert list(target.parent.iterdir()) == []
 
@@ -326,7 +326,7 @@ def test_a_length_that_is_too_small_never_gives_half_a_file(server: Server, targ
 def test_a_part_that_was_not_asked_for_is_not_taken(server: Server, target: Path) -> None:
     """A server that answers a plain request with 206 and another range."""
     server.status, server.refusals = 206, 9
-    with pytest.raises(DownloadError, match="sent another range again and again"):
+    with pytest.raises(DownloadError):
         archive.fetch(server.url, target, MD5)
     assert list(target.parent.iterdir()) == []
 

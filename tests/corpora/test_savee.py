@@ -1,6 +1,4 @@
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from serflow.corpora.known import savee
 from serflow.errors import CorpusError
@@ -53,7 +51,7 @@ def test_a_name_outside_the_corpus_is_refused_with_its_reason(path: str, told: s
 def test_both_layouts_side_by_side_are_one_utterance_twice(record, tmp_path) -> None:
     record("AudioData/DC/a01.wav")
     record("ALL/DC_a01.wav")
-    with pytest.raises(CorpusError, match="second time"):
+    with pytest.raises(CorpusError, match="DC_a01"):
         savee.scan(tmp_path)
 
 
@@ -63,15 +61,3 @@ def test_notes_and_videos_are_left_out(record, tmp_path) -> None:
     scan = savee.scan(tmp_path)
     assert [row["utterance"] for row in scan.rows] == ["JE_n30"]
     assert scan.left_out == {"neither WAV nor FLAC": 1}
-
-
-names = st.from_regex(r"(AudioData/)?([DJK][CEKL][/_])?[adfhnsu]{1,2}[0-9]{1,3}\.(wav|flac|txt)", fullmatch=True)
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.one_of(st.text(), names))
-def test_any_path_gives_a_row_or_a_corpus_error(path: str) -> None:
-    try:
-        assert savee.parse(path)["utterance"] in savee.expected_utterances()
-    except CorpusError as error:
-        assert error.remedy

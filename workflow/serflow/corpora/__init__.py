@@ -1,14 +1,16 @@
-"""The corpora, each a module of one shape: `serflow.corpora.base` says what such a module offers."""
+"""The corpora: each built-in one is a module of `serflow.corpora.known`; `base` says what such a module offers."""
 
 from __future__ import annotations
 
-import importlib
 from types import ModuleType
 
+from serflow.corpora.base import OPTIONAL
 from serflow.errors import ConfigError
+from serflow.items import members_of
+from serflow.kinds import Kinds, suggest
 
-#: A new corpus is a module of this package, its name here, and an entry in config.yaml.
-CORPORA = ("ravdess", "savee", "iemocap")
+KINDS = Kinds("serflow.corpora.known")
+CORPORA = tuple(KINDS.known())
 
 
 def members(name: str) -> tuple[str, ...]:
@@ -17,21 +19,19 @@ def members(name: str) -> tuple[str, ...]:
     Raises
     ------
     ConfigError
-        If a member is no corpus or stands twice.
+        If a member is no corpus or is named twice.
     """
-    parts = tuple(name.split("+"))
+    parts = members_of(name)
     for part in parts:
         if part not in CORPORA:
-            raise ConfigError(
-                name, f"unknown corpus {part!r}", f"Allowed, alone or joined by '+': {', '.join(CORPORA)}."
-            )
+            raise ConfigError(name, f"unknown corpus {part!r}", suggest(part, CORPORA))
     if len(set(parts)) < len(parts):
         raise ConfigError(name, "names a corpus twice", "Name each corpus once.")
     return parts
 
 
 def load(name: str) -> ModuleType:
-    """Return the module of the single corpus `name`.
+    """Return the module of the single corpus `name`; what it may offer and does not is None or empty (`OPTIONAL`).
 
     Raises
     ------
@@ -39,5 +39,8 @@ def load(name: str) -> ModuleType:
         If there is no such corpus.
     """
     if name not in CORPORA:
-        raise ConfigError(name, f"unknown corpus {name!r}", f"Allowed: {', '.join(CORPORA)}.")
-    return importlib.import_module(f"serflow.corpora.known.{name}")
+        raise ConfigError(name, f"unknown corpus {name!r}", suggest(name, CORPORA))
+    module = KINDS.module(name)
+    for attribute, absent in OPTIONAL.items():
+        vars(module).setdefault(attribute, absent)
+    return module

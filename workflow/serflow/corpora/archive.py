@@ -52,7 +52,7 @@ def fetch(url: str, destination: Path, md5: str, timeout: float = 60.0, attempts
 
 
 def is_archive(path: Path) -> bool:
-    """Say whether a file begins, and a zip also ends, as an archive that `extract` takes."""
+    """Return whether a file begins, and a zip also ends, as an archive that `extract` takes."""
     with path.open("rb") as handle:
         if handle.read(2) == b"PK":
             return zipfile.is_zipfile(path)
@@ -99,7 +99,7 @@ def extract(archive: Path, destination: Path) -> None:
 
 
 def _holds(folder: Path, tree: Path) -> bool:
-    """Say whether `folder` has all files of `tree`, each of the same size."""
+    """Return whether `folder` has all files of `tree`, each of the same size."""
     found = {path.relative_to(tree): path.stat().st_size for path in tree.rglob("*") if path.is_file()}
     return all((folder / path).is_file() and (folder / path).stat().st_size == size for path, size in found.items())
 
@@ -197,7 +197,11 @@ def _write(source: IO[bytes], path: Path) -> None:
 
 
 def _target(archive: Path, folder: Path, name: str) -> Path:
-    """Return where a member goes; its path may have either system's separators but must not leave `folder`."""
+    """Return where a member goes; its path may have either system's separators but must not leave `folder`.
+
+    tarfile's own filter "data" does not do: it knows no zip, takes links and absolute paths (without their slash), and
+    reads names with a drive or backslashes as plain ones.
+    """
     path = PureWindowsPath(name)
     if path.drive or path.root or ".." in path.parts:
         raise _refusal(archive, name, "points outside the archive's own folder")

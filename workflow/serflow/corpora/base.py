@@ -1,10 +1,13 @@
-"""What the corpus modules share: the shape of their data, walking and scanning a tree.
+"""What the corpus modules share: the shape of their data, and listing and parsing a tree's files.
 
-A corpus module offers ``NAME, TITLE, CITATION, LICENCE``, ``DOWNLOAD`` (`Download`, or None if a licence must be
-signed), ``EMOTIONS`` (native label to `serflow.labels.EMOTIONS`), ``SECONDS`` (about how long its recordings last),
-``EXPECTED`` (`Expected`), ``SPEAKER_FOLDS`` (the test speakers of each speaker-independent fold), ``parse(path)``,
-``scan(root)`` and ``expected_utterances()`` (None where names follow no rule); it may offer ``SELECTIONS``
-(`Selection`), parts whose counts are published too.
+Each corpus is one module of `serflow.corpora.known`, named as the corpus. It offers
+
+- ``TITLE``: what it is called in tables and messages;
+- ``EMOTIONS``: native label to one of `serflow.labels.EMOTIONS`;
+- ``SPEAKER_FOLDS``: the test speakers of each speaker-independent fold;
+- ``scan(root)``: the utterances of a corpus tree, as a `Scan`; most corpora need `scan_names` and a parser of names;
+
+and, where there is such a thing, what is listed in `OPTIONAL`.
 """
 
 from __future__ import annotations
@@ -13,34 +16,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from serflow.corpora.manifest import COLUMNS
 from serflow.errors import CorpusError
 
-#: What stands in a manifest's row, in this order.
-COLUMNS = (
-    "utterance",
-    "path",
-    "corpus",
-    "speaker",
-    "sex",
-    "emotion",
-    "native_label",
-    "intensity",
-    "statement",
-    "repetition",
-    "session",
-    "dialogue",
-    "scenario",
-    "sample_rate",
-    "samples",
-    "sha1",
-    "start",
-    "end",
-    "valence",
-    "activation",
-    "dominance",
-    "votes",
-)
+#: What a corpus module may offer, and the value where it does not: ``CITATION`` and ``LICENCE``; ``DOWNLOAD`` (a
+#: `Download`; none where a licence must be signed); ``SECONDS``, about how long all recordings last, in s; ``EXPECTED``
+#: (an `Expected`), the published counts; ``SELECTIONS`` (of `Selection`), parts with published counts of their own;
+#: ``expected_utterances()``, the set of published names.
+OPTIONAL: dict[str, Any] = {
+    **{"CITATION": "", "LICENCE": "", "DOWNLOAD": None, "SECONDS": None, "EXPECTED": None, "SELECTIONS": ()},
+    "expected_utterances": set,
+}
 
 AUDIO_SUFFIXES = (".wav", ".flac")
 
@@ -75,7 +63,7 @@ class Selection:
     expected: Expected
 
     def keeps(self, row: Mapping[str, str]) -> bool:
-        """Say whether a row of the manifest is of this part."""
+        """Return whether a row of the manifest belongs to this part."""
         return row["emotion"] in self.expected.classes and all(row[key] == value for key, value in self.where.items())
 
 
@@ -93,7 +81,7 @@ def row(**fields: str) -> dict[str, str]:
 
 
 def is_clutter(path: str) -> bool:
-    """Say whether `path` is what macOS leaves in archives and folders (``__MACOSX``, ``._x``, ``.DS_Store``)."""
+    """Return whether `path` is what macOS leaves in archives and folders (``__MACOSX``, ``._x``, ``.DS_Store``)."""
     return any(part in ("__MACOSX", ".DS_Store") or part.startswith("._") for part in PurePosixPath(path).parts)
 
 
@@ -112,7 +100,7 @@ def files(root: Path) -> Iterator[str]:
 
 
 def not_audio(path: str) -> str | None:
-    """Return why a file is left out that has not the suffix of a recording, or None if it has."""
+    """Return why a file that has no suffix of a recording is left out, or None if it has one."""
     return None if PurePosixPath(path).suffix.lower() in AUDIO_SUFFIXES else "neither WAV nor FLAC"
 
 
@@ -141,7 +129,7 @@ def scan_names(
     Raises
     ------
     CorpusError
-        If a name cannot be parsed, an utterance stands twice, or there is none.
+        If a name cannot be parsed, an utterance occurs twice, or there is none.
     """
     rows: dict[str, dict[str, str]] = {}
     left_out: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""IEMOCAP: ten actors in five dialogue sessions; labels, times and votes stand in ``dialog/EmoEvaluation/*.txt``."""
+"""IEMOCAP: ten actors in five dialogue sessions; ``dialog/EmoEvaluation/*.txt`` holds labels, times and votes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 
 from serflow.corpora.base import (
     AUDIO_SUFFIXES,
-    Download,
     Expected,
     Scan,
     Selection,
@@ -23,14 +22,12 @@ from serflow.corpora.base import (
 )
 from serflow.errors import CorpusError
 
-NAME = "iemocap"
 TITLE = "IEMOCAP (full release)"
 CITATION = (
     "Busso C, Bulut M, Lee CC, Kazemzadeh A, Mower E, Kim S, Chang JN, Lee S, Narayanan SS (2008). IEMOCAP: "
     "Interactive emotional dyadic motion capture database. Language Resources and Evaluation 42, 335-359."
 )
 LICENCE = "Signed release form of SAIL, University of Southern California; not redistributable"
-DOWNLOAD: Download | None = None
 
 EMOTIONS = {
     "neu": "neutral",
@@ -91,7 +88,7 @@ _CATEGORIES = re.compile(r"(C-[A-Z]+[0-9]*):([^(]*)(?:\(.*)?")
 _ATTRIBUTES = re.compile(r"(A-[A-Z]+[0-9]*):([^(]*)(?:\(.*)?")
 _ATTRIBUTE = re.compile(r"(val|act|dom)\s+([0-9]+(?:\.[0-9]+)?)", re.ASCII)
 _RELEASE = "IEMOCAP_full_release"
-_FETCH_AGAIN = "Unpack the file anew from the IEMOCAP release."
+_FETCH_AGAIN = "Unpack the file again from the IEMOCAP release."
 
 
 def parse(path: str) -> dict[str, str]:
@@ -123,7 +120,6 @@ def parse(path: str) -> dict[str, str]:
     return row(
         utterance=pure.stem,
         path=path,
-        corpus=NAME,
         speaker=f"Ses0{session}{sex}",
         sex="female" if sex == "F" else "male",
         session=session,
@@ -152,7 +148,7 @@ def parse_evaluation(text: str, where: object) -> dict[str, dict[str, str]]:
     Raises
     ------
     CorpusError
-        If a turn's line lacks a field or has one that is not allowed, or a turn stands twice; with the line's number.
+        If a turn's line lacks a field or has one that is not allowed, or a turn occurs twice; it names the line.
     """
     turns: dict[str, dict[str, str]] = {}
     votes: dict[str, dict[str, Any]] = {}
@@ -162,7 +158,7 @@ def parse_evaluation(text: str, where: object) -> dict[str, dict[str, str]]:
         if stripped.startswith("["):
             turn, annotation = _header(stripped, f"{where}: line {number}")
             if turn in turns:
-                raise CorpusError(f"{where}: line {number}", f"holds turn {turn} a second time", _FETCH_AGAIN)
+                raise CorpusError(f"{where}: line {number}", f"annotates turn {turn} a second time", _FETCH_AGAIN)
             turns[turn], votes[turn] = annotation, {}
         elif stripped.startswith(("C-", "A-")):
             if turn is None:
@@ -214,11 +210,11 @@ def _vote(line: str, where: str) -> tuple[str, list[str] | dict[str, float]]:
 
 def _check_finite(values: Sequence[str], where: str) -> None:
     if not all(math.isfinite(float(value)) for value in values):
-        raise CorpusError(where, "has a number without bounds, expected 1 to 5", _FETCH_AGAIN)
+        raise CorpusError(where, "has a number that is not finite, expected 1 to 5", _FETCH_AGAIN)
 
 
 def _annotations(release: Path) -> dict[str, dict[str, str]]:
-    """Return the annotations of all dialogues; what stands in EmoEvaluation's sub-folders is each rater's own file."""
+    """Return the annotations of all dialogues; EmoEvaluation's sub-folders hold each rater's own files."""
     annotations: dict[str, dict[str, str]] = {}
     for path in sorted(release.glob("Session[1-5]/dialog/EmoEvaluation/*.txt")):
         if is_clutter(path.name):
@@ -226,7 +222,7 @@ def _annotations(release: Path) -> dict[str, dict[str, str]]:
         found = parse_evaluation(path.read_text(encoding="utf-8", errors="replace"), path)
         twice = sorted(found.keys() & annotations.keys())
         if twice:
-            raise CorpusError(path, f"holds turn {twice[0]}, which another file holds too", _FETCH_AGAIN)
+            raise CorpusError(path, f"annotates turn {twice[0]}, which another file annotates too", _FETCH_AGAIN)
         annotations |= found
     return annotations
 
@@ -237,26 +233,27 @@ def scan(root: Path) -> Scan:
     Raises
     ------
     CorpusError
-        If there is no recording, a name or annotation is faulty, or annotations and recordings lack their other half.
+        If there is no recording, a name or annotation is faulty, or there are orphan annotations or recordings.
     """
     release = root / _RELEASE if (root / _RELEASE).is_dir() else root
     folders = sorted(release.glob("Session[1-5]/sentences/wav"))
     paths = ((folder / path).relative_to(root).as_posix() for folder in folders for path in files(folder))
     recorded = scan_names(root, paths, parse, not_audio, f"{_RELEASE}/{_recording('Ses01F_impro01_F000')}")
     rows, annotations = {row["utterance"]: row for row in recorded.rows}, _annotations(release)
-    _check_halves(release, annotations, rows)
+    _check_orphans(release, annotations, rows)
     return Scan([row | annotations[turn] for turn, row in rows.items()], recorded.left_out)
 
 
-def _check_halves(release: Path, annotations: Collection[str], recordings: Collection[str]) -> None:
-    """Refuse annotations without recording and the reverse, naming the first file at fault and its lacking half."""
-    mute = sorted(set(annotations) - set(recordings))
-    bare = sorted(set(recordings) - set(annotations))
-    remedy = f"In all {len(mute)} annotations lack a recording and {len(bare)} recordings an annotation. {_FETCH_AGAIN}"
-    for turn in mute:
+def _check_orphans(release: Path, annotations: Collection[str], recordings: Collection[str]) -> None:
+    """Refuse orphan annotations and orphan recordings; name the first one and the file that it lacks."""
+    orphan_annotations = sorted(set(annotations) - set(recordings))
+    orphan_recordings = sorted(set(recordings) - set(annotations))
+    found = f"{len(orphan_annotations)} orphan annotations and {len(orphan_recordings)} orphan recordings"
+    remedy = f"There are {found}. {_FETCH_AGAIN}"
+    for turn in orphan_annotations:
         fault = f"annotates turn {turn}, but there is no recording {release / _recording(turn)}"
         raise CorpusError(release / _evaluation(turn), fault, remedy)
-    for turn in bare:
+    for turn in orphan_recordings:
         fault = f"is a turn without annotation in {release / _evaluation(turn)}"
         raise CorpusError(release / _recording(turn), fault, remedy)
 
@@ -267,8 +264,3 @@ def _recording(turn: str) -> str:
 
 def _evaluation(turn: str) -> str:
     return f"Session{turn[4]}/dialog/EmoEvaluation/{turn.rpartition('_')[0]}.txt"
-
-
-def expected_utterances() -> set[str] | None:
-    """Return None: the names of the 10 039 turns follow no rule."""
-    return None

@@ -1,4 +1,4 @@
-"""RAVDESS: 24 actors speak two sentences in eight emotions; every fact stands in the file name.
+"""RAVDESS: 24 actors speak two sentences in eight emotions; the file name says all of it.
 
 A name such as ``03-01-06-01-02-01-12.wav`` is modality-channel-emotion-intensity-statement-repetition-actor.
 """
@@ -12,14 +12,13 @@ from pathlib import Path, PurePosixPath
 from serflow.corpora.base import AUDIO_SUFFIXES, Download, Expected, Scan, files, not_audio, row, scan_names
 from serflow.errors import CorpusError
 
-NAME = "ravdess"
 TITLE = "RAVDESS (speech, audio only)"
 CITATION = (
     "Livingstone SR, Russo FA (2018). The Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS). "
     "PLoS ONE 13(5): e0196391. https://doi.org/10.1371/journal.pone.0196391"
 )
 LICENCE = "CC BY-NC-SA 4.0"
-DOWNLOAD: Download | None = Download(
+DOWNLOAD = Download(
     url="https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip?download=1",
     filename="Audio_Speech_Actors_01-24.zip",
     md5="bc696df654c87fed845eb13823edef8a",
@@ -66,7 +65,7 @@ _FIELDS = (
     ("repetition", ("01", "02")),
     ("actor", ACTORS),
 )
-_REMEDY = "Expected 03-01-emotion-intensity-statement-repetition-actor.wav; rename, or fetch the file anew."
+_REMEDY = "Expected 03-01-emotion-intensity-statement-repetition-actor.wav. Rename the file or extract it again."
 
 
 def parse(path: str) -> dict[str, str]:
@@ -97,11 +96,10 @@ def parse(path: str) -> dict[str, str]:
     folder = _FOLDER.fullmatch(pure.parent.name)
     if folder is not None and int(folder[1]) != int(actor):
         fault = f"names actor {actor} but lies in {pure.parent.name}"
-        raise CorpusError(path, fault, "Move the file to its actor's folder, or fetch the corpus anew.")
+        raise CorpusError(path, fault, "Move the file to its actor's folder, or extract the corpus again.")
     return row(
         utterance=match[1],
         path=path,
-        corpus=NAME,
         speaker=actor,
         sex="male" if int(actor) % 2 else "female",
         emotion=EMOTIONS[emotion],
@@ -128,7 +126,7 @@ def scan(root: Path) -> Scan:
     return scan_names(root, files(root), parse, leave_out, "Actor_01/03-01-01-01-01-01-01.wav")
 
 
-def expected_utterances() -> set[str] | None:
+def expected_utterances() -> set[str]:
     """Return the names of all 1440 speech recordings."""
     codes = itertools.product(*(allowed for _, allowed in _FIELDS))
     return {"-".join(code) for code in codes if not (code[2] == "01" and code[3] == "02")}

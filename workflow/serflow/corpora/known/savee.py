@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
-from serflow.corpora.base import AUDIO_SUFFIXES, Download, Expected, Scan, files, not_audio, row, scan_names
+from serflow.corpora.base import AUDIO_SUFFIXES, Expected, Scan, files, not_audio, row, scan_names
 from serflow.errors import CorpusError
 
-NAME = "savee"
 TITLE = "SAVEE (audio)"
 CITATION = (
     "Haq S, Jackson PJB (2010). Multimodal Emotion Recognition. In: Wang W (ed.), Machine Audition: Principles, "
     "Algorithms and Systems, IGI Global, 398-423. http://kahlan.eps.surrey.ac.uk/savee/"
 )
 LICENCE = "Free for research on registration with the University of Surrey; not redistributable"
-DOWNLOAD: Download | None = None
 
 EMOTIONS = {
     "a": "angry",
@@ -78,7 +76,6 @@ def parse(path: str) -> dict[str, str]:
     return row(
         utterance=f"{speaker}_{emotion}{sentence}",
         path=path,
-        corpus=NAME,
         speaker=speaker,
         sex="male",
         emotion=EMOTIONS[emotion],
@@ -92,7 +89,7 @@ def scan(root: Path) -> Scan:
     return scan_names(root, files(root), parse, not_audio, "AudioData/DC/a01.wav or DC_a01.wav")
 
 
-def expected_utterances() -> set[str] | None:
+def expected_utterances() -> set[str]:
     """Return the names of all 480 recordings."""
     return {
         f"{speaker}_{emotion}{sentence:02d}"

@@ -1,0 +1,81 @@
+"""Writing a demo corpus: recordings, annotations, and the true F0 of each utterance."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+import numpy as np
+
+from serflow.corpora.demo.annotations import write_evaluations
+from serflow.corpora.demo.names import Utterance, utterances
+from serflow.corpora.demo.synthesis import SAMPLE_RATE, Array, synthesise
+from serflow.errors import ConfigError
+from serflow.io.files import replace_folder, workspace, write_csv
+
+TRUTH_COLUMNS = (
+    "utterance",
+    "f0_mean",
+    "f0_sd",
+    "f0_min",
+    "f0_max",
+    "f0_slope",
+    "voiced_seconds",
+    "seconds",
+)
+
+
+def generate(corpus: str, root: Path | str, *, seed: int = 0) -> None:
+    """Write the demo corpus `corpus` as the tree `root`: WAV (16 bit, mono, 16 kHz), annotations and ``truth.csv``.
+
+    Same seed, same bytes. The tree appears whole or not at all; an earlier demo corpus in its place is replaced.
+
+    Raises
+    ------
+    ConfigError
+        If there is no demo corpus of this name, or `root` holds anything but a demo corpus.
+    """
+    plan, root = utterances(corpus), Path(root)
+    if root.exists() and not (root / "truth.csv").is_file() and (root.is_file() or any(root.iterdir())):
+        raise ConfigError(root, "holds something that is no demo corpus", "Give another directory, or empty this one.")
+    with workspace(root) as partial:
+        rows = [_write_utterance(corpus, utterance, partial, seed) for utterance in plan]
+        write_csv(partial / "truth.csv", TRUTH_COLUMNS, rows)
+        if corpus == "iemocap":
+            write_evaluations(partial, seed)
+        replace_folder(partial, root)
+
+
+def truth(corpus: str, *, seed: int = 0) -> list[dict[str, str]]:
+    """Return the rows of ``truth.csv``: F0 of each utterance over its voiced part in Hz, and durations in s."""
+    return [_truth(utterance.id, synthesise(corpus, utterance, seed=seed)[1]) for utterance in utterances(corpus)]
+
+
+def _truth(name: str, f0: Array) -> dict[str, str]:
+    """Return one row of ``truth.csv``; slope is that of the regression of F0 on time, in semitones per second."""
+    time, voiced = np.flatnonzero(f0) / SAMPLE_RATE, f0[f0 > 0]
+    offset = time - time.mean()
+    slope = float(np.sum(offset * 12 * np.log2(voiced)) / np.sum(offset**2))
+    values = {
+        "f0_mean": voiced.mean(),
+        "f0_sd": voiced.std(),
+        "f0_min": voiced.min(),
+        "f0_max": voiced.max(),
+        "f0_slope": slope,
+        "voiced_seconds": len(voiced) / SAMPLE_RATE,
+        "seconds": len(f0) / SAMPLE_RATE,
+    }
+    return {"utterance": name} | {key: f"{value:.4f}" for key, value in values.items()}
+
+
+def _write_utterance(corpus: str, utterance: Utterance, root: Path, seed: int) -> dict[str, str]:
+    """Write one WAV file below `root` and return its row of ``truth.csv``."""
+    signal, f0 = synthesise(corpus, utterance, seed=seed)
+    path = root / utterance.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(np.rint(signal * 32767).astype("<i2").tobytes())
+    return _truth(utterance.id, f0)

@@ -1,0 +1,141 @@
+"""Reading a corpus tree into a manifest's rows, and the report of what was found in it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import soundfile
+from tqdm import tqdm
+
+from serflow import corpora
+from serflow.errors import CorpusError
+from serflow.items import Row
+
+#: Bytes that a WAV header may announce too many before the file is taken for truncated: some writers count the header.
+SLACK = 64
+#: From here on what a WAV header announces is no length: programs that write to a pipe do not know it yet.
+NO_LENGTH = 2**31 - 2**16
+_REMEDY = "Replace the file from the corpus's archive."
+
+
+def read_pcm16(path: Path) -> tuple[np.ndarray, int]:
+    """Decode a recording to 16-bit samples, ``(n_samples, n_channels)``, and its sampling rate in Hz.
+
+    16-bit files are read bit by bit, so a WAV and a FLAC of one signal agree; wider integers keep their upper 16 bits;
+    floats are scaled by 2**15, rounded and clipped.
+
+    Raises
+    ------
+    CorpusError
+        If the file cannot be decoded, is truncated or empty, or holds samples that are not finite.
+    """
+    try:
+        with soundfile.SoundFile(path) as sound:
+            rate, floating = sound.samplerate, sound.subtype in ("FLOAT", "DOUBLE")
+            samples = sound.read(dtype="float64" if floating else "int16", always_2d=True)
+            # What libsndfile says of a file; it reads as much as there is.
+            data = re.search(r"^data : (\d+) \(should be (\d+)\)$", sound.extra_info, re.MULTILINE)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise CorpusError(path, f"cannot be read as audio ({error})", _REMEDY) from error
+    if not len(samples):
+        raise CorpusError(path, "is empty (0 samples)", _REMEDY)
+    announced, held = map(int, data.groups()) if data else (0, 0)
+    if held + SLACK < announced < NO_LENGTH:
+        fault = f"is truncated: it holds {held:,} bytes of samples, its header announces {announced:,}"
+        raise CorpusError(path, fault, _REMEDY)
+    if floating:
+        if not np.isfinite(samples).all():
+            raise CorpusError(path, "holds samples that are not finite", _REMEDY)
+        samples = np.clip(np.rint(samples * 2**15), -(2**15), 2**15 - 1).astype(np.int16)
+    return samples, rate
+
+
+def _audio_facts(path: Path) -> dict[str, str]:
+    """Return sampling rate (Hz), samples per channel, and the SHA-1 of the interleaved little-endian samples."""
+    samples, rate = read_pcm16(path)
+    sha1 = hashlib.sha1(samples.astype("<i2").tobytes(), usedforsecurity=False).hexdigest()
+    return {"sample_rate": str(rate), "samples": str(len(samples)), "sha1": sha1}
+
+
+def scan_corpus(corpus: str, root: Path, workers: int) -> tuple[list[dict[str, str]], dict[str, Any]]:
+    """Scan a corpus tree, read every recording in it, and report what was found.
+
+    An incomplete copy is no error: a warning is logged, and `serflow.corpora.audit` lists the differences.
+
+    Parameters
+    ----------
+    corpus
+        One of `serflow.corpora.CORPORA`.
+    root
+        The corpus tree; paths in the manifest are relative to it.
+    workers
+        Threads that decode (libsndfile works outside Python's lock).
+
+    Returns
+    -------
+    rows
+        One per utterance, sorted by utterance, all values text.
+    report
+        See `make_report`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such corpus.
+    CorpusError
+        If a name or annotation is faulty, or a recording is unreadable, empty or not finite.
+    """
+    module = corpora.load(corpus)
+    scan = module.scan(Path(root))
+    paths = [Path(root) / row["path"] for row in scan.rows]
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        facts = tqdm(pool.map(_audio_facts, paths), f"{corpus}: reading", len(paths), unit="file", disable=None)
+        rows = [row | fact | {"corpus": corpus} for row, fact in zip(scan.rows, facts, strict=True)]
+    rows.sort(key=lambda row: row["utterance"])
+    published = module.EXPECTED.utterances if module.EXPECTED else len(rows)
+    if len(rows) != published:
+        text = "%s: found %d of %d published utterances; `serflow verify %s` lists the differences"
+        logging.getLogger(__name__).warning(text, corpus, len(rows), published, corpus)
+    return rows, {"corpus": corpus, **make_report(module, rows, scan.left_out)}
+
+
+def make_report(module: ModuleType, rows: Sequence[Row], left_out: Mapping[str, int]) -> dict[str, Any]:
+    """Report what a corpus tree holds.
+
+    Returns
+    -------
+    dict
+        ``utterances`` (their number); ``speakers`` and ``classes`` (utterances of each); ``left_out`` (files, by
+        reason); ``missing`` (published names that are not there; none where names cannot be listed); ``identical``
+        (lists of utterances with the same samples); ``sample_rates`` (utterances at each, Hz); ``seconds`` (of audio).
+    """
+    return {
+        "utterances": len(rows),
+        "speakers": _count(rows, "speaker"),
+        "classes": _count(rows, "emotion"),
+        "left_out": dict(left_out),
+        "missing": sorted(module.expected_utterances() - {row["utterance"] for row in rows}),
+        "identical": _find_identical(rows),
+        "sample_rates": _count(rows, "sample_rate"),
+        "seconds": round(sum(int(row["samples"]) / int(row["sample_rate"]) for row in rows), 3),
+    }
+
+
+def _count(rows: Sequence[Row], column: str) -> dict[str, int]:
+    return dict(sorted(Counter(row[column] for row in rows).items()))
+
+
+def _find_identical(rows: Sequence[Row]) -> list[list[str]]:
+    by_content: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        by_content[row["sha1"]].append(row["utterance"])
+    return [utterances for utterances in by_content.values() if len(utterances) > 1]
