@@ -1,14 +1,18 @@
-"""A corpus of seven noises of different lengths, and a recipe small enough to compute by hand."""
+"""A corpus of seven noises of different lengths, a recipe small enough to compute by hand, and its store."""
 
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 from typing import Any
 
+import librosa
 import numpy as np
 import pytest
 import soundfile
+
+from serflow.features.build import build_store
 
 RATE = 8000
 RECIPE = {
@@ -40,9 +44,35 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[st
         path.parent.mkdir(exist_ok=True)
         soundfile.write(path, samples, RATE)
         sha1 = hashlib.sha1(samples.tobytes(), usedforsecurity=False).hexdigest()
-        row = {"utterance": f"u{n}", "path": f"wav/u{n}.wav", "sha1": sha1}
+        row = {"corpus": "toy", "utterance": f"u{n}", "path": f"wav/u{n}.wav", "sha1": sha1}
         rows.append(row | {"samples": str(length), "sample_rate": str(RATE)})
     return root, rows
+
+
+@pytest.fixture(scope="session")
+def built(corpus: tuple[Path, list[dict[str, str]]], recipe: dict[str, Any], tmp_path_factory: Any) -> Path:
+    """A store that no test changes."""
+    store = tmp_path_factory.mktemp("built") / "features.zarr"
+    build_store(recipe, corpus[1], corpus[0], store, 2)
+    return store
+
+
+@pytest.fixture
+def store(built: Path, tmp_path: Path) -> Path:
+    """A copy of a store."""
+    return shutil.copytree(built, tmp_path / "features.zarr")
+
+
+@pytest.fixture(scope="session")
+def frames(corpus: tuple[Path, list[dict[str, str]]], recipe: dict[str, Any]) -> list[np.ndarray]:
+    """The frames of every utterance, by librosa alone."""
+    options = {key: recipe[key] for key in ("n_fft", "hop_length", "n_mels", "fmin", "fmax")}
+    found = []
+    for row in corpus[1]:
+        signal, _ = soundfile.read(corpus[0] / row["path"], dtype="float32")
+        power = librosa.feature.melspectrogram(y=signal, sr=RATE, **options)
+        found.append(librosa.power_to_db(power, ref=np.max, top_db=recipe["top_db"]).T)
+    return found
 
 
 @pytest.fixture

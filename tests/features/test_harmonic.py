@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from serflow.corpora.demo import demo
-from serflow.errors import ConfigError
-from serflow.features import transform
+from serflow.corpora.demo.names import DEMOS, utterances
+from serflow.corpora.demo.synthesis import synthesise
 from serflow.features.transforms.harmonic import envelope, harmonic, harmonic_spectrum, pitch
 from serflow.features.transforms.logpower import frequencies, level
 
@@ -121,13 +120,13 @@ def test_noise_and_silence_are_unvoiced_and_so_silent():
     assert frames.any(axis=1).mean() < 0.1
 
 
-@pytest.mark.parametrize("corpus", ["ravdess", "savee", "iemocap"])
+@pytest.mark.parametrize("corpus", DEMOS)
 def test_pitch_agrees_with_the_demo_corpora_s_true_f0(corpus):
-    """Issue 4, acceptance 5: within 5 % on voiced frames, 99 % of those that both call voiced; few are missed."""
-    turns = demo.utterances(corpus)
+    """Within 5 % on voiced frames, 99 % of those that both call voiced; few are missed."""
+    turns = utterances(corpus)
     errors, missed, voiced = [], 0, 0
     for utterance in turns[:: len(turns) // 8]:
-        signal, truth = demo.synthesise(corpus, utterance)
+        signal, truth = synthesise(corpus, utterance)
         found = pitch(signal.astype(np.float32), **FRAME, **RANGE)
         true = truth[320 + 160 * np.arange(len(found))]
         both = (found > 0) & (true > 0)
@@ -160,16 +159,3 @@ def test_noise_between_harmonics_goes(rate):
     after = harmonic_spectrum(envelope(before, 200.0, FREQS), 200.0, FREQS, **options)
     valleys = np.arange(10, 380, 20)
     assert np.all(after[valleys] - after[valleys + 10] < -8)
-
-
-@pytest.mark.parametrize("change", [{"pitch_floor": 500.0}, {"pitch_floor": 15.0}, {"pitch_ceiling": 4000.0}], ids=str)
-def test_a_pitch_range_that_does_not_fit_is_named(change):
-    with pytest.raises(ConfigError, match="does not fit rows"):
-        harmonic(np.zeros(640, np.float32), **OPTIONS | change)
-
-
-def test_a_recipe_gives_it(speechlike):
-    recipe = {"transform": "harmonic", "segment_seconds": 3.0, "dtype": "float16", **OPTIONS}
-    np.testing.assert_array_equal(transform(recipe)(speechlike), harmonic(speechlike, **OPTIONS))
-    with pytest.raises(ConfigError, match="'pitch_floor' is missing of transform harmonic"):
-        transform({key: value for key, value in recipe.items() if key != "pitch_floor"})

@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
 
-from serflow.errors import ConfigError
-from serflow.features import transform
 from serflow.features.transforms.logpower import level, logpower
 
 OPTIONS = {
@@ -80,16 +78,3 @@ def test_silence_is_zero_and_what_does_not_vary_is_only_lifted():
     assert not logpower(np.zeros(16000, np.float32), **OPTIONS).any()
     one_point = OPTIONS | {"fmax": 10.0, "floor_db": -20.0}  # 0 Hz alone, where 0.5 is 0 dB
     np.testing.assert_allclose(logpower(np.full(640, 0.5, np.float32), **one_point), [[20.0]], atol=1e-4)
-
-
-@pytest.mark.parametrize("change", [{"n_fft": 512}, {"fmax": 8001.0}, {"fmax": 0.0}], ids=str)
-def test_sizes_that_do_not_fit_are_named(change):
-    with pytest.raises(ConfigError, match="do not fit"):
-        logpower(np.zeros(640, np.float32), **OPTIONS | change)
-
-
-def test_a_recipe_gives_it(speechlike):
-    recipe = {"transform": "logpower", "segment_seconds": 3.0, "dtype": "float16", **OPTIONS}
-    np.testing.assert_array_equal(transform(recipe)(speechlike), logpower(speechlike, **OPTIONS))
-    with pytest.raises(ConfigError, match="'floor' is not a parameter of transform logpower"):
-        transform(recipe | {"floor": -80.0})

@@ -21,5 +21,5 @@ def count_segments(samples: int, sample_rate: int, seconds: float) -> int:
 
 
 def cut(signal: np.ndarray, n: int) -> list[np.ndarray]:
-    """Return a signal, shape (n_samples,), as `n` parts in order whose lengths differ by one sample at most."""
+    """Return a signal, shape (n_samples,), as `n` parts in order whose lengths differ by at most one sample."""
     return np.array_split(signal, n)

@@ -1,1 +1,1 @@
-"""One module per transform: a function of the module's name."""
+"""The transforms, one module each: a function of the module's name that turns a signal into frames."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import parselmouth
 
-from serflow.errors import ConfigError
 from serflow.features.transforms.logpower import count_frames, frequencies, level, normalise
+from serflow.types import Count, Negative, NotNegative, Positive
 
 #: Periods of the lowest pitch in Praat's analysis window.
 PRAAT_PERIODS = 3
@@ -33,8 +34,6 @@ def pitch(
     numpy.ndarray
         Shape (n_frames,), float64, in Hz; 0 where unvoiced.
     """
-    import parselmouth
-
     n_frames = count_frames(len(signal), win_length, hop_length)
     if len(signal) <= PRAAT_PERIODS * sample_rate / pitch_floor:
         return np.zeros(n_frames)
@@ -47,8 +46,8 @@ def pitch(
 def envelope(level_db: np.ndarray, f0: float, freqs: np.ndarray) -> np.ndarray:
     """Return the spectral envelope E(f) of one voiced frame, read off its harmonics.
 
-    The paper does not say how it estimates E(f). Here: the highest level within F0 / 4 of each multiple of F0 stands
-    at that multiple, with straight lines (in dB) between them, and constant below the first and above the last.
+    The paper does not say how it estimates E(f). Here: the highest level within F0 / 4 of each multiple of F0 is
+    its value there, with straight lines (in dB) between them, and constant below the first and above the last.
 
     Parameters
     ----------
@@ -107,44 +106,49 @@ def harmonic_spectrum(
 def harmonic(
     signal: np.ndarray,
     *,
-    sample_rate: int,
-    win_length: int,
-    hop_length: int,
-    n_fft: int,
-    fmax: float,
-    floor_db: float,
-    pitch_floor: float,
-    pitch_ceiling: float,
-    depth_low_db: float,
-    depth_high_db: float,
+    sample_rate: Count,
+    win_length: Count,
+    hop_length: Count,
+    n_fft: Count,
+    fmax: Positive,
+    floor_db: Negative,
+    pitch_floor: Positive,
+    pitch_ceiling: Positive,
+    depth_low_db: NotNegative,
+    depth_high_db: NotNegative,
 ) -> np.ndarray:
-    """Spectrogram as of `serflow.features.transforms.logpower.logpower` with formula (1) in its voiced frames, silence elsewhere.
+    """Return the spectrogram of `logpower` with formula (1) in its voiced frames and silence in the others.
 
     Parameters
     ----------
-    signal, sample_rate, win_length, hop_length, n_fft, fmax, floor_db
-        See `serflow.features.transforms.logpower.logpower`.
-    pitch_floor, pitch_ceiling
-        Of Praat's pitch tracker, in Hz; see `pitch`.
-    depth_low_db, depth_high_db
-        D(f) at 0 Hz and at `fmax`, in dB; see `harmonic_spectrum`.
+    signal
+        Shape (n_samples,), full scale ±1.
+    sample_rate
+        Sampling rate of the signal, in Hz.
+    win_length
+        Length of the window, in samples; at most `n_fft`.
+    hop_length
+        Step from frame to frame, in samples.
+    n_fft
+        Length of the DFT, in samples; the bins are sample_rate / n_fft Hz apart.
+    fmax
+        Bins go from 0 Hz up to, not including, this frequency in Hz; at most half the sampling rate.
+    floor_db
+        The noise level E_noise, below which values are clipped, in dB; see `serflow.features.transforms.logpower`.
+    pitch_floor
+        Lowest fundamental frequency that Praat's pitch tracker looks for, in Hz; at least two bins.
+    pitch_ceiling
+        Highest fundamental frequency that Praat's pitch tracker looks for, in Hz; below `fmax`.
+    depth_low_db
+        D(f) at 0 Hz, in dB; see `harmonic_spectrum`.
+    depth_high_db
+        D(f) at `fmax`, in dB.
 
     Returns
     -------
     numpy.ndarray
         Shape (1 + (n_samples - win_length) // hop_length, bins), float32, at least 0, unvoiced frames 0.
-
-    Raises
-    ------
-    ConfigError
-        If the window is longer than the DFT, `fmax` above half the sampling rate, or the pitch range does not fit the
-        grid.
     """
-    if not 2 * sample_rate / n_fft <= pitch_floor < pitch_ceiling < fmax:
-        fault = (
-            f"pitch from {pitch_floor} to {pitch_ceiling} Hz does not fit rows every {sample_rate / n_fft} Hz to {fmax}"
-        )
-        raise ConfigError("recipe", fault, "Let it begin at two rows or more and end below fmax.")
     frame = {"sample_rate": sample_rate, "win_length": win_length, "hop_length": hop_length}
     level_db = level(signal, **frame, n_fft=n_fft, fmax=fmax, floor_db=floor_db)
     f0 = pitch(signal, **frame, pitch_floor=pitch_floor, pitch_ceiling=pitch_ceiling)

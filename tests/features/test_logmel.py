@@ -2,7 +2,7 @@ import librosa
 import numpy as np
 import pytest
 
-from serflow.features.transforms.spectrogram import logmel
+from serflow.features.transforms.logmel import logmel
 
 #: Recordings shorter than a window are meant.
 pytestmark = pytest.mark.filterwarnings("ignore:n_fft=")

@@ -1,0 +1,107 @@
+"""Recipes: a transform with all its options, and what the store does with its frames. Nothing heavy is imported here.
+
+A recipe is a mapping: ``transform``, the name of one of `TRANSFORMS`; that function's options, all of them, among them
+``sample_rate``, at which recordings are read; and, where wanted, the options in `STORE_OPTIONS`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from serflow.errors import ConfigError
+from serflow.kinds import Kinds, Option, split_kind
+from serflow.types import Positive
+
+Recipe = Mapping[str, Any]
+
+#: What turns a signal into frames: a recipe's ``transform``.
+TRANSFORMS = Kinds("serflow.features.transforms")
+#: What augmented copies can be made by: the keys of a recipe's ``copies``.
+COPIES = Kinds("serflow.features.copies", names=("noise", "pitch", "stretch"), given=("sample_rate", "seed"))
+#: The type of stored frames where a recipe does not say it.
+DTYPE = "float32"
+#: What a recipe may say beside its transform's options.
+STORE_OPTIONS = (
+    Option("copies", dict[str, dict[str, Any]], False, "Augmented copies of each recording: kind and its options."),
+    Option("segment_seconds", Positive, False, "Longest part that recordings are cut into before the transform, in s."),
+    Option("dtype", Literal["float32", "float16"], False, f"Type of the stored frames; by default {DTYPE}."),
+)
+#: Options of which the first must be below the second, or, where it may, equal to it.
+_ORDERED = (
+    ("fmin", "fmax", False),
+    ("win_length", "n_fft", True),
+    ("first", "n_mfcc", True),
+    ("n_mfcc", "n_mels", True),
+    ("pitch_floor", "pitch_ceiling", False),
+    ("pitch_ceiling", "fmax", False),
+)
+
+
+def make_transform(recipe: Recipe) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function that turns one utterance's signal into its frames.
+
+    Returns
+    -------
+    callable
+        From a signal, shape (n_samples,), float32 at ``recipe["sample_rate"]`` Hz, to frames, shape (n_frames, bins),
+        float32 whatever ``dtype`` the store has.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such transform, an option is missing or unknown, or see `check_relations`.
+    """
+    name, options = split_kind(recipe, "transform")
+    for option in STORE_OPTIONS:
+        options.pop(option.name, None)
+    transform = _bind(TRANSFORMS, name, options, {})
+    check_relations(recipe)
+    return transform
+
+
+def make_copies(recipe: Recipe) -> dict[str, Callable[..., np.ndarray]]:
+    """Return the functions that make a recipe's augmented copies, by name: from a signal and ``seed=`` to a signal.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such kind of copy, or an option is missing or unknown.
+    """
+    copies, rate = recipe.get("copies", {}), {"sample_rate": recipe["sample_rate"]}
+    return {name: _bind(COPIES, name, options | rate, {"seed": 0}) for name, options in copies.items()}
+
+
+def _bind(kinds: Kinds, name: str, options: Mapping[str, Any], later: Mapping[str, Any]) -> Callable[..., np.ndarray]:
+    """Return the function of a kind with its options; `later` are examples of what its caller gives beside a signal."""
+    try:
+        function = kinds.load(name)
+        inspect.signature(function).bind(np.empty(0), **options, **later)
+    except ConfigError as error:
+        raise ConfigError("recipe", error.fault, error.remedy) from None
+    except TypeError as error:
+        remedy = f"It takes: {', '.join(kinds.options(name))}."
+        raise ConfigError("recipe", f"does not fit {name} ({error})", remedy) from None
+    return functools.partial(function, **options)
+
+
+def check_relations(recipe: Recipe) -> None:
+    """Raise a ConfigError, whose ``where`` is the key at fault, unless the options of a recipe fit each other."""
+    for low, high, equal in _ORDERED:
+        if not {low, high} <= recipe.keys() or recipe[low] < recipe[high] or (equal and recipe[low] == recipe[high]):
+            continue
+        allowed = f"Allowed: {'up to' if equal else 'below'} {recipe[high]}."
+        raise ConfigError(low, f"{recipe[low]} does not fit {high}, which is {recipe[high]}", allowed)
+    half = recipe["sample_rate"] / 2
+    if recipe.get("fmax", 0) > half:
+        raise ConfigError("fmax", f"{recipe['fmax']} is above half the sample_rate", f"Allowed: up to {half}.")
+    if "pitch_floor" in recipe and recipe["pitch_floor"] < 2 * recipe["sample_rate"] / recipe["n_fft"]:
+        fault = f"{recipe['pitch_floor']} is less than two bins of {recipe['sample_rate'] / recipe['n_fft']} Hz"
+        raise ConfigError("pitch_floor", fault, "Give a higher one, or a larger n_fft.")
+    if recipe.get("copies") and "segment_seconds" in recipe:
+        fault = "a store cannot hold augmented copies and segments together"
+        raise ConfigError("segment_seconds", fault, "Leave out copies or segment_seconds.")
