@@ -1,12 +1,10 @@
 """Shapes and parameter counts of each network, worked out by hand from its paper."""
 
 import pytest
+import torch
+from torch import nn
 
 from serflow import models
-from serflow.errors import ConfigError
-
-torch = pytest.importorskip("torch")
-nn = torch.nn
 
 
 @pytest.fixture
@@ -149,21 +147,3 @@ def test_the_bilstm_classifies_by_the_last_state_of_each_direction(network):
         outputs, _ = network.lstm(frames)
         last = torch.cat([outputs[:, -1, :128], outputs[:, 0, 128:]], dim=1)  # backwards, the first frame comes last
         torch.testing.assert_close(network(frames), network.linear(last))
-
-
-@pytest.mark.parametrize(
-    ("model", "fault"),
-    [
-        ({"module": "mittal"}, "'dense' is missing"),
-        ({"module": "mittal", "dense": 9, "width": 3}, "'width' is not an option"),
-        ({"module": "resnet1d", "input_shape": [1, 2]}, "'input_shape' is not an option"),
-    ],
-)
-def test_a_mistake_in_the_options_is_named(model, fault):
-    with pytest.raises(ConfigError, match=fault):
-        models.build(model, 8, (400, 12))
-
-
-def test_frameworks():
-    assert models.framework({"module": "svm"}) == "sklearn"
-    assert models.framework({"module": "mittal"}) == "torch"

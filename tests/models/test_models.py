@@ -1,9 +1,14 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from serflow import models
 from serflow.errors import ConfigError
-from serflow.models.weights import IMAGENET, file_name
+from serflow.kinds import options_model
+from serflow.models import ARCHITECTURES
+from serflow.schema import check
 
 CLASSES = 8
 IMAGE = (3, 224, 224)
@@ -43,43 +48,92 @@ def test_the_weights_come_from_the_seed():
     assert not torch.equal(build(1), first)
 
 
+# Options
+
+
 @pytest.mark.parametrize(
-    ("model", "found", "allowed"),
+    "model",
     [
-        ({"module": "resnet", "depth": 19}, "19", "18, 34, 50"),
-        ({"module": "resnet", "depth": "18"}, "'18'", "18, 34, 50"),
-        ({"module": "resnet", "depth": 18, "dropout": 0.5}, "'dropout'", "depth"),
-        ({"module": "resnext", "depth": 18}, "'resnext'", "serflow/models"),
+        {"module": "resnet"},
+        {"module": "resnet", "depth": 18, "dropout": 0.5},
+        {"module": "resnext", "depth": 18},
+        {"module": "weights"},
+        {"module": "none.py"},
     ],
 )
-def test_a_wrong_model_is_named(model, found, allowed):
-    with pytest.raises(ConfigError) as caught:
+def test_a_model_that_cannot_be_built_is_refused(model):
+    with pytest.raises(ConfigError, match=r"depth|dropout|resnext|weights|none"):
         models.build(model, CLASSES, IMAGE)
-    assert found in caught.value.fault
-    assert allowed in caught.value.remedy
 
 
-def test_a_missing_option_is_named():
-    with pytest.raises(ConfigError, match="'depth'"):
-        models.build({"module": "resnet"}, CLASSES, IMAGE)
+def test_frameworks_and_inputs():
+    assert models.framework({"module": "svm"}) == "sklearn"
+    assert models.framework({"module": "mittal"}) == "torch"
+    assert models.input_kinds({"module": "satt"}) == ["patch", "image"]
+    for name in ARCHITECTURES.known():
+        assert set(models.input_kinds({"module": name})) <= {"image", "patch", "sequence", "vector"}
 
 
-def test_a_module_that_is_no_architecture_is_named():
-    with pytest.raises(ConfigError, match="'weights'"):
-        models.build({"module": "weights"}, CLASSES, IMAGE)
+def test_every_architecture_declares_its_options():
+    """What a dry run checks: no option without a type that it knows."""
+    found = {name: ARCHITECTURES.options(name) for name in ARCHITECTURES.known()}
+    assert {name: set(options) for name, options in found.items()} == {
+        "bilstm": {"hidden_size", "dropout"},
+        "mittal": {"dense"},
+        "resnet": {"depth"},
+        "resnet1d": set(),
+        "satt": {"convolutions", "dense", "dropout", "lstm"},
+        "svm": {"C", "gamma"},
+    }
+    for options in found.values():
+        assert all(option.annotation is not object and option.meaning for option in options.values())
 
 
-def test_the_file_of_a_systems_imagenet_weights():
-    assert file_name({"module": "resnet", "depth": 18, "pretrained": "imagenet"}) == "resnet18-f37072fd.pth"
+SATT = {"convolutions": [[16, 12, 16]], "dense": 64, "dropout": 0.5, "lstm": None}
+LSTM = {"size": 128, "layers": 1, "attention": False}
 
 
-def test_a_system_without_imagenet_weights_is_named():
-    with pytest.raises(ConfigError, match="resnet101"):
-        file_name({"module": "resnet", "depth": 101, "pretrained": "imagenet"})
+@pytest.mark.parametrize(
+    ("name", "options", "key"),
+    [
+        ("satt", SATT, None),
+        ("satt", SATT | {"lstm": LSTM}, None),
+        ("satt", SATT | {"lstm": {"size": 8, "layers": 1}}, "lstm"),
+        ("satt", SATT | {"lstm": LSTM | {"depth": 2}}, "lstm"),
+        ("satt", SATT | {"lstm": LSTM | {"size": 0}}, "lstm.size"),
+        ("satt", SATT | {"lstm": LSTM | {"attention": 1}}, "lstm.attention"),
+        ("satt", SATT | {"convolutions": [[16, 12]]}, "convolutions.0"),
+        ("satt", SATT | {"convolutions": [[16, 12, 16], [24, 8.5, 12]]}, "convolutions.1.1"),
+        ("satt", SATT | {"dropout": 1.5}, "dropout"),
+        ("resnet", {"depth": 34}, None),
+        ("resnet", {"depth": 19}, "depth"),
+        ("resnet", {"depth": "18"}, "depth"),
+        ("resnet1d", {"input_shape": [1, 2]}, ""),
+        ("mittal", {}, ""),
+        ("svm", {"C": 1.0, "gamma": "scale"}, None),
+        ("svm", {"C": 1.0, "gamma": 0.1}, None),
+        ("svm", {"C": 0.0, "gamma": "scale"}, "C"),
+        ("svm", {"C": 1.0, "gamma": "large"}, "gamma"),
+    ],
+)
+def test_options_are_checked_without_importing_the_architecture(name, options, key):
+    model = options_model(name, ARCHITECTURES.options(name).values())
+    if key is None:
+        check(model, options, "paper.yaml: model")
+    else:
+        with pytest.raises(ConfigError) as caught:
+            check(model, options, "paper.yaml")
+        assert caught.value.where == ("paper.yaml: " + key if key else "paper.yaml")
 
 
-def test_the_weights_are_torchvisions():
-    from torchvision.models import ResNet18_Weights, ResNet34_Weights, ResNet50_Weights
-
-    enums = {"resnet18": ResNet18_Weights, "resnet34": ResNet34_Weights, "resnet50": ResNet50_Weights}
-    assert {name: enum.IMAGENET1K_V1.url for name, enum in enums.items()} == IMAGENET
+def test_a_models_name_and_options_are_read_without_torch():
+    code = """
+import sys
+from serflow import models
+from serflow.models import weights
+models.framework({"module": "satt"}), models.ARCHITECTURES.options("satt")
+weights.file_name({"module": "resnet", "depth": 18})
+print(sorted({"torch", "sklearn", "pydantic", "tqdm"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

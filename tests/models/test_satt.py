@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from serflow import models
-from serflow.errors import ConfigError
-
-torch = pytest.importorskip("torch")
-nn = torch.nn
 
 THREE = [[16, 12, 16], [24, 8, 12], [32, 5, 7]]
 FIVE = [*THREE, [32, 5, 5], [32, 3, 3]]
@@ -193,9 +191,3 @@ def test_weights_start_as_in_keras():
             bias = weight + weights[name.replace("ih", "hh")]
             assert bias.view(4, 128).mean(1).tolist() == [0, 1, 0, 0]  # torch's order: input, forget, cell, output
             assert bias.sum() == 128
-
-
-@pytest.mark.parametrize("lstm", [{"size": 8, "layers": 1}, {**LSTM, "depth": 2}])
-def test_a_mistake_in_the_lstms_options_is_named(lstm):
-    with pytest.raises(ConfigError, match=r"model\.lstm.*(attention|depth).*missing or"):
-        build(200, THREE, lstm)

@@ -1,16 +1,12 @@
-"""ImageNet weights: fetched once, verified, and laid into a network whose last layer is new."""
+"""ImageNet weights: which files there are, and fetching one, verified. Needs no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from serflow.errors import ConfigError, DownloadError, WeightsError
-from serflow.io.files import digest_file
-
-if TYPE_CHECKING:
-    from torch import nn
 
 #: torchvision's IMAGENET1K_V1 weights. The file name ends in the first eight digits of the SHA-256.
 IMAGENET = {
@@ -22,11 +18,23 @@ CHOICES = "Set `pretrained:` in config.yaml to a copy of the file, or to `none` 
 
 
 def file_name(model: Mapping[str, Any]) -> str:
-    """Return the name of a system's ImageNet weights file, such as ``resnet18-f37072fd.pth``."""
+    """Return the name of a system's ImageNet weights file, such as ``resnet18-f37072fd.pth``.
+
+    Raises
+    ------
+    ConfigError
+        If there are none for its architecture.
+    """
     name = f"{model['module']}{model.get('depth', '')}"
     if name not in IMAGENET:
-        raise ConfigError("model.pretrained", f"there are no ImageNet weights for {name}", f"There are for {_known()}.")
+        known = ", ".join(IMAGENET)
+        raise ConfigError("model.pretrained", f"there are no ImageNet weights for {name}", f"There are for {known}.")
     return Path(IMAGENET[name]).name
+
+
+def published_digest(name: str) -> str | None:
+    """Return the first digits of the SHA-256 of a published weights file; None of another file."""
+    return Path(name).stem.rpartition("-")[2] if name in _urls() else None
 
 
 def fetch(name: str, destination: Path) -> None:
@@ -37,67 +45,18 @@ def fetch(name: str, destination: Path) -> None:
     WeightsError
         If it cannot be downloaded or is not what was published.
     """
+    # The Snakefile imports this module for `file_name` alone.
     from serflow.io import download
 
-    url = next((url for url in IMAGENET.values() if url.endswith(f"/{name}")), None)
-    if url is None:
-        raise WeightsError(
-            name, "is no file of ImageNet weights", f"There are {', '.join(map(_url_name, IMAGENET.values()))}."
-        )
+    digest, urls = published_digest(name), _urls()
+    if digest is None:
+        raise WeightsError(name, "is no file of ImageNet weights", f"There are {', '.join(urls)}.")
     try:
-        download.fetch(url, destination, "sha256", _prefix(name), CHOICES)
+        download.fetch(urls[name], destination, "sha256", digest, CHOICES)
     except DownloadError as error:
-        raise WeightsError(
-            error.where, f"ImageNet weights cannot be downloaded: {error.fault}", error.remedy
-        ) from error
+        fault = f"ImageNet weights cannot be downloaded: {error.fault}"
+        raise WeightsError(error.where, fault, error.remedy) from error
 
 
-def load(network: nn.Module, path: Path) -> None:
-    """Copy the weights file into `network`, all but its last layer ``fc``, which keeps its random weights.
-
-    Raises
-    ------
-    WeightsError
-        If the file is missing, damaged, or belongs to another network.
-    """
-    import torch
-
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises half a dozen kinds for a damaged file
-        fault = f"cannot be read as weights ({type(error).__name__}: {str(error).splitlines()[0]})"
-        raise WeightsError(path, fault, CHOICES) from error
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise WeightsError(path, "holds something else than named tensors", CHOICES)
-    if path.name in map(_url_name, IMAGENET.values()) and not digest_file(path).startswith(_prefix(path.name)):
-        raise WeightsError(
-            path, f"its SHA-256 does not start with {_prefix(path.name)}", "Delete it, so that it is fetched again."
-        )
-    own = network.state_dict()
-    fitting = {key: value for key, value in state.items() if not key.startswith("fc.")}
-    # Files from before torch 0.4.1 count no batches; torch itself takes zeros for them.
-    needed = {key for key in own if not key.startswith("fc.") and not key.endswith("num_batches_tracked")}
-    missing, unknown = needed - set(fitting), set(fitting) - set(own)
-    wrong = sorted(missing | unknown | {key for key in set(fitting) & set(own) if own[key].shape != fitting[key].shape})
-    if wrong:
-        raise WeightsError(
-            path, f"does not fit the network: {wrong[0]} and {len(wrong) - 1} more tensors differ", CHOICES
-        )
-    network.load_state_dict(fitting, strict=False)
-
-
-def _known() -> str:
-    return ", ".join(IMAGENET)
-
-
-def _prefix(name: str) -> str:
-    return Path(name).stem.rpartition("-")[2]
-
-
-def _url_name(url: str) -> str:
-    return Path(url).name
+def _urls() -> dict[str, str]:
+    return {Path(url).name: url for url in IMAGENET.values()}

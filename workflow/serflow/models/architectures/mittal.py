@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from serflow.models import initialise_as_keras
+from torch import nn
 
-if TYPE_CHECKING:
-    from torch import nn
+from serflow.models.keras import initialise_as_keras
+from serflow.types import Count
+
+INPUTS = "image"
 
 
-def build(n_classes: int, *, input_shape: Sequence[int], dense: int) -> nn.Module:
+def build(n_classes: int, *, input_shape: Sequence[int], dense: Count) -> nn.Sequential:
     """Return Conv1, Conv2 and Conv3 (5x5; 32, 64 and 32 filters), each with ReLU and pooling, and a dense head.
 
     "With 0 padding" is taken as Keras's default 'valid', no padding. Images of 270x260 then shrink along 270 to 266
@@ -26,21 +27,15 @@ def build(n_classes: int, *, input_shape: Sequence[int], dense: int) -> nn.Modul
     n_classes
         Width of the output layer.
     input_shape
-        (1, height, width) of an image.
+        (channels, height, width) of an image; the paper's have one channel.
     dense
         Width of the dense layer; the paper does not say it.
     """
-    from torch import nn
-
-    def block(inputs: int, filters: int) -> list[nn.Module]:
-        # The pooling before the ReLU gives the same values for a ninth of the work and memory.
-        return [nn.Conv2d(inputs, filters, 5), nn.MaxPool2d(5, stride=3), nn.ReLU(inplace=True)]
-
-    _, height, width = input_shape
+    channels, height, width = input_shape
     blocks: dict[str, list[nn.Module]] = {
-        "conv1": block(1, 32),
-        "conv2": block(32, 64),
-        "conv3": block(64, 32),
+        "conv1": _block(channels, 32),
+        "conv2": _block(32, 64),
+        "conv3": _block(64, 32),
         "flatten": [nn.Flatten()],
         "dense": [nn.Linear(_pooled(height) * _pooled(width) * 32, dense), nn.ReLU()],
         "dropout": [nn.Dropout(0.25), nn.Dropout(0.5)],
@@ -51,6 +46,11 @@ def build(n_classes: int, *, input_shape: Sequence[int], dense: int) -> nn.Modul
         network.add_module(name, nn.Sequential(*layers))
     initialise_as_keras(network)
     return network
+
+
+def _block(inputs: int, filters: int) -> list[nn.Module]:
+    # The pooling before the ReLU gives the same values for a ninth of the work and memory.
+    return [nn.Conv2d(inputs, filters, 5), nn.MaxPool2d(5, stride=3), nn.ReLU(inplace=True)]
 
 
 def _pooled(size: int) -> int:

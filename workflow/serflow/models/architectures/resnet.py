@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Literal
 
-from serflow.errors import ConfigError
+from torchvision.models import resnet
 
-if TYPE_CHECKING:
-    from torch import nn
-
-DEPTHS = (18, 34, 50)
+INPUTS = "image"
 
 
-def build(n_classes: int, *, depth: int) -> nn.Module:
-    """Return torchvision's ResNet of `depth` layers for images of shape (batch, 3, height, width).
+def build(n_classes: int, *, depth: Literal[18, 34, 50]) -> resnet.ResNet:
+    """Return torchvision's ResNet for images of shape (batch, 3, height, width).
 
-    Raises
-    ------
-    ConfigError
-        If torchvision has no such depth.
+    Parameters
+    ----------
+    n_classes
+        Width of the last layer.
+    depth
+        Number of layers.
     """
-    from torchvision.models import resnet
-
-    if depth not in DEPTHS:
-        raise ConfigError("model.depth", f"{depth!r} is not allowed", f"Allowed: {', '.join(map(str, DEPTHS))}.")
-    return getattr(resnet, f"resnet{depth}")(weights=None, num_classes=n_classes)
+    make = {18: resnet.resnet18, 34: resnet.resnet34, 50: resnet.resnet50}[depth]
+    return make(weights=None, num_classes=n_classes)

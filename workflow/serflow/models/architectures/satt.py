@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from serflow.errors import ConfigError
-from serflow.models import initialise_as_keras
+import torch
+from torch import nn
 
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
+from serflow.models.keras import initialise_as_keras
+from serflow.types import Convolution, Count, Share
 
-LSTM_OPTIONS = {"size", "layers", "attention"}
+INPUTS = "patch image"
+
+
+class Recurrent(nn.Module):
+    """A bidirectional LSTM over the columns of maps, whose last states or weighted outputs are returned."""
+
+    def __init__(self, features: int, size: int, layers: int, attention: bool) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(features, size, num_layers=layers, batch_first=True, bidirectional=True)
+        self.attention = nn.Linear(2 * size, 1, bias=False) if attention else None
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """From (batch, channels, rows, columns), columns being time, to (batch, 2 * size)."""
+        outputs, (states, _) = self.lstm(maps.permute(0, 3, 1, 2).flatten(2))
+        if self.attention is None:
+            return states[-2:].transpose(0, 1).flatten(1)
+        return (self.attention(outputs).float().softmax(1) * outputs).sum(1)
 
 
 def build(
     n_classes: int,
     *,
     input_shape: Sequence[int],
-    convolutions: Sequence[Sequence[int]],
-    dense: int,
-    dropout: float,
-    lstm: Mapping[str, Any] | None = None,
-) -> nn.Module:
+    convolutions: list[Convolution],
+    dense: Count,
+    dropout: Share,
+    lstm: Annotated[dict[str, Any], "recurrent"] | None = None,
+) -> nn.Sequential:
     """Return convolutions with 2:1 pooling, a bidirectional LSTM or none, a dense layer, dropout and a linear layer.
 
     Figure 1's sizes, 200x300 to 100x150 to 50x75 to 25x37, are those of 'same' convolutions, which for an even kernel
@@ -43,20 +58,8 @@ def build(
     dropout
         Probability, behind the dense layer.
     lstm
-        ``size`` per direction, ``layers`` and ``attention``: whether its outputs are averaged over time with weights
-        (a softmax over time of a linear function of each output, Section 4) instead of taking the last state of each
-        direction, Keras's default. None: the maps are flattened.
-
-    Raises
-    ------
-    ConfigError
-        If an option of ``lstm`` is missing or unknown.
+        The bidirectional LSTM behind the convolutions; null: the maps are flattened.
     """
-    from torch import nn
-
-    if lstm is not None and set(lstm) != LSTM_OPTIONS:
-        fault = f"{sorted(set(lstm) ^ LSTM_OPTIONS)[0]!r} is missing or is not an option"
-        raise ConfigError("model.lstm", fault, f"It takes: {', '.join(sorted(LSTM_OPTIONS))}; or null.")
     channels, height, width = input_shape
     network = nn.Sequential()
     for number, (filters, rows, columns) in enumerate(convolutions, start=1):
@@ -67,7 +70,7 @@ def build(
         network.add_module("flatten", nn.Flatten())
         features = channels * height * width
     else:
-        network.add_module("lstm", _recurrent(channels * height, **lstm))
+        network.add_module("lstm", recurrent(channels * height, **lstm))
         features = 2 * lstm["size"]
     network.add_module("dense", nn.Sequential(nn.Linear(features, dense), nn.ReLU()))
     network.add_module("dropout", nn.Dropout(dropout))
@@ -76,9 +79,25 @@ def build(
     return network
 
 
-def _convolution(channels: int, filters: int, rows: int, columns: int, pool: bool) -> nn.Sequential:
-    from torch import nn
+def recurrent(features: int, *, size: Count, layers: Count, attention: bool) -> Recurrent:
+    """Return a bidirectional LSTM for maps of `features` values per column.
 
+    Parameters
+    ----------
+    features
+        Channels times rows.
+    size
+        Per direction.
+    layers
+        Number of layers.
+    attention
+        Whether its outputs are averaged over time with weights (a softmax over time of a linear function of each
+        output, Section 4) instead of taking the last state of each direction, Keras's default.
+    """
+    return Recurrent(features, size, layers, attention)
+
+
+def _convolution(channels: int, filters: int, rows: int, columns: int, pool: bool) -> nn.Sequential:
     layers: list[nn.Module] = []
     if rows % 2 == 0 or columns % 2 == 0:
         layers.append(nn.ZeroPad2d((0, 1 - columns % 2, 0, 1 - rows % 2)))
@@ -86,22 +105,3 @@ def _convolution(channels: int, filters: int, rows: int, columns: int, pool: boo
     if pool:  # before the ReLU: the same values for a quarter of the work
         layers.append(nn.MaxPool2d(2))
     return nn.Sequential(*layers, nn.ReLU(inplace=True))
-
-
-def _recurrent(features: int, size: int, layers: int, attention: bool) -> nn.Module:
-    from torch import nn
-
-    class Recurrent(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.lstm = nn.LSTM(features, size, num_layers=layers, batch_first=True, bidirectional=True)
-            self.attention = nn.Linear(2 * size, 1, bias=False) if attention else None
-
-        def forward(self, maps: torch.Tensor) -> torch.Tensor:
-            """From (batch, channels, rows, columns), columns being time, to (batch, 2 * size)."""
-            outputs, (states, _) = self.lstm(maps.permute(0, 3, 1, 2).flatten(2))
-            if self.attention is None:
-                return states[-2:].transpose(0, 1).flatten(1)
-            return (self.attention(outputs).float().softmax(1) * outputs).sum(1)
-
-    return Recurrent()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from serflow.types import Positive
 
 FRAMEWORK = "sklearn"
+INPUTS = "vector"
 
 
-def build(n_classes: int, *, C: float, gamma: float | Literal["scale", "auto"]) -> Pipeline:
+def build(n_classes: int, *, C: Positive, gamma: Positive | Literal["scale", "auto"]) -> Pipeline:
     """Return standardisation, whose mean and scale come from the training part alone, followed by the SVM.
 
     Parameters
@@ -20,8 +24,4 @@ def build(n_classes: int, *, C: float, gamma: float | Literal["scale", "auto"]) 
     C, gamma
         See `sklearn.svm.SVC`.
     """
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-    from sklearn.svm import SVC
-
     return make_pipeline(StandardScaler(), SVC(kernel="rbf", C=C, gamma=gamma))

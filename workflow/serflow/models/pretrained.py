@@ -1,0 +1,57 @@
+"""Copying pretrained weights into a network whose last layer is new."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from serflow.errors import WeightsError
+from serflow.io.files import digest_file
+from serflow.models.weights import CHOICES, published_digest
+
+#: The last layer, which keeps its random weights.
+HEAD = "fc."
+
+
+def load(network: nn.Module, path: Path) -> None:
+    """Copy a weights file into `network`, all but its last layer ``fc``.
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, damaged, or belongs to another network.
+    """
+    state = _read(path)
+    digest = published_digest(path.name)
+    if digest and not digest_file(path).startswith(digest):
+        raise WeightsError(path, f"its SHA-256 does not start with {digest}", "Delete it, so that it is fetched again.")
+    own = network.state_dict()
+    fitting = {key: value for key, value in state.items() if not key.startswith(HEAD)}
+    # Files from before torch 0.4.1 count no batches; torch itself takes zeros for them.
+    needed = {key for key in own if not key.startswith(HEAD) and not key.endswith("num_batches_tracked")}
+    missing, unknown = needed - set(fitting), set(fitting) - set(own)
+    wrong = sorted(missing | unknown | {key for key in set(fitting) & set(own) if own[key].shape != fitting[key].shape})
+    if wrong:
+        fault = f"does not fit the network: {wrong[0]} and {len(wrong) - 1} more tensors differ"
+        raise WeightsError(path, fault, CHOICES)
+    network.load_state_dict(fitting, strict=False)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the named tensors of a file; no code in it is run."""
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file  # a user's own file; torch alone reads the published ones
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises half a dozen kinds for a damaged file
+        fault = f"cannot be read as weights ({type(error).__name__}: {str(error).splitlines()[0]})"
+        raise WeightsError(path, fault, CHOICES) from error
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise WeightsError(path, "holds something else than named tensors", CHOICES)
+    return state
