@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from serflow.io import log
+from serflow.training.dataset import Dataset
 from serflow.training.fit import Setup
-from serflow.training.inputs import Dataset
 
 BANDS = 12
 

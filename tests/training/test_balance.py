@@ -3,14 +3,13 @@ import pytest
 import torch
 from sklearn.utils.class_weight import compute_class_weight
 
-from serflow.errors import ConfigError
-from serflow.training.balance import class_weights, draw_order
+from serflow.training.balance import draw_order, inverse_weights
 
 LABELS = np.array([2, 0, 0, 1, 0, 2, 0, 0, 2, 0, 0])  # seven, one and three
 
 
 def test_inverse_weights_are_scikit_learns_balanced_ones():
-    weights = class_weights({"class_weights": "inverse"}, LABELS, 3)
+    weights = inverse_weights(LABELS, 3)
     theirs = compute_class_weight("balanced", classes=np.arange(3), y=LABELS)
     np.testing.assert_allclose(weights, theirs, rtol=1e-6)
     np.testing.assert_allclose(weights, [11 / 21, 11 / 3, 11 / 9], rtol=1e-6)
@@ -19,22 +18,13 @@ def test_inverse_weights_are_scikit_learns_balanced_ones():
 
 
 def test_a_class_without_items_weighs_nothing():
-    np.testing.assert_allclose(class_weights({"class_weights": "inverse"}, LABELS, 4), [11 / 28, 11 / 4, 11 / 12, 0])
-
-
-def test_without_the_option_there_are_no_weights():
-    assert class_weights({}, LABELS, 3) is None
-
-
-def test_an_unknown_way_of_weighting_is_named():
-    with pytest.raises(ConfigError, match=r"class_weights: is 'sqrt'. Allowed: inverse"):
-        class_weights({"class_weights": "sqrt"}, LABELS, 3)
+    np.testing.assert_allclose(inverse_weights(LABELS, 4), [11 / 28, 11 / 4, 11 / 12, 0])
 
 
 def test_oversampling_repeats_smaller_classes_whole_and_a_random_rest():
     items = np.arange(100, 111)
     torch.manual_seed(0)
-    drawn = [draw_order({"oversample": True}, items, LABELS) for _ in range(50)]
+    drawn = [draw_order(items, LABELS, oversample=True) for _ in range(50)]
     extra = []
     for order in drawn:
         times = np.array([(order == item).sum() for item in items])
@@ -51,4 +41,4 @@ def test_without_oversampling_each_item_comes_once_in_torchs_order():
     torch.manual_seed(3)
     expected = np.arange(5, 16)[torch.randperm(11).numpy()]
     torch.manual_seed(3)
-    np.testing.assert_array_equal(draw_order({}, np.arange(5, 16), LABELS), expected)
+    np.testing.assert_array_equal(draw_order(np.arange(5, 16), LABELS, oversample=False), expected)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from serflow.training.fit import split_batches
+from serflow.training.batches import split_batches
 
 
 @pytest.mark.parametrize(("n", "sizes"), [(1, [1]), (4, [4]), (5, [5]), (6, [4, 2]), (8, [4, 4]), (9, [4, 5])])

@@ -8,13 +8,18 @@ import torch
 from torch import nn
 
 from serflow import cli, models
-from serflow.errors import CacheError, TrainingError
-from serflow.features import cache
+from serflow.corpora.manifest import COLUMNS, read_manifest
+from serflow.errors import CacheError, RunError, TrainingError
+from serflow.features.build import build_store
+from serflow.features.store import Features, open_store
 from serflow.io.files import digest_file, read_csv, write_csv
-from serflow.protocols.protocols import COLUMNS
-from serflow.runs import ScoreError, load_history, load_run
+from serflow.protocols import assignment
+from serflow.runs import Spec, read_history, read_run
+from serflow.training import checkpoint as checkpoints
+from serflow.training import fit as fitting
+from serflow.training import loading, network
 from serflow.training import run as running
-from serflow.training.run import load_dataset, run_name, train
+from serflow.training.run import train
 
 RATE = 8000
 LABELS = ["happy", "sad"]
@@ -30,7 +35,7 @@ RECIPE = {
 }
 
 
-def make_corpus(folder, name, n_utterances, emotions=("happy", "sad", "calm"), noise=0.01):
+def make_corpus(folder, name, n_utterances, emotions=("happy", "sad", "calm"), noise=0.01, prefix=""):
     """Tones of another height for each emotion, a manifest of them, and their features."""
     rng = np.random.default_rng(n_utterances)
     rows = []
@@ -41,17 +46,18 @@ def make_corpus(folder, name, n_utterances, emotions=("happy", "sad", "calm"), n
         path = folder / name / f"{name}{n}.wav"
         path.parent.mkdir(exist_ok=True)
         soundfile.write(path, 0.3 * tone + noise * rng.standard_normal(length), RATE)
-        identity = {"utterance": f"{name}{n}", "path": path.name, "emotion": emotion}
-        rows.append(identity | {"sample_rate": str(RATE), "samples": str(length), "sha1": digest_file(path, "sha1")})
-    write_csv(folder / f"{name}.csv", list(rows[0]), rows)
-    cache.build(RECIPE, rows, folder / name, folder / f"{name}.zarr", 1)
+        row = {"utterance": f"{prefix or name}{n}", "path": path.name, "emotion": emotion, "corpus": name}
+        row |= {"sample_rate": str(RATE), "samples": str(length), "sha1": digest_file(path, "sha1")}
+        rows.append(dict.fromkeys(COLUMNS, "") | row)
+    write_csv(folder / f"{name}.csv", COLUMNS, rows)
+    build_store(RECIPE, rows, folder / name, folder / f"{name}.zarr", 1)
     return rows
 
 
 def write_split(path, parts):
     """`parts`: one mapping from utterance to part per fold."""
     rows = [{"utterance": u, "fold": k, "part": part} for k, fold in enumerate(parts) for u, part in fold.items()]
-    write_csv(path, COLUMNS, rows)
+    write_csv(path, assignment.COLUMNS, rows)
     return path
 
 
@@ -85,7 +91,6 @@ def spec():
             "model": {"module": "resnet", "depth": 18, "pretrained": "none"},
             "training": {"epochs": 2, "batch_size": 2, "optimiser": "adam", "learning_rate": 1e-3},
         },
-        "deviations": ["model.pretrained: none instead of imagenet"],
     }
 
 
@@ -95,11 +100,15 @@ def tiny(monkeypatch):
     monkeypatch.setattr(models, "build", lambda model, n, shape: nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, n)))
 
 
+def load_dataset(spec, *paths):
+    return loading.load_dataset(Spec.from_plain(spec), *paths)
+
+
 @pytest.fixture
 def start(folder, spec, tmp_path):
     def run(**changes):
         arguments = {
-            "spec": spec,
+            "spec": Spec.from_plain(spec),
             "manifests": [folder / "a.csv"],
             "stores": [folder / "a.zarr"],
             "split": folder / "split.csv",
@@ -196,14 +205,12 @@ def test_pretrained_weights_are_loaded_and_recorded(start, spec, tmp_path):
 def test_a_checkpoint_is_of_this_very_run(start, tiny, spec, folder, tmp_path, monkeypatch, change):
     """Whatever decides the numbers changes the key under which a checkpoint is kept."""
     keys = []
-    from serflow.training import fit as fitting
 
-    def watched(system, data, n_classes, seed, setup, build):
-        keys.append(setup.key)
-        return original(system, data, n_classes, seed, setup, build)
+    def watched(*arguments):
+        keys.append(next(part.key for part in arguments if isinstance(part, fitting.Setup)))
+        return fitting.fit(*arguments)
 
-    original = fitting.fit
-    monkeypatch.setattr(fitting, "fit", watched)
+    monkeypatch.setattr(network, "fit", watched)
     start()
     changes = {}
     if change == "seed":
@@ -218,7 +225,7 @@ def test_a_checkpoint_is_of_this_very_run(start, tiny, spec, folder, tmp_path, m
         make_corpus(tmp_path, "a", 12, noise=0.02)
         changes |= {"manifests": [tmp_path / "a.csv"], "stores": [tmp_path / "a.zarr"]}
     elif change == "code":
-        monkeypatch.setattr(running, "code_digest", lambda model: "edited")
+        monkeypatch.setattr(running, "code_digest", lambda system: "edited")
     else:
         changes["threads"] = 2
     start(**changes)
@@ -227,32 +234,64 @@ def test_a_checkpoint_is_of_this_very_run(start, tiny, spec, folder, tmp_path, m
 
 
 def test_the_seconds_of_a_resumed_run_are_those_before_too(start, tiny, monkeypatch):
-    from serflow.training import checkpoint
-    from serflow.training import fit as fitting
-
-    original = checkpoint.save
+    original = checkpoints.save
 
     def save_and_die(path, key, state):
         original(path, key, {**state, "history": [{**row, "seconds": 1000.0} for row in state["history"]]})
         raise KeyboardInterrupt
 
     monkeypatch.setattr(fitting, "CHECKPOINT_SECONDS", -1.0)
-    monkeypatch.setattr(checkpoint, "save", save_and_die)
+    monkeypatch.setattr(checkpoints, "save", save_and_die)
     with pytest.raises(KeyboardInterrupt):
         start()
     record = json.loads((start() / "run.json").read_text())
     assert record["seconds"] >= record["training_seconds"] >= 1000
 
 
-def test_the_name_of_a_run_is_its_path(spec):
-    assert run_name(spec) == "toy/a/net/published/seed0/fold1"
+OWN_MODEL = """
+from torch import nn
+
+
+def build(n_classes, *, input_shape):
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, n_classes))
+"""
+
+
+@pytest.mark.parametrize(
+    ("edited", "resumes"),
+    [
+        (OWN_MODEL, True),
+        (f'"""A title."""\n{OWN_MODEL}'.replace("return", "# why\n    return"), True),
+        (OWN_MODEL.replace("nn.Flatten(),", "nn.Flatten(), nn.ReLU(),"), False),
+    ],
+    ids=["same", "comment", "code"],
+)
+def test_an_interrupted_training_resumes_unless_its_code_is_another(
+    start, spec, tmp_path, monkeypatch, capsys, edited, resumes
+):
+    own = tmp_path / "own.py"
+    own.write_text(OWN_MODEL)
+    spec["system_config"]["model"] = {"module": str(own)}
+    original = checkpoints.save
+
+    def save_and_die(*arguments):
+        original(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting, "CHECKPOINT_SECONDS", -1.0)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(checkpoints, "save", save_and_die)
+        start()
+    own.write_text(edited)
+    start()
+    assert ("resuming after epoch 1" in capsys.readouterr().err) is resumes
 
 
 # The dataset of a run
 
 
 def item_of(store, rows, utterance):
-    features = cache.load(store, RECIPE, rows)
+    features = open_store(store, RECIPE, rows)
     n = [row["utterance"] for row in rows].index(utterance)
     return features.read(np.array([n]))
 
@@ -268,22 +307,28 @@ def test_every_utterance_has_its_own_features_label_and_part(folder, spec):
     assert sorted(np.concatenate(list(data.parts.values()))) == list(range(8))
 
 
-def test_a_union_joins_its_members_in_the_order_of_the_split(folder, spec, tmp_path):
-    rows = {"a": read_csv(folder / "a.csv"), "b": make_corpus(tmp_path, "b", 4, ("sad", "happy"))}
-    split = write_split(tmp_path / "s.csv", [{}, {"b3": "train", "a0": "train", "b0": "validation", "a10": "test"}])
-    stores = {"a": folder / "a.zarr", "b": tmp_path / "b.zarr"}
-    data, _ = load_dataset(spec, [folder / "a.csv", tmp_path / "b.csv"], list(stores.values()), split)
-    assert list(data.utterances) == ["b3", "a0", "b0", "a10"]
-    assert data.labels.tolist() == [0, 0, 1, 1]  # b3 happy, a0 happy, b0 sad, a10 sad
-    for n, name in enumerate(data.utterances):
-        np.testing.assert_array_equal(data.item(n), item_of(stores[name[0]], rows[name[0]], name))
-    with pytest.raises(CacheError, match="another audio"):
-        load_dataset(spec, [folder / "a.csv", tmp_path / "b.csv"], list(stores.values())[::-1], split)
+@pytest.mark.parametrize("prefix", ["", "u"], ids=["other names", "the same names"])
+def test_a_union_joins_its_members_in_the_order_of_the_split(spec, tmp_path, prefix):
+    rows = {
+        c: make_corpus(tmp_path, c, 4, ("sad", "happy"), noise, prefix) for c, noise in {"a": 0.1, "b": 0.2}.items()
+    }
+    wanted = [("b", 3, "train"), ("a", 0, "train"), ("b", 0, "validation"), ("a", 2, "test")]
+    wanted = [(c, rows[c][n]["utterance"], part) for c, n, part in wanted]
+    split = write_split(tmp_path / "s.csv", [{}, {f"{c}/{utterance}": part for c, utterance, part in wanted}])
+    spec["corpus"] = "a+b"
+    manifests, stores = [[tmp_path / f"{c}.{suffix}" for c in "ab"] for suffix in ("csv", "zarr")]
+    data, _ = load_dataset(spec, manifests, stores, split)
+    assert list(data.utterances) == [f"{c}/{utterance}" for c, utterance, _ in wanted]
+    assert data.labels.tolist() == [0, 1, 1, 1]  # happy, and three sad ones
+    for n, (c, utterance, _) in enumerate(wanted):
+        np.testing.assert_array_equal(data.item(n), item_of(tmp_path / f"{c}.zarr", rows[c], utterance))
+    with pytest.raises(CacheError, match="audio"):
+        load_dataset(spec, manifests, stores[::-1], split)
 
 
 def test_features_of_another_recipe_are_never_trained_on(start, spec, tmp_path):
     spec["system_config"] = spec["system_config"] | {"recipe": RECIPE | {"n_mels": 17}}
-    with pytest.raises(CacheError, match="another recipe"):
+    with pytest.raises(CacheError, match="recipe"):
         start()
     assert list((tmp_path / "run").iterdir()) == []
 
@@ -299,7 +344,7 @@ def test_an_utterance_that_no_manifest_has_is_named(start, tmp_path):
 def test_an_empty_part_is_named(start, tmp_path, empty):
     parts = {"a0": "train", "a1": "test"}
     split = write_split(tmp_path / "s.csv", [{}, {u: p if p != empty else "unused" for u, p in parts.items()}])
-    with pytest.raises(TrainingError, match=f"fold 1 has no utterance to {empty}"):
+    with pytest.raises(TrainingError, match=f"fold 1 .*{empty}"):
         start(split=split)
 
 
@@ -319,7 +364,7 @@ def test_a_failed_run_leaves_nothing(start, tmp_path, monkeypatch):
             return batch.flatten(1)[:, :2] * self.weight
 
     monkeypatch.setattr(models, "build", lambda model, n_classes, shape: Broken())
-    with pytest.raises(TrainingError, match="loss: is nan in epoch 1"):
+    with pytest.raises(TrainingError, match=r"loss: .*epoch 1"):
         start()
     assert list((tmp_path / "run").iterdir()) == []
 
@@ -359,7 +404,7 @@ def test_copies_are_items_of_their_own(spec, tmp_path):
     """A copy has its utterance's label, and stands in the part that the split gives it."""
     recipe = RECIPE | {"copies": {"noise": {"snr_db": 10.0}, "stretch": {"rate": 2.0}}}
     rows = make_corpus(tmp_path, "a", 2, ("sad", "happy"))
-    cache.build(recipe, rows, tmp_path / "a", tmp_path / "copies.zarr", 1)
+    build_store(recipe, rows, tmp_path / "a", tmp_path / "copies.zarr", 1)
     parts = {"a1#stretch": "train", "a0": "train", "a0#noise": "test", "a1": "validation", "a0#stretch": "unused"}
     split = write_split(tmp_path / "s.csv", [{}, parts])
     spec["system_config"]["recipe"] = recipe
@@ -380,7 +425,7 @@ def test_copies_are_items_of_their_own(spec, tmp_path):
 def segmented(folder, spec, tmp_path):
     """A cache of parts of at most 0.1 s, 800 samples: the utterances a5 (850 samples) to a11 (1150) come in two."""
     recipe = RECIPE | {"segment_seconds": 0.1, "dtype": "float16"}
-    cache.build(recipe, read_csv(folder / "a.csv"), folder / "a", tmp_path / "segments.zarr", 1)
+    build_store(recipe, read_manifest(folder / "a.csv"), folder / "a", tmp_path / "segments.zarr", 1)
     spec["system_config"] |= {
         "recipe": recipe,
         "input": {"kind": "patch", "frames": 14},
@@ -405,7 +450,7 @@ def test_the_segments_of_an_utterance_are_items_of_its_label_and_part(load_segme
     for part, index in data.parts.items():
         assert {names[n] for n in index} == {name for name, found in split.items() if found == part}
     assert sorted(np.concatenate(list(data.parts.values()))) == list(range(len(names)))
-    features = cache.load(segmented, spec["system_config"]["recipe"], read_csv(folder / "a.csv"))
+    features = open_store(segmented, spec["system_config"]["recipe"], read_manifest(folder / "a.csv"))
     for n, name in enumerate(names):
         segment = names[:n].count(name)  # in the order of time
         row = int(name[1:])
@@ -417,13 +462,13 @@ def test_the_segments_of_an_utterance_are_items_of_its_label_and_part(load_segme
 def test_only_what_the_run_needs_is_read_and_once(load_segmented, monkeypatch):
     """Four of the twelve utterances are of no part of the run; the frames are one array, the one that was read."""
     read = []
-    original = cache.Features.read
+    original = Features.read
 
     def watched(self, items):
         read.append((items, original(self, items)))
         return read[-1][1]
 
-    monkeypatch.setattr(cache.Features, "read", watched)
+    monkeypatch.setattr(Features, "read", watched)
     data, _ = load_segmented()
     assert len(read) == 1
     assert len(read[0][0]) == len(set(read[0][0].tolist())) == len(data.labels)
@@ -440,17 +485,14 @@ def test_the_digest_is_of_the_items_that_are_read(load_segmented, spec):
 
 
 def test_predictions_are_per_utterance_the_mean_over_its_segments(start, segmented, monkeypatch, folder):
-    from serflow.training import fit as fitting
-
     results = []
-    original = fitting.fit
 
-    def watched(system, data, *rest):
-        results.append((data, original(system, data, *rest)))
+    def watched(training, inputs, data, *rest):
+        results.append((data, fitting.fit(training, inputs, data, *rest)))
         return results[-1][1]
 
-    monkeypatch.setattr(fitting, "fit", watched)
-    run = load_run(start(stores=[segmented]))
+    monkeypatch.setattr(network, "fit", watched)
+    run = read_run(start(stores=[segmented]))
     data, result = results[0]
     assert len(run.utterances) == 8 < len(data.labels)
     for u, name in enumerate(run.utterances):
@@ -465,7 +507,7 @@ def test_predictions_are_per_utterance_the_mean_over_its_segments(start, segment
 
 def test_the_best_epoch_is_recorded(start, segmented, spec):
     spec["system_config"]["training"] |= {"early_stopping": {"metric": "loss", "patience": 2}, "epochs": 3}
-    run = load_run(start(stores=[segmented]))
+    run = read_run(start(stores=[segmented]))
     losses = [row["validation_loss"] for row in run.history]
     assert run.info["best_epoch"] == 1 + losses.index(min(losses))
     assert all(0 <= row["validation_UA"] <= 1 for row in run.history)
@@ -481,7 +523,7 @@ def two_of_three(folder, spec, tmp_path):
 
 
 def test_the_papers_other_emotions_are_only_given_posteriors(start, tiny, two_of_three):
-    run = load_run(start(split=two_of_three))
+    run = read_run(start(split=two_of_three))
     assert run.info["parts"] == {"train": 3, "validation": 1, "test": 2, "other": 2}
     parts = dict(zip(run.utterances, run.parts, strict=True))
     assert parts == {
@@ -506,8 +548,8 @@ def test_another_label_in_a_part_that_is_scored_is_named(start, tiny, two_of_thr
     rows = read_csv(run / "predictions.csv")
     rows[2]["part"] = "test"
     write_csv(run / "predictions.csv", list(rows[0]), rows)
-    with pytest.raises(ScoreError, match="line 4: label 'calm' is none of happy, sad"):
-        load_run(run)
+    with pytest.raises(RunError, match=r"line 4.*'calm'"):
+        read_run(run)
 
 
 def test_a_history_without_a_newer_column_is_read(start, tiny):
@@ -515,5 +557,5 @@ def test_a_history_without_a_newer_column_is_read(start, tiny):
     rows = read_csv(path)
     columns = [column for column in rows[0] if column != "validation_UA"]
     write_csv(path, columns, [{column: row[column] for column in columns} for row in rows])
-    assert load_run(path.parent).history == load_history(path)
-    assert list(load_history(path)[0]) == columns
+    assert read_run(path.parent).history == read_history(path)
+    assert list(read_history(path)[0]) == columns

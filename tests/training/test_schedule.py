@@ -3,45 +3,32 @@ import pytest
 import torch
 from torch import nn
 
-from serflow.errors import ConfigError
-from serflow.training.schedule import (
-    best_epoch,
-    check_stages,
-    check_stopping,
-    freeze,
-    is_finished,
-    learning_rate,
-    make_optimiser,
-    stage_size,
-)
+from serflow.training.options import Training
+from serflow.training.schedule import best_epoch, freeze, is_finished, learning_rate, make_optimiser, stage_size
+
+
+def training(**options):
+    return Training.from_plain({"epochs": 5, "batch_size": 2, "optimiser": "adam", "learning_rate": 0.1} | options)
 
 
 def test_decay_is_kerass():
     """RMSprop(lr=1e-4, decay=1e-6) in Keras: lr / (1 + decay * iterations), the first batch being iteration 0."""
-    options = {"learning_rate": 1e-4, "decay": 1e-6}
+    options = training(learning_rate=1e-4, decay=1e-6)
     assert learning_rate(options, 1, 0) == 1e-4
     assert learning_rate(options, 9, 3600) == pytest.approx(1e-4 / 1.0036)
 
 
 def test_step_decay_multiplies_every_so_many_epochs():
-    options = {"learning_rate": 1e-3, "step_decay": {"factor": 0.9, "every": 10}}
+    options = training(learning_rate=1e-3, step_decay={"factor": 0.9, "every": 10})
     rates = [learning_rate(options, epoch, 0) for epoch in (1, 10, 11, 20, 21)]
     assert rates == pytest.approx([1e-3, 1e-3, 9e-4, 9e-4, 8.1e-4])
 
 
 def test_stages_follow_each_other():
     stages = [{"epochs": 2, "height": 8, "width": 9}, {"epochs": 3, "height": 16, "width": 18}]
-    sizes = [stage_size({"stages": stages}, epoch) for epoch in range(1, 6)]
+    sizes = [stage_size(training(stages=stages), epoch) for epoch in range(1, 6)]
     assert sizes == [(8, 9)] * 2 + [(16, 18)] * 3
-    assert stage_size({}, 1) is None
-    image = {"kind": "image", "height": 16, "width": 18}
-    check_stages({"epochs": 5, "stages": stages}, image)
-    with pytest.raises(ConfigError, match=r"sum to 5, but training\.epochs is 6"):
-        check_stages({"epochs": 6, "stages": stages}, image)
-    with pytest.raises(ConfigError, match=r"\(16, 18\), but the input of \(16, 16\)"):
-        check_stages({"epochs": 5, "stages": stages}, image | {"width": 16})
-    with pytest.raises(ConfigError, match="input kind image"):
-        check_stages({"epochs": 5, "stages": stages}, {"kind": "sequence", "frames": 9})
+    assert stage_size(training(), 1) is None
 
 
 def test_freezing_leaves_the_head_and_batch_normalisation():
@@ -62,7 +49,7 @@ def test_rmsprop_is_kerass():
     """Keras: m = 0.9 m + 0.1 g², w = w - rate g / (sqrt(m) + 1e-7)."""
     layer = nn.Linear(3, 1, bias=False)
     weight, mean = layer.weight.detach().numpy().astype(float).copy(), np.zeros((1, 3))
-    optimiser = make_optimiser({"optimiser": "rmsprop", "learning_rate": 0.01}, layer)
+    optimiser = make_optimiser(training(optimiser="rmsprop", learning_rate=0.01), layer)
     x = torch.tensor([1.0, -2.0, 1e-4])
     for _ in range(5):
         optimiser.zero_grad()
@@ -92,38 +79,22 @@ def history_of(column, values):
     ],
 )
 def test_the_best_epoch_is_the_first_of_the_best(metric, column, values, best):
-    options = {"epochs": 9, "early_stopping": {"metric": metric, "patience": 3}}
+    options = training(epochs=9, early_stopping={"metric": metric, "patience": 3})
     assert best_epoch(options, history_of(column, values)) == best
     assert best_epoch(options, []) is None
-    assert best_epoch({"epochs": 9}, history_of(column, values)) is None
+    assert best_epoch(training(epochs=9), history_of(column, values)) is None
 
 
 @pytest.mark.parametrize(("patience", "last"), [(1, 3), (2, 4), (3, 5), (4, 6)])
 def test_training_ends_after_so_many_epochs_without_a_better_one(patience, last):
     """Epoch 2 is the best of the first six; in the seventh it would have been better still."""
-    options = {"epochs": 9, "early_stopping": {"metric": "WA", "patience": patience}}
+    options = training(epochs=9, early_stopping={"metric": "WA", "patience": patience})
     history = history_of("validation_accuracy", [*ACCURACIES, 0.0, 0.9])
     assert [is_finished(options, history[:n]) for n in range(last + 1)] == [False] * last + [True]
 
 
 def test_training_ends_after_its_epochs_at_the_latest():
     history = history_of("validation_accuracy", [0.1, 0.2, 0.3])
-    assert is_finished({"epochs": 3, "early_stopping": {"metric": "WA", "patience": 5}}, history)
-    assert is_finished({"epochs": 3}, history)
-    assert not is_finished({"epochs": 4}, history)
-
-
-@pytest.mark.parametrize(
-    ("changes", "n_validation", "fault"),
-    [
-        ({"metric": "accuracy"}, 5, "unknown metric 'accuracy'. Allowed: WA, UA, loss"),
-        ({}, 0, "no validation part"),
-        ({"stages": []}, 5, "does not go with `stages`"),
-    ],
-)
-def test_early_stopping_that_cannot_be_is_named(changes, n_validation, fault):
-    stages = {key: value for key, value in changes.items() if key == "stages"}
-    stopping = {"metric": "WA", "patience": 3} | {key: value for key, value in changes.items() if key != "stages"}
-    with pytest.raises(ConfigError, match=fault):
-        check_stopping({"epochs": 3, "early_stopping": stopping, **stages}, n_validation)
-    check_stopping({"epochs": 3, **stages}, n_validation)
+    assert is_finished(training(epochs=3, early_stopping={"metric": "WA", "patience": 5}), history)
+    assert is_finished(training(epochs=3), history)
+    assert not is_finished(training(epochs=4), history)

@@ -1,1 +1,4 @@
-"""Training one run: a system under a protocol, for one seed and fold. `fit` needs torch alone; `run` wires files."""
+"""Training one run: a system under a protocol, for one seed and fold.
+
+`run`, `loading`, `network` and `estimator` wire files; `two_step` joins runs; all else needs torch and NumPy alone.
+"""

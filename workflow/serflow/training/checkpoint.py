@@ -12,6 +12,8 @@ import io
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from serflow.io.files import atomic_path
 
 DIGEST_BYTES = hashlib.sha256().digest_size
@@ -19,8 +21,6 @@ DIGEST_BYTES = hashlib.sha256().digest_size
 
 def save(path: Path, key: str, state: dict[str, Any]) -> None:
     """Write `state` (tensors, numbers, strings, lists and dicts of them) for the run `key`, whole or not at all."""
-    import torch
-
     buffer = io.BytesIO()
     torch.save({"key": key, **state}, buffer)
     content = buffer.getbuffer()
@@ -60,8 +60,6 @@ def _previous(path: Path) -> Path:
 
 def _read(path: Path, key: str) -> tuple[dict[str, Any] | None, str]:
     """Return a file's state, or None and what is wrong with it."""
-    import torch
-
     content = memoryview(path.read_bytes())
     digest, rest = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
     state = None

@@ -1,18 +1,18 @@
-"""Training without epochs: a scikit-learn estimator on vectors. Needs no torch."""
+"""Training without epochs: a scikit-learn estimator. Needs no torch, and of scikit-learn the estimator alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from serflow.errors import ConfigError
-from serflow.training.inputs import Dataset, prepare
+from serflow.training.dataset import Dataset, Inputs
 from serflow.training.result import Fit
 
 
-def fit(system: Mapping[str, Any], data: Dataset, n_classes: int, build: Callable[[Sequence[int]], Any]) -> Fit:
+def fit(inputs: Inputs, data: Dataset, n_classes: int, build: Callable[[Sequence[int]], Any]) -> Fit:
     """Fit an estimator to the training part and apply it to every item.
 
     The predicted label is the estimator's own. Posteriors are the softmax of its decision values, one per class: they
@@ -22,8 +22,8 @@ def fit(system: Mapping[str, Any], data: Dataset, n_classes: int, build: Callabl
 
     Parameters
     ----------
-    system
-        ``input`` (see `serflow.training.inputs`).
+    inputs
+        The items in the form that the estimator takes.
     data
         Items with labels and the parts train, validation and test.
     n_classes
@@ -36,9 +36,8 @@ def fit(system: Mapping[str, Any], data: Dataset, n_classes: int, build: Callabl
     ConfigError
         If the input is made batch by batch.
     """
-    inputs = prepare(system["input"], data)
     if inputs.offsets is not None:
-        raise ConfigError("input.kind", f"is {system['input']['kind']}, which suits networks alone", "Take another.")
+        raise ConfigError("input.kind", "suits networks alone", "Take another.")
     items = inputs.items.astype(np.float64)
     estimator = build(inputs.shape)
     train = data.parts["train"]
@@ -49,7 +48,6 @@ def fit(system: Mapping[str, Any], data: Dataset, n_classes: int, build: Callabl
         posteriors=posteriors(estimator, items, n_classes),
         predicted=estimator.predict(items),
         n_parameters=None,
-        inputs=inputs,
     )
 
 

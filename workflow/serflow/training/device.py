@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import random
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
 
 from serflow.errors import TrainingError
-
-if TYPE_CHECKING:
-    import torch
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -22,8 +22,6 @@ def choose_device(wanted: str) -> torch.device:
     TrainingError
         If ``cuda`` is wanted and there is none: a slow fallback must not be silent.
     """
-    import torch
-
     if wanted == "cuda" and not torch.cuda.is_available():
         raise TrainingError(
             "device", "is cuda, but torch sees no GPU", "Set `device: auto` or `cpu`, or check the driver."
@@ -37,8 +35,6 @@ def choose_precision(wanted: str, device: torch.device) -> str:
 
     On a CPU by AMX or AVX-512: with the latter alone systems train about twice as fast as in fp32 (measured).
     """
-    import torch
-
     if wanted != "auto":
         return wanted
     if device.type == "cuda":
@@ -49,22 +45,18 @@ def choose_precision(wanted: str, device: torch.device) -> str:
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Return the context in which a network computes in ``fp32`` or ``bf16``."""
-    import torch
-
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 @contextlib.contextmanager
-def memory_told(where: str, doing: str, remedy: str) -> Iterator[None]:
-    """Tell in one sentence that the memory of the device, or the main memory, runs out.
+def out_of_memory_as_error(where: str, doing: str, remedy: str) -> Iterator[None]:
+    """Raise an error of one sentence when the memory of the device, or the main memory, runs out.
 
     Raises
     ------
     TrainingError
         In place of torch's own error, which on a CPU is a RuntimeError like any other.
     """
-    import torch
-
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -76,8 +68,6 @@ def memory_told(where: str, doing: str, remedy: str) -> Iterator[None]:
 
 def make_deterministic(threads: int) -> None:
     """Set torch up so that a seed gives the same numbers each time on one machine with one number of threads."""
-    import torch
-
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch asks for it on GPUs
     torch.set_deterministic_debug_mode("error")  # as use_deterministic_algorithms, without its second of imports
     # Nothing reads what is not written yet; filling it takes 4 % of the training time of Satt's networks.
@@ -90,9 +80,6 @@ def make_deterministic(threads: int) -> None:
 
 def seed_all(seed: int) -> None:
     """Seed Python's, NumPy's and torch's global generators."""
-    import numpy as np
-    import torch
-
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
@@ -100,10 +87,6 @@ def seed_all(seed: int) -> None:
 
 def device_name(device: torch.device) -> str:
     """Return the name of the processor or GPU, for the record."""
-    import platform
-
-    import torch
-
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     name = torch.cpu.get_capabilities().get("cpu_name")

@@ -1,40 +1,30 @@
-"""The training loop: from a dataset and a system to weights, history and posteriors. Needs torch alone."""
+"""The training loop: from a run's items and options to weights, history and posteriors. Needs torch alone."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
 
-from serflow.errors import TrainingError
+from serflow.errors import ConfigError, TrainingError
 from serflow.io.log import say, show_progress
+from serflow.runs import HISTORY
 from serflow.training import checkpoint
 from serflow.training.augment import make_augment
-from serflow.training.balance import class_weights, draw_order
-from serflow.training.device import autocast, memory_told, seed_all
-from serflow.training.inputs import Dataset, Inputs, prepare
-from serflow.training.result import HISTORY, Fit
-from serflow.training.schedule import (
-    best_epoch,
-    check_stages,
-    check_stopping,
-    freeze,
-    is_finished,
-    learning_rate,
-    make_optimiser,
-    stage_size,
-)
-
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
-
-    from serflow.training.augment import Augment
+from serflow.training.balance import draw_order, inverse_weights
+from serflow.training.batches import make_picker, split_batches
+from serflow.training.dataset import Dataset, Inputs
+from serflow.training.device import autocast, out_of_memory_as_error, seed_all
+from serflow.training.options import Training
+from serflow.training.result import Fit
+from serflow.training.schedule import best_epoch, freeze, is_finished, learning_rate, make_optimiser, stage_size
 
 #: A checkpoint is written after an epoch if this long has passed since the last one.
 CHECKPOINT_SECONDS = 30.0
@@ -54,7 +44,8 @@ class Setup:
 
 
 def fit(
-    system: Mapping[str, Any],
+    training: Training,
+    inputs: Inputs,
     data: Dataset,
     n_classes: int,
     seed: int,
@@ -68,13 +59,10 @@ def fit(
 
     Parameters
     ----------
-    system
-        ``input`` (see `serflow.training.inputs`) and ``training``: epochs, batch_size, optimiser and learning_rate;
-        where wanted, decay, step_decay and stages (see `serflow.training.schedule`), augment (see
-        `serflow.training.augment`), freeze_epochs: the first epochs, in which only the head is trained, class_weights
-        and oversample (see `serflow.training.balance`), and early_stopping: metric (WA, UA or loss on the validation
-        part's items) and patience, the number of epochs without a better one after which training ends (``epochs`` is
-        then the most there are); the best epoch's weights are taken, of equal ones the first.
+    training
+        Options that fit together.
+    inputs
+        The items in the form that the network takes.
     data
         Items with labels and the parts train, validation and test.
     n_classes
@@ -90,80 +78,84 @@ def fit(
     Raises
     ------
     ConfigError
-        If an option is unknown or does not fit.
+        If there is no validation part to choose the epoch by.
     TrainingError
         If the loss or the weights are not finite, or the device runs out of memory.
     """
-    import torch
-
-    options = system["training"]
-    check_stages(options, system["input"])
-    check_stopping(options, len(data.parts["validation"]))
-    weights = class_weights(options, data.labels[data.parts["train"]], n_classes)
-    augment = make_augment(options.get("augment", ()), system["input"]["kind"], n_classes)
-    inputs = prepare(system["input"], data)
+    if training.early_stopping and not len(data.parts["validation"]):
+        fault = "has no validation part to choose the epoch by"
+        raise ConfigError("training.early_stopping", fault, "Remove it, or take another protocol.")
     seed_all(seed)
     network = build(inputs.shape).to(device=setup.device).to(memory_format=torch.channels_last)
-    optimiser = make_optimiser(options, network)
-    history: list[dict[str, float]] = []
-    best: dict[str, torch.Tensor] = {}
-    state, sentence = checkpoint.load(setup.checkpoint, setup.key)
-    say(sentence)
-    if state:
-        network.load_state_dict(state["network"])
-        optimiser.load_state_dict(state["optimiser"])
-        history, best = state["history"], state["best"]
-    resumed_after = len(history)
-    loop = _Loop(network, optimiser, inputs, data, augment, weights, setup, options)
+    loop = _Loop(training, network, inputs, data, n_classes, setup)
+    resumed_after = loop.resume()
     saved = time.monotonic()
-    while not is_finished(options, history):
-        history.append(loop.epoch(len(history) + 1, seed))
-        if best_epoch(options, history) == len(history):
-            best = {key: value.clone() for key, value in network.state_dict().items()}
-        if time.monotonic() - saved > CHECKPOINT_SECONDS and not is_finished(options, history):
-            states = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "best": best}
-            try:
-                checkpoint.save(setup.checkpoint, setup.key, {**states, "epoch": len(history), "history": history})
-            except OSError as error:
-                # Stopping would lose these epochs too; going on may save them: results need less room.
-                fault = f"no checkpoint of epoch {len(history)}: {setup.checkpoint}: {error.strerror or error}"
-                say(f"{fault}. Make room there; training goes on, and the checkpoint before stays.", warning=True)
+    while not is_finished(training, loop.history):
+        loop.history.append(loop.epoch(len(loop.history) + 1, seed))
+        loop.keep_best()
+        if time.monotonic() - saved > CHECKPOINT_SECONDS and not is_finished(training, loop.history):
+            loop.save()
             saved = time.monotonic()
-    chosen = best_epoch(options, history)
-    if chosen:
-        say(f"epoch {chosen} is taken, the best on the validation part by {options['early_stopping']['metric']}")
-        network.load_state_dict(best)
+    chosen = best_epoch(training, loop.history)
+    if chosen and training.early_stopping:
+        say(f"epoch {chosen} is taken, the best on the validation part by {training.early_stopping.metric}")
+        network.load_state_dict(loop.best)
     posteriors = loop.logits(np.arange(len(data.labels))).double().softmax(1).cpu().numpy()
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Fit(network, history, posteriors, posteriors.argmax(1), n_parameters, inputs, chosen, resumed_after)
+    return Fit(network, loop.history, posteriors, posteriors.argmax(1), n_parameters, chosen, resumed_after)
 
 
 class _Loop:
-    """One network with its data on the device: an epoch of training, and evaluation."""
+    """One network with its data on the device: an epoch of training, evaluation, and what a checkpoint holds."""
 
     def __init__(
-        self,
-        network: nn.Module,
-        optimiser: torch.optim.Optimizer,
-        inputs: Inputs,
-        data: Dataset,
-        augment: Augment,
-        weights: torch.Tensor | None,
-        setup: Setup,
-        options: Mapping[str, Any],
+        self, training: Training, network: nn.Module, inputs: Inputs, data: Dataset, n_classes: int, setup: Setup
     ) -> None:
-        import torch
-
-        self.network, self.optimiser, self.data, self.setup, self.options = network, optimiser, data, setup, options
-        self.items, self.finish, self.augment = inputs.picker(setup.device), inputs.finish, augment
+        self.training, self.network, self.data, self.setup = training, network, data, setup
+        self.optimiser = make_optimiser(training, network)
+        self.augment = make_augment(training.augment, n_classes)
+        self.items, self.finish = make_picker(inputs, setup.device), inputs.finish
         self.labels = torch.from_numpy(data.labels).to(setup.device)
-        self.weights = None if weights is None else weights.to(setup.device)
-        self.size = stage_size(options, options["epochs"])
+        self.weights: torch.Tensor | None = None
+        if training.class_weights:
+            self.weights = inverse_weights(data.labels[data.parts["train"]], n_classes).to(setup.device)
+        self.size = stage_size(training, training.epochs)
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, torch.Tensor] = {}
+
+    def resume(self) -> int:
+        """Take up what the run's checkpoint holds; return its number of epochs."""
+        state, sentence = checkpoint.load(self.setup.checkpoint, self.setup.key)
+        say(sentence)
+        if state:
+            self.network.load_state_dict(state["network"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.history, self.best = state["history"], state["best"]
+        return len(self.history)
+
+    def save(self) -> None:
+        """Write a checkpoint; where that cannot be, say so and go on."""
+        state = {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "best": self.best,
+            "epoch": len(self.history),
+            "history": self.history,
+        }
+        try:
+            checkpoint.save(self.setup.checkpoint, self.setup.key, state)
+        except OSError as error:
+            # Stopping would lose these epochs too; going on may save them: results need less room.
+            fault = f"no checkpoint of epoch {len(self.history)}: {self.setup.checkpoint}: {error.strerror or error}"
+            say(f"{fault}. Make room there; training goes on, and the checkpoint before stays.", warning=True)
+
+    def keep_best(self) -> None:
+        """Copy the weights if the last epoch is the best one so far."""
+        if best_epoch(self.training, self.history) == len(self.history):
+            self.best = {key: value.clone() for key, value in self.network.state_dict().items()}
 
     def pick(self, index: torch.Tensor) -> torch.Tensor:
         """Return the items `index`, pictures in the size of the current stage."""
-        from torch.nn import functional as F
-
         items = self.items(index)
         if self.size in (None, items.shape[-2:]):
             return items
@@ -176,17 +168,17 @@ class _Loop:
 
     def epoch(self, epoch: int, seed: int) -> dict[str, float]:
         """Train on each item of the training part once, or as oversampling draws them; return the history's row."""
-        started, options, epochs = time.monotonic(), self.options, self.options["epochs"]
+        started, training = time.monotonic(), self.training
         seed_all(hash_seed(seed, epoch))
-        train = self.data.parts["train"]
-        order = draw_order(options, train, self.data.labels[train])
-        self.size = stage_size(options, epoch)
-        freeze(self.network, epoch <= options.get("freeze_epochs", 0))
-        trained = self.train(epoch, split_batches(order, options["batch_size"]))
+        items = self.data.parts["train"]
+        order = draw_order(items, self.data.labels[items], training.oversample)
+        self.size = stage_size(training, epoch)
+        freeze(self.network, epoch <= training.freeze_epochs)
+        trained = self.train(epoch, split_batches(order, training.batch_size))
         validated = self.evaluate(self.data.parts["validation"])
         seconds = time.monotonic() - started
         say(
-            f"epoch {epoch}/{epochs}: train loss {trained[0]:.3f}, accuracy {trained[1]:.3f}; validation loss "
+            f"epoch {epoch}/{training.epochs}: train loss {trained[0]:.3f}, accuracy {trained[1]:.3f}; validation loss "
             f"{validated[0]:.3f}, accuracy {validated[1]:.3f}, UA {validated[2]:.3f}; {seconds:.1f} s"
         )
         row = (epoch, self.optimiser.param_groups[0]["lr"], *trained, *validated, seconds)
@@ -194,17 +186,14 @@ class _Loop:
 
     def train(self, epoch: int, batches: Sequence[np.ndarray]) -> tuple[float, float]:
         """Train on batches; return mean loss (weighted where classes are) and accuracy, as they were along the way."""
-        import torch
-        from tqdm import tqdm
-
-        options, device = self.options, self.setup.device
+        device, size = self.setup.device, self.training.batch_size
         self.network.train()
         total, correct = torch.zeros((), device=device), torch.zeros((), device=device)
         bad = torch.full((), len(batches), device=device)  # the first batch without a finite loss: read once an epoch
-        title = f"epoch {epoch}/{options['epochs']}"
-        for n, batch in enumerate(tqdm(batches, desc=title, unit="batch", leave=False, disable=not show_progress())):
-            with memory_told("training.batch_size", f"on {device} with batches of {options['batch_size']}", LOWER):
-                loss, right = self.step(batch, learning_rate(options, epoch, (epoch - 1) * len(batches) + n))
+        for n, batch in enumerate(_watched(batches, f"epoch {epoch}/{self.training.epochs}")):
+            rate = learning_rate(self.training, epoch, (epoch - 1) * len(batches) + n)
+            with out_of_memory_as_error("training.batch_size", f"on {device} with batches of {size}", LOWER):
+                loss, right = self.step(batch, rate)
             total += loss * len(batch)
             correct += right
             bad = torch.where(loss.isfinite(), bad, bad.clamp(max=n))
@@ -219,9 +208,6 @@ class _Loop:
 
     def step(self, batch: np.ndarray, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Train on one batch; return its mean loss and how many of its items were recognised."""
-        import torch
-        from torch.nn import functional as F
-
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         index = torch.from_numpy(batch).to(self.setup.device)
@@ -236,9 +222,6 @@ class _Loop:
 
     def evaluate(self, part: np.ndarray) -> tuple[float, float, float]:
         """Return mean cross-entropy, accuracy and mean per-class recall over a part's items; NaN for an empty part."""
-        import torch
-        from torch.nn import functional as F
-
         if not len(part):
             return math.nan, math.nan, math.nan
         logits, labels = self.logits(part), self.data.labels[part]
@@ -248,25 +231,21 @@ class _Loop:
 
     def logits(self, index: np.ndarray) -> torch.Tensor:
         """Return the logits of the items `index` in evaluation mode, shape (len(index), n_classes)."""
-        import torch
-
         self.network.eval()
         with torch.inference_mode():
             parts = torch.from_numpy(index).to(self.setup.device).split(EVALUATION_BATCH)
             return torch.cat([self.forward(self.pick(part)) for part in parts])
 
 
-def split_batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """Return `order` in batches of `batch_size`, the last one smaller; a last one of one item joins the one before.
-
-    Batch normalisation cannot train on a single item.
-    """
-    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [np.concatenate(batches[-2:])]
-    return batches
-
-
 def hash_seed(seed: int, epoch: int) -> int:
     """Return a seed for one epoch, independent between epochs and between seeds."""
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+
+
+def _watched(batches: Sequence[np.ndarray], title: str) -> Iterable[np.ndarray]:
+    """Return the batches, with a bar of progress where a person watches."""
+    if not show_progress():
+        return batches
+    from tqdm import tqdm  # a GPU node may have torch and NumPy alone
+
+    return tqdm(batches, desc=title, unit="batch", leave=False)

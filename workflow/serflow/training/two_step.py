@@ -10,64 +10,52 @@ from typing import Any
 
 import numpy as np
 
-from serflow.io.files import write_csv, write_json
-from serflow.runs import OTHER, RERUN, Run, ScoreError, load_run
-
-#: What the runs that are joined must share.
-SAME = ("paper", "corpus", "protocol", "seed", "fold")
-#: The keys of the specification that `run.json` repeats.
-SPEC = (*SAME, "system", "labels", "others", "system_config", "deviations")
+from serflow.errors import RunError
+from serflow.runs import OTHER, RERUN, Predictions, RunRecord, Spec, read_run, write_run
 
 
-def combine(spec: Mapping[str, Any], first: Path, second: Sequence[Path], neutral: str, output: Path) -> None:
-    """Write the run directory of a two-step predictor (Satt et al., section 4); it has no model file of its own.
+def combine(spec: Spec, first: Path, second: Sequence[Path], output: Path) -> None:
+    """Write the folder of a two-step predictor (Satt et al., section 4); it has no model file of its own.
 
     Parameters
     ----------
     spec
-        The keys of `SPEC`.
+        The predictor; ``combine.neutral`` of its system is the majority class, which the second step is for.
     first
-        Run directory of the net for all classes.
+        Run of the net for all classes.
     second
-        Run directories of the nets for `neutral` against one of the other classes each.
-    neutral
-        The majority class, which the second step is for.
+        Runs of the nets for neutral against one of the other classes each.
     output
         Where to write.
 
     Raises
     ------
-    ScoreError
+    RunError
         If the runs are not of one corpus, protocol, seed and fold, their labels do not fit together, or an utterance
         stands in different parts of them.
     """
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
-    one, others = load_run(first), [load_run(path) for path in second]
+    neutral = spec.system["combine"]["neutral"]
+    one, others = read_run(first), [read_run(path) for path in second]
     for run in (one, *others):
-        _check_identity(run, spec)
+        if run.id.of_system(spec.run.system) != spec.run:
+            fault = f"is of {run.id.path}, the two-step predictor of {spec.run.path}"
+            raise RunError(run.path / "run.json", fault, "Join runs of one corpus, protocol, seed and fold.")
     emotions = _emotions(one, others, neutral)
     pairs = {emotion: _aligned(one, run, neutral, emotion) for emotion, run in zip(emotions, others, strict=True)}
-    labels = one.labels
-    predicted, posteriors = decide(labels, neutral, one.posteriors, pairs)
-    rows = [
-        {"utterance": name, "part": part, "label": labels[truth], "predicted": labels[best]}
-        | {label: f"{p:.6g}" for label, p in zip(labels, posterior, strict=True)}
-        for name, part, truth, best, posterior in zip(
-            one.utterances, one.parts, one.truth, predicted, posteriors, strict=True
-        )
-    ]
-    header = (first / "history.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
-    (output / "run.json").unlink(missing_ok=True)  # an earlier run's would vouch for a mixture
-    write_csv(output / "predictions.csv", ["utterance", "part", "label", "predicted", *labels], rows)
-    write_csv(output / "history.csv", header, [])
-    record = {
-        **_merged(spec, [one, *others]),
+    predicted, posteriors = decide(one.labels, neutral, one.posteriors, pairs)
+    truth = [one.labels[label] for label in one.truth]
+    info = {
+        **spec.plain(),
+        **_join([one, *others]),
         "parts": {name: int((one.parts == name).sum()) for name in one.info["parts"]},
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - clock, 1),
     }
-    write_json(output / "run.json", record)
+    write_run(
+        output, Predictions(one.labels, one.utterances, one.parts.tolist(), truth, predicted, posteriors), [], info
+    )
 
 
 def decide(
@@ -107,56 +95,47 @@ def decide(
     return posteriors.argmax(axis=1), posteriors
 
 
-def _check_identity(run: Run, spec: Mapping[str, Any]) -> None:
-    for key in SAME:
-        if run.info[key] != spec[key]:
-            fault = f"{key} is {run.info[key]!r}, that of the two-step predictor {spec[key]!r}"
-            raise ScoreError(run.path / "run.json", fault, "Join runs of one corpus, protocol, seed and fold.")
-
-
-def _emotions(one: Run, others: Sequence[Run], neutral: str) -> list[str]:
+def _emotions(one: RunRecord, others: Sequence[RunRecord], neutral: str) -> list[str]:
     """Return the class that each of the second nets tells from neutral, after checking that each class has one net."""
     emotions = []
     for run in others:
         if len(run.labels) != 2 or neutral not in run.labels:
             fault = f"labels are {list(run.labels)}, expected {neutral} and one other"
-            raise ScoreError(run.path / "run.json", fault, "Correct `combine` in the paper file.")
+            raise RunError(run.path / "run.json", fault, "Correct `combine` in the paper file.")
         emotions += [label for label in run.labels if label != neutral]
     if sorted([neutral, *emotions]) != sorted(one.labels):
         fault = f"labels are {list(one.labels)}, those of the second step {[neutral, *emotions]}"
-        raise ScoreError(one.path / "run.json", fault, "Give one two-class net for each class but the neutral one.")
+        raise RunError(one.path / "run.json", fault, "Give one two-class net for each class but the neutral one.")
     return emotions
 
 
-def _aligned(one: Run, run: Run, neutral: str, emotion: str) -> np.ndarray:
+def _aligned(one: RunRecord, run: RunRecord, neutral: str, emotion: str) -> np.ndarray:
     """Return the ``(U, 2)`` posteriors of neutral and `emotion`, in the utterances' order of the first run."""
     where = run.path / "predictions.csv"
     at = {name: n for n, name in enumerate(run.utterances)}
     if at.keys() != set(one.utterances):
         odd = min(at.keys() ^ set(one.utterances))
-        raise ScoreError(where, f"has other utterances than {one.path}, such as {odd}", RERUN)
+        raise RunError(where, f"has other utterances than {one.path}, such as {odd}", RERUN)
     order = [at[name] for name in one.utterances]
     for name, part, expected in zip(one.utterances, run.parts[order], one.parts, strict=True):
         if part not in (OTHER, expected):
-            raise ScoreError(where, f"has {name} in part {part}, {one.path} has it in {expected}", RERUN)
+            raise RunError(where, f"has {name} in part {part}, {one.path} has it in {expected}", RERUN)
     return run.posteriors[order][:, [run.labels.index(label) for label in (neutral, emotion)]]
 
 
-def _merged(spec: Mapping[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
-    """Return what `run.json` says of the predictor but its times: the specification, and the runs' facts joined."""
+def _join(runs: Sequence[RunRecord]) -> dict[str, Any]:
+    """Return what `run.json` says of how the runs were computed that a predictor is made from."""
     infos = [run.info for run in runs]
     versions = [info["versions"] for info in infos]
     libraries = dict.fromkeys(name for known in versions for name in known)
     return {
-        **{key: spec[key] for key in SPEC},
-        "deviations": list(dict.fromkeys(text for info in (spec, *infos) for text in info["deviations"])),
         "n_parameters": sum(info["n_parameters"] for info in infos),
-        **{key: _joined(info[key] for info in infos) for key in ("device", "device_name", "precision", "commit")},
-        "versions": {name: _joined(known[name] for known in versions if name in known) for name in libraries},
+        **{key: _enumerate(info[key] for info in infos) for key in ("device", "device_name", "precision", "commit")},
+        "versions": {name: _enumerate(known[name] for known in versions if name in known) for name in libraries},
         "model_format": "none",
         "runs": [run.path.as_posix() for run in runs],
     }
 
 
-def _joined(values: Iterable[object]) -> str:
+def _enumerate(values: Iterable[object]) -> str:
     return ", ".join(dict.fromkeys(map(str, values)))

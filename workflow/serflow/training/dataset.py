@@ -1,0 +1,90 @@
+"""The items of one run, and the form in which its system takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from serflow.kinds import split_kind
+from serflow.training.options import INPUTS
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The N items of one run: U utterances or augmented copies of them, or the segments that these were cut into.
+
+    ``frames`` (T, bins), in the dtype in which the cache stores them, ``offsets`` (N + 1,): item n is
+    ``frames[offsets[n]:offsets[n + 1]]``; ``labels`` (N,) int64, index into the run's labels, -1 for items of the part
+    ``other``; ``parts``: part name -> item indices; ``utterances`` (U,): their ids; ``owner`` (N,) int64: which of them
+    an item is of; ``emotions`` (U,): their emotions.
+    """
+
+    frames: np.ndarray
+    offsets: np.ndarray
+    labels: np.ndarray
+    parts: Mapping[str, np.ndarray]
+    utterances: Sequence[str]
+    owner: np.ndarray
+    emotions: Sequence[str]
+
+    def item(self, n: int) -> np.ndarray:
+        """Return the frames of item `n`, shape (n_frames, bins)."""
+        return self.frames[self.offsets[n] : self.offsets[n + 1]]
+
+    def average(self, posteriors: np.ndarray) -> np.ndarray:
+        """Return the mean over each utterance's items: from posteriors (N, C) to (U, C)."""
+        sums = np.zeros((len(self.utterances), posteriors.shape[1]))
+        np.add.at(sums, self.owner, posteriors)
+        return sums / np.bincount(self.owner)[:, None]
+
+
+def _unchanged(batch: torch.Tensor) -> torch.Tensor:
+    return batch
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All items of a run as one array, and what is left to do with each batch of them on the device.
+
+    ``items`` (N, ...) float32, or where there are ``offsets`` (N + 1,) the run's frames as they are, of which batches
+    are made one by one (see `serflow.training.batches`); ``shape``: of one item as the network receives it; ``finish``:
+    from a batch of items to a batch for the network; ``statistics``: the training part's, with which the items were
+    standardised, if they were.
+    """
+
+    items: np.ndarray
+    shape: tuple[int, ...]
+    finish: Callable[[torch.Tensor], torch.Tensor] = _unchanged
+    statistics: Mapping[str, list[float]] | None = None
+    offsets: np.ndarray | None = None
+
+
+def prepare(
+    input_options: Mapping[str, Any], data: Dataset, statistics: Mapping[str, list[float]] | None = None
+) -> Inputs:
+    """Return a run's items in the form that its system takes.
+
+    Parameters
+    ----------
+    input_options
+        ``kind``: one of `INPUTS`; the rest: its options.
+    data
+        The run's items.
+    statistics
+        Those of an earlier run's training part, as `run.json` keeps them: taken instead of this data's own.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such kind, or the items do not suit it.
+    """
+    kind, options = split_kind(input_options)
+    given = (data,) if statistics is None else (data, statistics)
+    inputs: Inputs = INPUTS.load(kind)(*given, **options)
+    return inputs

@@ -1,0 +1,33 @@
+"""What a run was computed in, for the record: versions, git commit, memory."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+
+def versions(libraries: Sequence[str]) -> dict[str, str]:
+    """Return the versions of what a run's numbers depend on."""
+    return {name: version(name) for name in libraries}
+
+
+def commit() -> str:
+    """Return the git commit of the code, with ``+`` where the tree has changes, or ``unknown`` outside a checkout."""
+    try:
+        head, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", ".")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head + ("+" if changes else "")
+
+
+def peak_memory_mib() -> float:
+    """Return the largest resident set of this process so far, in MiB."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
+def _git(*arguments: str) -> str:
+    command, here = ["git", *arguments], Path(__file__).parent
+    return subprocess.run(command, cwd=here, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,0 +1,64 @@
+"""Whole utterances as images of one size."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from serflow.training.dataset import Dataset, Inputs
+from serflow.types import Count, Negative
+
+#: Mean and standard deviation of ImageNet's red, green and blue (0 to 1), which torchvision's weights expect.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def image(
+    data: Dataset,
+    *,
+    height: Count,
+    width: Count,
+    floor_db: Negative,
+    channels: Literal[1, 3] = 3,
+    normalise: Literal["imagenet", "none"] = "imagenet",
+) -> Inputs:
+    """Return whole utterances as images: frequency upwards, time rightwards.
+
+    The spectrogram, in dB from `floor_db` to 0, is mapped to 0-1 and resized (bilinear, antialiased) to `height` by
+    `width` pixels whatever its duration, as a plotted and saved picture would be.
+
+    Parameters
+    ----------
+    data
+        The run's items.
+    height, width
+        In pixels.
+    floor_db
+        The recipe's floor in dB, which becomes 0.
+    channels
+        1, or 3 equal ones.
+    normalise
+        imagenet: by the mean and deviation of ImageNet's three channels; none: 0-1 as it is, which 1 channel needs.
+
+    Returns
+    -------
+    Inputs
+        Items of shape (1, height, width) in 0-1; the network receives (channels, height, width).
+    """
+    images = torch.empty(len(data.labels), 1, height, width)
+    for n in range(len(images)):
+        picture = torch.from_numpy(np.ascontiguousarray(data.item(n).T[::-1], dtype=np.float32))[None, None]
+        picture = 1 - picture / floor_db
+        images[n] = F.interpolate(picture, (height, width), mode="bilinear", antialias=True, align_corners=False)[0]
+
+    def finish(batch: torch.Tensor) -> torch.Tensor:
+        if normalise == "imagenet":
+            mean = torch.tensor(IMAGENET_MEAN, device=batch.device).view(1, 3, 1, 1)
+            std = torch.tensor(IMAGENET_STD, device=batch.device).view(1, 3, 1, 1)
+            batch = (batch - mean) / std
+        return batch.expand(-1, channels, -1, -1).contiguous(memory_format=torch.channels_last)
+
+    return Inputs(images.numpy(), (channels, height, width), finish)

@@ -1,0 +1,60 @@
+"""Utterances as sequences of one length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from serflow.io.log import say
+from serflow.training.dataset import Dataset, Inputs
+from serflow.types import Count
+
+
+def sequence(
+    data: Dataset,
+    statistics: Mapping[str, list[float]] | None = None,
+    /,
+    *,
+    frames: Count,
+    standardise: bool = False,
+) -> Inputs:
+    """Return utterances as sequences: longer ones are cropped at the end, shorter ones filled with zeros.
+
+    Parameters
+    ----------
+    data
+        The run's items.
+    statistics
+        ``mean`` and ``scale`` of each bin to standardise with; None: those of the training part.
+    frames
+        Number of frames.
+    standardise
+        Bring each bin to mean 0 and deviation 1 over the frames of the training part (whole utterances, before cropping
+        and filling); the zeros that fill are then the mean. Without it zero is whatever the recipe makes of it: for
+        decibels below the maximum it would be the loudest value.
+
+    Returns
+    -------
+    Inputs
+        Items of shape (frames, bins).
+    """
+    if standardise and statistics is None:
+        statistics = _training_statistics(data)
+    mean, scale = (np.asarray(statistics[key], np.float32) for key in ("mean", "scale")) if statistics else (0.0, 1.0)
+    items = np.zeros((len(data.labels), frames, data.frames.shape[1]), dtype=np.float32)
+    for n, item in enumerate(items):
+        kept = data.item(n)[:frames]
+        item[: len(kept)] = (kept - mean) / scale
+    cropped = int((np.diff(data.offsets) > frames).sum())
+    say(f"sequences of {frames} frames: {cropped} of {len(items)} items cropped at the end")
+    return Inputs(items, items.shape[1:], statistics=statistics)
+
+
+def _training_statistics(data: Dataset) -> dict[str, list[float]]:
+    """Return mean and standard deviation of each bin over all frames of the training part (a constant bin: scale 1)."""
+    items = [data.item(n) for n in data.parts["train"]]
+    count = sum(map(len, items))
+    mean = sum(item.sum(axis=0, dtype=np.float64) for item in items) / count
+    scale = np.sqrt(sum(((item - mean) ** 2).sum(axis=0) for item in items) / count)
+    return {"mean": mean.tolist(), "scale": np.where(scale > 0, scale, 1.0).tolist()}

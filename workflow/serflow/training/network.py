@@ -1,0 +1,97 @@
+"""One training job's network: from its specification to trained weights, on the device that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save as to_bytes
+from torch import nn
+
+from serflow import models
+from serflow.errors import ConfigError
+from serflow.io.files import digest_value
+from serflow.io.log import say
+from serflow.models import pretrained
+from serflow.runs import Spec
+from serflow.training import checkpoint as checkpoints
+from serflow.training.dataset import Dataset, prepare
+from serflow.training.device import (
+    choose_device,
+    choose_precision,
+    device_name,
+    make_deterministic,
+    out_of_memory_as_error,
+)
+from serflow.training.environment import versions
+from serflow.training.fit import Setup, fit
+from serflow.training.options import Training, check_training
+from serflow.training.result import Trained
+
+#: What a network's numbers depend on.
+LIBRARIES = ("serflow", "torch", "torchvision", "numpy", "librosa")
+
+
+def train_run(
+    spec: Spec,
+    data: Dataset,
+    weights: Path | None,
+    checkpoint: Path,
+    identity: Sequence[Any],
+    device: str,
+    precision: str,
+    threads: int,
+) -> Trained:
+    """Train a run's network.
+
+    Parameters
+    ----------
+    spec, data
+        The run and its items.
+    weights
+        Pretrained weights, or None for random ones.
+    checkpoint, identity
+        Where to keep checkpoints; what they depend on beside device, precision, threads and versions.
+    device, precision, threads
+        See `serflow.training.device`.
+
+    Raises
+    ------
+    ConfigError, TrainingError, WeightsError
+        If options do not fit together, or training cannot go on.
+    """
+    training, n_classes = Training.from_plain(spec.system["training"]), len(spec.labels)
+    try:
+        check_training(training, spec.system["input"])
+    except ConfigError as error:
+        raise ConfigError(f"training.{error.where}", error.fault, error.remedy) from None
+    make_deterministic(threads)
+    place = choose_device(device)
+    mode = choose_precision(precision, place)
+    say(f"device {place} ({device_name(place)}), precision {mode}, {threads} threads")
+    libraries = versions(LIBRARIES) | {"torch": str(torch.__version__)}  # with its build, such as +cpu
+    computing = {"device": place.type, "precision": mode, "threads": threads, "versions": libraries}
+
+    def build(input_shape: Sequence[int]) -> nn.Module:
+        network: nn.Module = models.build(spec.system["model"], n_classes, input_shape)
+        if weights:
+            pretrained.load(network, weights)
+        return network
+
+    setup = Setup(place, mode, checkpoint, digest_value([*identity, computing]))
+    with out_of_memory_as_error("device", f"on {place}", "Run fewer jobs on it at a time, or set `device: cpu`."):
+        inputs = prepare(spec.system["input"], data)
+        result = fit(training, inputs, data, n_classes, spec.run.seed, setup, build)
+    computing |= {"device_name": device_name(place), "model_format": "safetensors"}
+    computing["training_seconds"] = round(sum(row["seconds"] for row in result.history), 1)
+    return Trained(
+        result, inputs, computing, lambda path: save(result.model, path), lambda: checkpoints.remove(checkpoint)
+    )
+
+
+def save(network: nn.Module, path: Path) -> None:
+    """Write a network's weights in a format that cannot hold code."""
+    # Not by safetensors' save_file, whose error on a full disk is not the system's.
+    path.write_bytes(to_bytes({key: value.contiguous().cpu() for key, value in network.state_dict().items()}))
