@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from serflow.figures.style import BLACK
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 #: Share of a row's height that its points take up; the rest sets rows apart.
 SPREAD = 0.8
@@ -35,6 +33,22 @@ class Point:
     colour: str = BLACK
     marker: str = "D"
     face: str | None = None
+
+
+def make_point(
+    name: str,
+    value: float | None,
+    low: float | None = None,
+    high: float | None = None,
+    look: tuple[str, str] = (BLACK, "D"),
+) -> Point | None:
+    """Return the point of a fraction in 0..1 and its interval, None where there is none; `look`: colour and marker."""
+    if value is None:
+        return None
+    colour, marker = look
+    if low is None or high is None:
+        return Point(100 * value, name, colour=colour, marker=marker)
+    return Point(100 * value, name, 100 * low, 100 * high, colour, marker)
 
 
 def row_height(n_slots: int) -> float:

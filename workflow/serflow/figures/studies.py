@@ -5,124 +5,112 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from serflow.figures.dumbbell import Point, draw, row_height
-from serflow.figures.style import GREY, PALETTE, new_figure, save, style, wrap
-from serflow.io.files import read_csv
-from serflow.tables.studies import COMPARED
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from serflow.figures.dumbbell import Point, draw, make_point, row_height
+from serflow.figures.style import GREY, draw_rows, look_of, new_figure, place_legend, save, style, wrap
+from serflow.papers.model import Paper, PaperRecord
+from serflow.scoring.metrics import label_of
+from serflow.scoring.scores import NOT_RUN
+from serflow.scoring.studies import COMPARED, read_study
 
-Row = Mapping[str, str]
-
-_MARKERS = ("o", "s", "^", "v", "P")
 #: Share of the values' range that is kept free on either side for the numbers.
 _MARGIN = 0.2
 
 
-def study(rows: Sequence[Row], paper: Mapping[str, Any], title: str) -> Figure:
+def plot_study(record: PaperRecord, study: str, table: Path | str, stem: Path | str) -> None:
+    """Draw a study from its table's CSV and save it as png and svg; corpora on which nothing was run are named."""
+    rows, content = read_study(table), record.paper.studies[study]
+    run = rows.corpus[rows[COMPARED[0]].notna()].unique()
+    shown = rows[rows.corpus.isin(run)] if len(run) else rows
+    missing = [corpus for corpus in rows.corpus.unique() if corpus not in shown.corpus.values]
+    title = f"{record.paper.title}: {content.title}\nThe paper: {content.said}\n"
+    title += "bars: 95 % bootstrap intervals over speakers, none where speakers are too few; dashed: the first system"
+    title += f"\nNot run: {', '.join(missing)}" if missing else ""
+    save(draw_study(shown, record.paper, wrap(title, 120)), stem, synthetic=record.synthetic)
+
+
+def draw_study(rows: pd.DataFrame, paper: Paper, title: str) -> Figure:
     """Draw one row per corpus and system, with a point and an interval for each protocol it was run under.
 
     Parameters
     ----------
     rows
-        As `evaluation.studies.write_study_table` writes them as csv: fractions in 0..1, empty where there is none.
+        With the columns of `serflow.scoring.studies.column_types`: fractions in 0..1.
     paper
         The paper file, for the titles of its protocols.
     title
         Title.
     """
-    lines = list(dict.fromkeys((row["corpus"], row["system"]) for row in rows))
-    looks = {
-        name: (PALETTE[i % len(PALETTE)], _MARKERS[i % len(_MARKERS)]) for i, name in enumerate(paper["protocols"])
-    }
-    slots = {corpus: list(dict.fromkeys(r["protocol"] for r in rows if r["corpus"] == corpus)) for corpus, _ in lines}
+    lines = [mine for _, mine in rows.groupby(["corpus", "system"], sort=False)]
+    corpora = [mine.corpus.iloc[0] for mine in lines]
+    slots = {corpus: list(rows.protocol[rows.corpus == corpus].unique()) for corpus in corpora}
     with style():
         figure = new_figure(11, 2.2 + max(0.62, row_height(max(map(len, slots.values())))) * len(lines))
         grid = figure.subplots(1, len(COMPARED), sharey=True, squeeze=False)[0]
         for axes, metric in zip(grid, COMPARED, strict=True):
-            for y, line in enumerate(lines):
-                mine = {row["protocol"]: row for row in rows if (row["corpus"], row["system"]) == line}
-                points = [_point(mine.get(name), metric, paper, looks[name]) for name in slots[line[0]]]
-                if any(points):
-                    draw(axes, points, y)
-                else:
-                    _absent(axes, next(iter(mine.values())), y)
-            for y in range(1, len(lines)):
-                if lines[y][0] != lines[y - 1][0]:
+            for y, (corpus, mine) in enumerate(zip(corpora, lines, strict=True)):
+                _draw_line(axes, mine, metric, paper, slots[corpus], y)
+                if y and corpora[y - 1] != corpus:
                     axes.axhline(y - 0.5, color=GREY, linewidth=0.8)
-            _references(axes, rows, lines, looks, metric)
-            axes.set(xlim=_limits(rows, metric), xlabel=f"{metric} (%)")
-            axes.grid(axis="x", color="#dddddd", linewidth=0.6)
-        names = {(row["corpus"], row["system"]): f"{fill(row['title'], 34)}\n{row['corpus']}" for row in rows}
-        grid[0].set_yticks(range(len(lines)), [names[line] for line in lines])
-        grid[0].set_ylim(len(lines) - 0.5, -0.5)
-        handles = {label: handle for axes in grid for handle, label in zip(*axes.get_legend_handles_labels())}  # noqa: B905
-        figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=2)
-        figure.suptitle(title, fontsize=10.5)
+            _draw_references(axes, rows, metric, paper)
+            axes.set(xlim=_limits(rows, metric), xlabel=f"{label_of(metric)} (%)")
+            axes.grid(axis="x")
+        names = [mine.title.iloc[0] for mine in lines]
+        draw_rows(grid[0], [f"{fill(name, 34)}\n{corpus}" for name, corpus in zip(names, corpora, strict=True)])
+        place_legend(figure)
+        figure.suptitle(title)
     return figure
 
 
-def _percent(row: Row | None, key: str) -> float | None:
-    return 100 * float(row[key]) if row and row[key] else None
-
-
-def _point(row: Row | None, metric: str, paper: Mapping[str, Any], look: tuple[str, str]) -> Point | None:
-    value = _percent(row, metric)
-    if row is None or value is None:
-        return None
-    name = f"ours: {paper['protocols'][row['protocol']].get('title', row['protocol'])}"
-    return Point(value, wrap(name, 70), _percent(row, f"{metric}_low"), _percent(row, f"{metric}_high"), *look)
-
-
-def _absent(axes: Axes, row: Row, y: int) -> None:
-    """Say in the row of a system without any value why it has none."""
-    note = fill(row["note"][row["note"].find("not run") :].split(";")[0], 48)
+def _draw_line(axes: Axes, rows: pd.DataFrame, metric: str, paper: Paper, protocols: Sequence[str], y: int) -> None:
+    """Draw the points of one system on one corpus, a slot per protocol, or say why there is none."""
+    found = {row["protocol"]: row for row in rows.to_dict("records")}
+    points = [_point(found[name], metric, paper) if name in found else None for name in protocols]
+    if any(points):
+        draw(axes, points, y)
+        return
+    note = rows.note.iloc[0]
+    told = fill(note[note.find(NOT_RUN) :].split(";")[0], 48)
     look: Any = {"ha": "center", "va": "center", "color": GREY, "bbox": {"facecolor": "white", "edgecolor": "none"}}
-    axes.text(0.5, y, note, transform=axes.get_yaxis_transform(), **look)
+    axes.text(0.5, y, told, transform=axes.get_yaxis_transform(), **look)
 
 
-def _references(
-    axes: Axes,
-    rows: Sequence[Row],
-    lines: Sequence[tuple[str, str]],
-    looks: Mapping[str, tuple[str, str]],
-    metric: str,
-) -> None:
-    """Mark the value of each corpus's first system over all rows of that corpus, in the colour of its protocol."""
-    for row in rows:
-        corpus, value = row["corpus"], _percent(row, metric)
-        mine = [y for y, line in enumerate(lines) if line[0] == corpus]
-        if value is not None and (corpus, row["system"]) == lines[mine[0]]:
-            ends, colour = [mine[0] - 0.5, mine[-1] + 0.5], looks[row["protocol"]][0]
-            axes.plot([value, value], ends, "--", color=colour, linewidth=1, alpha=0.7, zorder=0.5)
+def _point(row: Mapping[Any, Any], metric: str, paper: Paper) -> Point | None:
+    value, low, high = (None if pd.isna(row[key]) else row[key] for key in _columns(metric))
+    name = f"ours: {paper.title_of('protocols', row['protocol'])}"
+    return make_point(name, value, low, high, _look(paper, row["protocol"]))
 
 
-def _limits(rows: Sequence[Row], metric: str) -> tuple[float, float]:
+def _columns(metric: str) -> list[str]:
+    return [metric, f"{metric}_low", f"{metric}_high"]
+
+
+def _look(paper: Paper, protocol: str) -> tuple[str, str]:
+    return look_of(list(paper.protocols).index(protocol))
+
+
+def _draw_references(axes: Axes, rows: pd.DataFrame, metric: str, paper: Paper) -> None:
+    """Mark the values of each corpus's first system over all rows of that corpus, in the colours of the protocols."""
+    start = -0.5
+    for _, mine in rows.groupby("corpus", sort=False):
+        stop = start + mine.system.nunique()
+        for row in mine[mine.system == mine.system.iloc[0]].dropna(subset=[metric]).to_dict("records"):
+            look: Any = {"color": _look(paper, row["protocol"])[0], "linewidth": 1, "alpha": 0.7, "zorder": 0.5}
+            axes.plot([100 * row[metric]] * 2, [start, stop], "--", **look)
+        start = stop
+
+
+def _limits(rows: pd.DataFrame, metric: str) -> tuple[float, float]:
     """Return limits around all values and intervals: differences of a point must be seen, so the axis is not from 0."""
-    keys = (metric, f"{metric}_low", f"{metric}_high")
-    values = [value for row in rows for key in keys if (value := _percent(row, key)) is not None]
-    if not values:
+    values = 100 * rows[_columns(metric)].to_numpy(dtype=float)
+    if np.isnan(values).all():
         return 0.0, 100.0
-    span = max(max(values) - min(values), 5.0)
-    return min(values) - _MARGIN * span, max(values) + _MARGIN * span
-
-
-def plot_study(
-    paper: Mapping[str, Any], study_name: str, csv: Path | str, stem: Path | str, *, synthetic: bool
-) -> None:
-    """Draw what `evaluation.studies.write_study_table` wrote as csv and save it as png and svg.
-
-    Corpora on which nothing was run are named in the title.
-    """
-    rows, content = read_csv(csv), paper["studies"][study_name]
-    run = {row["corpus"] for row in rows if row["WA"]} or {row["corpus"] for row in rows}
-    missing = list(dict.fromkeys(row["corpus"] for row in rows if row["corpus"] not in run))
-    notice = "SYNTHETIC demo corpus. " if synthetic else ""
-    title = f"{notice}{paper['title']}: {content['title']}\nThe paper: {content['said']}\n"
-    title += "bars: 95 % bootstrap intervals over speakers, none where speakers are too few; dashed: the first system"
-    title += f"\nNot run: {', '.join(missing)}" if missing else ""
-    save(study([row for row in rows if row["corpus"] in run], paper, wrap(title, 120)), stem)
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    margin = _MARGIN * max(high - low, 5.0)
+    return low - margin, high + margin

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from serflow.io.files import atomic_path
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 #: Okabe & Ito's palette, told apart with any common colour blindness: https://jfly.uni-koeln.de/color/
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
@@ -19,9 +20,15 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
     *("#F0E442", "#0072B2", "#D55E00", "#CC79A7"),
 )
 PALETTE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
+MARKERS = ("o", "s", "^", "v", "P")
 SEQUENTIAL = "cividis"
 DIVERGING = "RdBu_r"
 GREY = "#6b6b6b"
+#: What every figure of synthetic data says above its title.
+SYNTHETIC = "SYNTHETIC demo corpus: this says nothing about speech."
+
+#: Inches that a line of a title takes, and characters of a title and of a legend that fit into an inch.
+LINE, TITLE_CHARACTERS, LEGEND_CHARACTERS = 0.18, 11, 13
 
 _RC: Any = {
     "axes.grid": False,
@@ -31,8 +38,11 @@ _RC: Any = {
     "axes.labelsize": 10,
     "figure.constrained_layout.use": True,
     "figure.dpi": 100,
+    "figure.titlesize": 10.5,
     "font.family": "DejaVu Sans",
     "font.size": 10,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
     "legend.fontsize": 9,
     "legend.frameon": False,
     "savefig.dpi": 150,
@@ -46,8 +56,6 @@ _RC: Any = {
 @contextmanager
 def style() -> Iterator[None]:
     """Set the shared look for the figures made inside the block, whatever the user's own matplotlibrc says."""
-    import matplotlib as mpl
-
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_RC)
@@ -56,8 +64,6 @@ def style() -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of that size in inches; it needs no display and no pyplot state."""
-    from matplotlib.figure import Figure
-
     return Figure(figsize=(width, height))
 
 
@@ -66,13 +72,57 @@ def wrap(title: str, width: int = 100) -> str:
     return "\n".join(fill(line, width) for line in title.split("\n"))
 
 
-def save(figure: Figure, stem: Path | str) -> None:
-    """Write `figure` as ``{stem}.png`` (150 dpi) and ``{stem}.svg`` (text kept as text), each whole or not at all."""
+def look_of(number: int) -> tuple[str, str]:
+    """Return colour and marker of the n-th thing that is told apart."""
+    return PALETTE[number % len(PALETTE)], MARKERS[number % len(MARKERS)]
+
+
+def draw_rows(axes: Axes, names: list[str]) -> None:
+    """Make the y axis one of named rows, from the top down."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(max(1, len(names)) - 0.5, -0.5)
+
+
+def place_legend(figure: Figure, n_columns: int = 2, order: Callable[[str], Any] | None = None) -> None:
+    """Put one legend below all axes: each name of theirs once, as they come or sorted by `order`."""
+    found: dict[str, Any] = {}
+    for axes in figure.axes:
+        handles, names = axes.get_legend_handles_labels()
+        found |= dict(zip(names, handles, strict=True))
+    names = sorted(found, key=order) if order else list(found)
+    if names:
+        width = int(LEGEND_CHARACTERS * figure.get_figwidth() / n_columns) - len("handle: ")
+        texts = [wrap(name, width) for name in names]
+        figure.legend([found[name] for name in names], texts, loc="outside lower center", ncols=n_columns)
+
+
+def _say_synthetic(figure: Figure) -> None:
+    """Put the notice above a figure's title, and make room for it."""
+    width, height = figure.get_size_inches()
+    notice = wrap(SYNTHETIC, int(TITLE_CHARACTERS * width))
+    figure.set_size_inches(width, height + LINE * (1 + notice.count("\n")))
+    figure.suptitle("\n".join(filter(None, [notice, figure.get_suptitle()])))
+
+
+def save(figure: Figure, stem: Path | str, *, synthetic: bool) -> None:
+    """Write a figure as ``{stem}.png`` (150 dpi) and ``{stem}.svg`` (text kept as text), each whole or not at all.
+
+    Parameters
+    ----------
+    figure
+        It must not be drawn any more afterwards.
+    stem
+        Path without suffix.
+    synthetic
+        Whether it shows synthetic data, which is then said above its title.
+    """
     metadata: dict[str, dict[str, str | None]] = {
         ".png": {"Software": None},
         ".svg": {"Date": None, "Creator": None},
     }
     with style():
+        if synthetic:
+            _say_synthetic(figure)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # each further draw would move the axes a little
         for suffix, entries in metadata.items():

@@ -1,0 +1,53 @@
+from serflow.figures.overview import draw_overview, plot_overview
+from serflow.figures.style import save
+from serflow.scoring.results import ROLES, Cell, Result, write_results
+
+
+def result(*, cells=None, corpus="ravdess", metric="UA", published=0.9, verdict="not reproduced", **known):
+    found = dict.fromkeys(ROLES, Cell()) | (cells or {})
+    return Result("toypaper", corpus, "net", "Net", metric, "test", None, published, found, verdict=verdict, **known)
+
+
+def test_there_is_a_row_per_system_with_its_values_and_verdict(tmp_path, texts_of, assert_whole):
+    cells = {
+        "published": Cell("published", 0.308, 0.28, 0.35),
+        "unseen": Cell("speaker_independent", 0.336),
+        "leak": Cell("augment_then_split", 0.95),
+    }
+    absent = {"verdict": "cannot be compared", "reason": "not run: SAVEE is not configured"}
+    results = [result(cells=cells), result(metric="macro_F1", published=0.11), result(corpus="savee", **absent)]
+    write_results(results, tmp_path / "comparison.csv")
+    plot_overview(tmp_path / "comparison.csv", tmp_path / "figure")
+    texts = texts_of(tmp_path / "figure")
+    for number, times in (("90.0", 2), ("30.8", 1), ("33.6", 1), ("95.0", 1), ("11.0", 0)):
+        assert texts.count(number) == times, number
+    whole = " ".join(texts)
+    for expected in ("not reproduced", "SAVEE", "toypaper on savee, UA (test)", "ours, speaker-independent"):
+        assert expected in whole
+    assert "SYNTHETIC" not in whole
+    assert_whole(tmp_path / "figure")
+
+
+def test_synthetic_results_are_named(tmp_path, texts_of):
+    write_results([result(synthetic=True)], tmp_path / "comparison.csv")
+    plot_overview(tmp_path / "comparison.csv", tmp_path / "figure")
+    assert "SYNTHETIC" in " ".join(texts_of(tmp_path / "figure"))
+
+
+def test_a_system_without_a_published_number_has_no_point_for_it(tmp_path, texts_of, assert_whole):
+    cells = {"unseen": Cell("speaker_independent", 0.442)}
+    figure = draw_overview([result(published=None, cells=cells, verdict="no published number", chance_uniform=0.25)])
+    save(figure, tmp_path / "figure", synthetic=False)
+    texts = texts_of(tmp_path / "figure")
+    assert "44.2" in texts
+    assert "published" not in texts
+    assert "no published number" in " ".join(texts)
+    assert_whole(tmp_path / "figure")
+
+
+def test_the_control_for_the_leak_has_a_point_of_its_own_where_it_was_run():
+    without = draw_overview([result(cells={"leak": Cell("leak", 0.9)})])
+    figure = draw_overview([result(cells={"leak": Cell("leak", 0.9), "control": Cell("control", 0.5)})])
+    assert figure.get_figheight() > without.get_figheight()
+    points = [float(x) for c in figure.axes[0].collections for x, _ in c.get_offsets()]
+    assert points == [90, 90, 50]

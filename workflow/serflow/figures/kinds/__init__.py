@@ -1,0 +1,5 @@
+"""One module per kind of figure that a paper file may ask for; see `serflow.papers.figures`.
+
+Each has ``NEEDS``, the files that it is drawn from, and a function of its own name, which takes a
+`serflow.figures.published.Request` and the figure's keys by name, and returns the figure.
+"""

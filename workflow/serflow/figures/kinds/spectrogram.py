@@ -1,0 +1,40 @@
+"""One recording's spectrogram, from a feature cache."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from serflow.features.recipes import Recipe
+from serflow.figures.request import Request
+from serflow.figures.spectrograms import draw_spectrogram
+from serflow.figures.style import new_figure, style, wrap
+from serflow.figures.utterances import choose_utterance, read_frames
+from serflow.types import Text
+
+NEEDS = "manifests features"
+
+
+def spectrogram(request: Request, *, recipe: Text, utterance: Text | None = None) -> Figure:
+    """Draw the recording that the paper shows, else the first by name.
+
+    Parameters
+    ----------
+    recipe
+        A recipe of the transform ``logspectrogram`` or ``logmel``.
+    utterance
+        The recording that the paper shows, where it names one.
+    """
+    rows, options = request.read_rows(), request.paper.recipes[recipe]
+    row, told = choose_utterance(rows, utterance)
+    frames = read_frames(request.features[0], options, rows, row)
+    return draw(frames, options, request.title(f"Ours: {told}; {rows[row]['corpus']}"))
+
+
+def draw(frames: np.ndarray, recipe: Recipe, title: str) -> Figure:
+    """Draw one utterance's frames ``(n_frames, n_bins)`` in dB under `recipe`."""
+    with style():
+        figure = new_figure(8, 4.6)
+        draw_spectrogram(figure, figure.subplots(), frames, recipe)
+        figure.suptitle(wrap(title))
+    return figure

@@ -1,0 +1,57 @@
+"""Waveforms of one speaker's recordings, an emotion each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from serflow.features.audio import read_signal
+from serflow.figures.request import Request
+from serflow.figures.style import BLUE, new_figure, style, wrap
+from serflow.figures.utterances import choose_speaker
+from serflow.types import Names
+
+NEEDS = "manifests roots"
+
+
+def waveforms(request: Request, *, emotions: Names) -> Figure:
+    """Draw the first recording of each emotion by the first speaker who has them all, the mean of its channels.
+
+    Parameters
+    ----------
+    emotions
+        One recording of each is shown.
+    """
+    trees, chosen = request.trees(), choose_speaker(request.read_rows(), emotions)
+    signals = {}
+    for row in chosen:
+        rate = int(row["sample_rate"])
+        signals[f"{row['emotion']}: {row['utterance']}"] = read_signal(trees[row["corpus"]] / row["path"], rate), rate
+    speaker, corpus = chosen[0]["speaker"], chosen[0]["corpus"]
+    told = f"Ours: speaker {speaker} of {corpus}, the first who has them all; the paper names none"
+    return draw(signals, request.title(told))
+
+
+def draw(signals: Mapping[str, tuple[np.ndarray, int]], title: str) -> Figure:
+    """Draw waveforms one below the other, on the same axes.
+
+    Parameters
+    ----------
+    signals
+        What to write above each: its samples ``(n_samples,)``, 1 is full scale, and sampling rate in Hz.
+    title
+        Title.
+    """
+    with style():
+        figure = new_figure(8, 0.9 + 1.9 * len(signals))
+        grid = figure.subplots(len(signals), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        for axes, (name, (samples, rate)) in zip(grid, signals.items(), strict=True):
+            axes.plot(np.arange(len(samples)) / rate, samples, color=BLUE, linewidth=0.6)
+            axes.set_title(name, fontsize=10)
+            axes.set_ylabel("amplitude")
+        grid[-1].set_xlabel("time (s)")
+        grid[-1].set_xlim(left=0)
+        figure.suptitle(wrap(title))
+    return figure
