@@ -9,8 +9,8 @@ include: "workflow/rules/common.smk"
 
 
 pathvars:
-    results=CONFIG["results"],
-    resources=CONFIG["resources"],
+    results=CONFIG.results,
+    resources=CONFIG.resources,
 
 
 wildcard_constraints:
@@ -57,8 +57,8 @@ for name in PAPERS.active():
             targets_of(name),
 
 
-for name in STUDIES:
-    if STUDIES[name]:
+for name in PAPERS.active():
+    if PAPERS.papers[name].studies:
 
         rule:
             name:

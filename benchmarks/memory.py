@@ -73,7 +73,7 @@ def run_stages(folder: Path, options: argparse.Namespace) -> None:
         training = {**system["training"], "epochs": 1}
         config = {"recipe": recipe, "input": system["input"], "model": system["model"] | model, "training": training}
         names = {"paper": "satt", "corpus": "iemocap", "system": job.name, "protocol": "published"}
-        spec = names | {"seed": 0, "fold": 0, "labels": labels, "others": [], "deviations": [], "system_config": config}
+        spec = names | {"seed": 0, "fold": 0, "labels": labels, "others": [], "system_config": config}
         inputs = ["--manifests", manifest, "--features", store, "--split", split, "--device", "cpu"]
         log = job.with_suffix(".log")  # its last line says how far a stopped job came: loaded, or still loading
         outputs = ["--output", job, "--checkpoint", job.with_suffix(".pt"), "--log", log, "--threads", options.threads]

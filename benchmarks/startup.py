@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from serflow.features import cache
-from serflow.io.files import read_csv, read_json
+from serflow.corpora.manifest import read_manifest
+from serflow.features.store import open_store
+from serflow.io.files import read_json
 
 
 def main() -> None:
@@ -28,12 +29,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     recipe = read_json(options.run)["system_config"]["recipe"]
-    rows = read_csv(options.manifest)
+    rows = read_manifest(options.manifest)
     reads, starts, imports = [], [], []
     for n in range(options.rounds):
         begin = time.perf_counter()
-        features = cache.load(Path(options.store), recipe, rows)
-        frames = features.read(np.arange(len(features.utterance)))
+        features = open_store(Path(options.store), recipe, rows)
+        frames = features.read(np.arange(len(features.items)))
         reads.append(time.perf_counter() - begin)
         starts.append(first_batch(options))
         begin = time.perf_counter()

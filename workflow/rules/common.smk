@@ -1,5 +1,6 @@
 # What the rules share: the checked configuration, and functions from wildcards to paths and parameters.
 
+import functools
 import json
 import os
 import re
@@ -16,53 +17,62 @@ if not isinstance(workflow.current_basedir, os.PathLike):  # github(...) and the
 CLONE = Path(workflow.current_basedir).parents[1]  # workflow.basedir is another's where this is a module
 sys.path.insert(0, str(CLONE / "workflow"))
 
-from serflow.papers import targets
+from serflow import corpora
 from serflow.config import check_config, read_yaml
-from serflow.corpora import CORPORA, load, members
+from serflow.corpora import CORPORA, members
 from serflow.errors import SerflowError
+from serflow.features.recipes import COPIES, TRANSFORMS
 from serflow.models.weights import file_name
-from serflow.papers.papers import Papers, Run
+from serflow.papers import targets
+from serflow.papers.model import FIGURES, PublishedConfusion
+from serflow.papers.names import published_confusions, published_figures
+from serflow.papers.papers import Papers
+from serflow.protocols.registry import KINDS as PROTOCOLS
+from serflow.runs import RunId
+from serflow.sources import digest
+from serflow.training.options import kinds_of
 
 try:
     for path in workflow.configfiles:
         if Path(path).suffix in (".yaml", ".yml"):
             read_yaml(path)  # Snakemake has read it too, but takes a key that stands twice
-    CONFIG = check_config(config)
+    CONFIG = check_config(config, workflow.config_settings.config)
     PAPERS = Papers(CONFIG)
 except SerflowError as error:
     raise WorkflowError(str(error)) from None
 
-unused = sorted(set(CONFIG["overrides"]) - set(PAPERS.papers))
+unused = sorted(set(CONFIG.overrides) - set(PAPERS.papers))
 if unused:
     print(
-        f"config.yaml: overrides: those of {', '.join(unused)} change nothing, since papers is {CONFIG['papers']}.",
+        f"config.yaml: overrides: those of {', '.join(unused)} change nothing, since papers is {CONFIG.papers}.",
         file=sys.stderr,
     )
 
 for paper in PAPERS.papers:
     for corpus, reason in PAPERS.not_run(paper).items():
-        keys = ", ".join(f"corpora.{name}.source" for name in members(corpus) if not PAPERS.source(name))
+        keys = ", ".join(f"corpora.{name}.source" for name in members(corpus) if not CONFIG.source(name))
         print(
             f"{paper} on {corpus} is left out: {reason}. To run it, set {keys} (see resources/README.md).",
             file=sys.stderr,
         )
 
-CONFIGURED = [corpus for corpus in CORPORA if PAPERS.source(corpus)]
-STUDIES = {paper: list(PAPERS.papers[paper].get("studies", {})) for paper in PAPERS.active()}
-STUDY_RUNS = [run for paper, names in STUDIES.items() for study in names for run in PAPERS.runs(paper, study)]
-RUNS = [*(run for paper in PAPERS.active() for run in PAPERS.runs(paper)), *STUDY_RUNS]
-RUNS += [part for run in RUNS for part in PAPERS.parts(run)]
+CONFIGURED = [corpus for corpus in CORPORA if CONFIG.source(corpus)]
+RUNS = PAPERS.all_runs()
+STUDIES = [stem for paper in PAPERS.active() for stem in targets.studies(PAPERS, paper)]
+
+
+def any_of(names):
+    """A wildcard constraint: one of some names, or nothing that could be a name."""
+    return "|".join(re.escape(name) for name in dict.fromkeys(names)) or "none"
+
+
 WILDCARDS = {
-    "corpus": "|".join(
-        {re.escape(corpus) for run in RUNS for corpus in (run.corpus, *members(run.corpus))} | set(CONFIGURED)
-    ),
-    "paper": "|".join(PAPERS.papers),
-    "recipe": "|".join(PAPERS.recipes),
-    "system": "|".join({run.system for run in RUNS}),
-    "protocol": "|".join({run.protocol for run in RUNS}),
-    "table": "|".join(
-        {Path(stem).name for paper in PAPERS.papers for stem in targets.tables(PAPERS, paper)} - {"data"}
-    ),
+    "corpus": any_of([*(name for run in RUNS for name in (run.corpus, *run.corpora)), *CONFIGURED]),
+    "paper": any_of(PAPERS.papers),
+    "recipe": any_of(PAPERS.recipes),
+    "system": any_of(run.system for run in RUNS),
+    "protocol": any_of(run.protocol for run in RUNS),
+    "archive": any_of(found.filename for found in (corpora.load(name).DOWNLOAD for name in CORPORA) if found),
     "figure": r"\w+",
     "weights": r"[\w-]+",
     "seed": r"\d+",
@@ -70,22 +80,30 @@ WILDCARDS = {
 }
 
 
-def code(*patterns):
-    """The sources of a stage, as an input: a change in them reruns that stage and what depends on it, nothing else."""
-    package = CLONE / "workflow" / "serflow"
-    paths = sorted(os.path.relpath(path) for pattern in patterns for path in package.glob(pattern))
-    return [local(path) for path in paths]  # never looked for in a storage that an executor uses
+@functools.cache  # a training's is asked for once per run
+def code(verb, *kinds):
+    """The digest of all code that a verb runs, with the modules it loads by name, each as (kinds, name)."""
+    try:
+        return digest(f"serflow.cli:{verb}", *(kinds.file(name) for kinds, name in kinds))
+    except SerflowError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def archive(corpus):
     """Where a corpus's archive is: downloaded, or the user's own."""
-    source = PAPERS.source(corpus)
-    return f"<resources>/archives/{load(corpus).DOWNLOAD.filename}" if source == "download" else source
+    source = CONFIG.source(corpus)
+    return f"<resources>/archives/{corpora.load(corpus).DOWNLOAD.filename}" if source == "download" else source
+
+
+def corpus_of_archive(wildcards):
+    """The corpus that an archive to download is of."""
+    found = {corpora.load(name).DOWNLOAD.filename: name for name in CORPORA if corpora.load(name).DOWNLOAD}
+    return found[wildcards.archive]
 
 
 def tree(corpus):
     """Where a corpus's recordings are: the user's own folder, generated, or extracted."""
-    source = PAPERS.source(corpus)
+    source = CONFIG.source(corpus)
     if source == "demo":
         return f"<results>/corpora/{corpus}"
     return source if source != "download" and Path(source).is_dir() else f"<resources>/corpora/{corpus}"
@@ -94,16 +112,28 @@ def tree(corpus):
 def run_of(wildcards):
     """The run that wildcards stand for."""
     names = ("paper", "corpus", "system", "protocol")
-    return Run(
-        **{name: wildcards[name] for name in names},
-        seed=int(wildcards.seed),
-        fold=int(wildcards.fold),
-    )
+    return RunId(*(wildcards[name] for name in names), int(wildcards.seed), int(wildcards.fold))
 
 
 def system_of(wildcards):
     """The paper file's entry of the system that wildcards name."""
-    return PAPERS.papers[wildcards.paper]["systems"][wildcards.system]
+    return PAPERS.papers[wildcards.paper].systems[wildcards.system]
+
+
+def protocol_of(wildcards):
+    """The paper file's entry of the protocol that wildcards name."""
+    return PAPERS.papers[wildcards.paper].protocols[wildcards.protocol]
+
+
+def spec_of(wildcards):
+    """All of the configuration that a run's numbers depend on, as JSON."""
+    return json.dumps(PAPERS.spec(run_of(wildcards)).plain(), sort_keys=True)
+
+
+def selection_of(wildcards):
+    """The part of each corpus that a paper uses, as JSON."""
+    select = PAPERS.papers[wildcards.paper].select
+    return json.dumps({name: select[name].columns() for name in members(wildcards.corpus) if name in select})
 
 
 def manifests_of(wildcards):
@@ -117,50 +147,68 @@ def features_of(wildcards):
     return [f"<results>/features/{corpus}/{recipe}" for corpus in members(wildcards.corpus)]
 
 
-def model_of(wildcards):
-    """The source of a system's model: a module of the package, or the user's own file."""
-    name = system_of(wildcards)["model"]["module"]
-    return name if name.endswith(".py") else code(f"models/architectures/{name}.py")
+def kinds_of_recipe(recipe):
+    """What a recipe loads by name."""
+    return [(TRANSFORMS, recipe["transform"]), *((COPIES, name) for name in recipe.get("copies", ()))]
+
+
+def kinds_of_system(wildcards):
+    """What a trained system loads by name."""
+    system = system_of(wildcards)
+    return kinds_of({"model": system.model, "input": system.input})
+
+
+def kind_of_figure(wildcards):
+    """What drawing a published figure loads by name; nothing for a confusion matrix."""
+    entry = figure_entry(wildcards)
+    return [] if isinstance(entry, PublishedConfusion) else [(FIGURES, entry.kind)]
+
+
+def kinds_of_split(corpus, protocol):
+    """What splitting a corpus under a protocol loads by name."""
+    return [(PROTOCOLS, protocol.kind), *((corpora.KINDS, name) for name in members(corpus))]
+
+
+def kinds_of_paper(paper):
+    """What counting a paper's folds and labels loads by name."""
+    content = PAPERS.papers[paper]
+    pairs = [(corpus, protocol) for corpus in content.corpora for protocol in content.protocols.values()]
+    return [kind for pair in pairs for kind in kinds_of_split(*pair)]
 
 
 def weights_of(wildcards):
     """The pretrained weights of a system: none, fetched, or the user's own file."""
-    model = system_of(wildcards)["model"]
+    model = system_of(wildcards).model
     pretrained = model.get("pretrained", "none")
     if pretrained == "none":
         return []
     return f"<resources>/weights/{file_name(model)}" if pretrained == "imagenet" else pretrained
 
 
-def selected(paper, study=None, **wanted):
-    """The runs of a paper or of one of its studies, those alone whose fields have the wanted values."""
-    runs = PAPERS.runs(paper, study)
-    return [run for run in runs if all(getattr(run, key) == value for key, value in wanted.items())]
+def run_files(runs):
+    """What stands for runs: each one's run.json, written last."""
+    return [f"<results>/runs/{run.path}/run.json" for run in runs]
 
 
 def runs_of(paper, study=None, **wanted):
-    """What stands for the runs of a paper or of one of its studies: each one's run.json, written last."""
-    return [f"<results>/runs/{run.path}/run.json" for run in selected(paper, study, **wanted)]
+    """The runs of a paper or of one of its studies, those alone whose fields have the wanted values."""
+    runs = PAPERS.runs(paper, study)
+    return run_files(run for run in runs if all(getattr(run, key) == value for key, value in wanted.items()))
 
 
 def parts_of(wildcards):
     """The runs that a combined system is made from."""
-    return [f"<results>/runs/{run.path}/run.json" for run in PAPERS.parts(run_of(wildcards))]
+    return run_files(PAPERS.parts(run_of(wildcards)))
 
 
 def systems_of(combined):
     """The systems that are combined from others, or those that are trained, as a wildcard constraint."""
-    return "|".join({run.system for run in RUNS if bool(PAPERS.parts(run)) == combined}) or "none"
+    return any_of(run.system for run in RUNS if bool(PAPERS.parts(run)) == combined)
 
 
 def noisy_of(paper):
     """What the runs of a paper recognised in noise."""
     return [f"<results>/noise/{run.path}.csv" for run in targets.noisy_runs(PAPERS, paper)]
-
-
-def runs_of_noise_table(paper):
-    """The runs that stand in a paper's table of recognition in noise."""
-    return [f"<results>/runs/{run.path}/run.json" for run in targets.noisy_runs(PAPERS, paper)]
 
 
 def folders(paths):
@@ -177,48 +225,43 @@ def features_of_run(paper):
     """The feature cache of `first_run`."""
     run = next(PAPERS.runs(paper))  # a trained one: what combines them stands below them
     recipe, _ = PAPERS.recipe_of(paper, run.system, run.protocol)
-    return f"<results>/features/{members(run.corpus)[0]}/{recipe}"
+    return f"<results>/features/{run.corpora[0]}/{recipe}"
+
+
+def figure_entry(wildcards):
+    """What a paper file says of a figure, or of a published confusion matrix."""
+    paper = PAPERS.papers[wildcards.paper]
+    return (published_figures(paper) | published_confusions(paper))[wildcards.published]
 
 
 def figure_inputs(wildcards):
-    """What a published figure is drawn from, by the options of `serflow figure`."""
-    entry = targets.published_figures(PAPERS, wildcards.paper)[wildcards.published]
-    runs = targets.runs_of_figure(PAPERS, wildcards.paper, entry)
-    if entry["kind"] == "activations":
-        corpus = targets.shown_corpus(PAPERS, wildcards.paper, entry)
-        run = next(run for run in runs if run.corpus == corpus)
-        return {
-            "runs": [f"<results>/runs/{run.path}/run.json"],
-            "manifests": [f"<results>/manifests/{corpus}.csv"],
-            "features": f"<results>/features/{corpus}/{entry['recipe']}",
-        }
-    if runs:
-        return {"runs": [f"<results>/runs/{run.path}/run.json" for run in runs]}
-    corpora = list(members(targets.shown_corpus(PAPERS, wildcards.paper, entry)))
-    if "recipe" in entry and entry["kind"] not in targets.FROM_RECORDINGS:
-        features = f"<results>/features/{corpora[0]}/{entry['recipe']}"
-        return {
-            "manifests": [f"<results>/manifests/{corpora[0]}.csv"],
-            "features": features,
-        }
-    manifests = {"manifests": [f"<results>/manifests/{corpus}.csv" for corpus in corpora]}
-    if entry["kind"] == "noisy_spectrograms" and CONFIG["noise"]["source"]:
-        manifests["sounds"] = CONFIG["noise"]["source"]
-    return manifests | ({"roots": list(map(tree, corpora))} if entry["kind"] in targets.FROM_RECORDINGS else {})
+    """What a published figure is drawn from, by the options of `serflow figure_published`."""
+    entry, paper = figure_entry(wildcards), wildcards.paper
+    runs = targets.runs_shown(PAPERS, paper, entry)
+    needs = ["runs"] if isinstance(entry, PublishedConfusion) else targets.needs_of(entry)
+    if "runs" in needs:
+        return {"runs": run_files(runs)}
+    corpus = targets.shown_corpus(PAPERS, paper, entry)
+    shown = list(members(corpus))[: 1 if "features" in needs else None]
+    inputs = {"manifests": [f"<results>/manifests/{name}.csv" for name in shown]}
+    if "one_run" in needs:
+        inputs["runs"] = run_files(run for run in runs if run.corpus == corpus)[:1]
+    if "features" in needs:
+        inputs["features"] = [f"<results>/features/{shown[0]}/{entry.recipe}"]
+    if "roots" in needs:
+        inputs["roots"] = [tree(name) for name in shown]
+    if "sounds" in needs and CONFIG.noise.source:
+        inputs["sounds"] = [CONFIG.noise.source]
+    return inputs
 
 
 def figure_options(wildcards, input):
-    """The options of `serflow figure` for its inputs."""
+    """The options of `serflow figure_published` for its inputs."""
+    places = {"runs": folders, "features": lambda paths: [f"{path}/features.zarr" for path in paths]}
     options = []
-    for key, paths in input.items():
-        if key in ("manifests", "roots"):
-            options += [f"--{key}", *paths]
-        elif key == "features":
-            options += ["--features", f"{paths}/features.zarr"]
-        elif key == "sounds":
-            options += ["--sounds", paths]
-        elif key == "runs":
-            options += ["--runs", *folders(paths)]
+    for key in ("runs", "manifests", "features", "roots", "sounds"):
+        if hasattr(input, key):
+            options += [f"--{key}", *places.get(key, list)(list(input.get(key)))]
     return options
 
 
@@ -227,26 +270,15 @@ def corpora_of_paper(paper):
     return sorted({name for corpus in PAPERS.corpora(paper) for name in members(corpus)})
 
 
-def manifests_of_paper(paper):
-    """The manifests of a paper's corpora."""
-    return [f"<results>/manifests/{corpus}.csv" for corpus in corpora_of_paper(paper)]
+def manifests_of_paper(paper, suffix="csv"):
+    """The manifests of a paper's corpora, or the reports beside them (suffix json)."""
+    return [f"<results>/manifests/{corpus}.{suffix}" for corpus in corpora_of_paper(paper)]
 
 
-def leaks_of(paper):
-    """The leakage reports of a paper's splits: path -> corpus:protocol:seed."""
+def splits_of(paper, suffix="csv"):
+    """The splits of a paper, or the leakage reports beside them (suffix json)."""
     splits = dict.fromkeys((run.corpus, run.protocol, run.seed) for run in PAPERS.runs(paper))
-    return {f"<results>/splits/{paper}/{c}/{p}/seed{s}.json": f"{c}:{p}:{s}" for c, p, s in splits}
-
-
-def splits_of(paper):
-    """The splits of a paper."""
-    return [path.replace(".json", ".csv") for path in leaks_of(paper)]
-
-
-def title_of(wildcards):
-    """The title of a confusion matrix."""
-    protocol = PAPERS.papers[wildcards.paper]["protocols"][wildcards.protocol]["title"]
-    return f"{wildcards.paper} on {wildcards.corpus}: {system_of(wildcards)['title']}; {protocol}"
+    return [f"<results>/splits/{paper}/{c}/{p}/seed{s}.{suffix}" for c, p, s in splits]
 
 
 def paper_file(paper):
@@ -255,14 +287,10 @@ def paper_file(paper):
 
 
 def config_of(paper):
-    """The part of the configuration that a paper's record depends on."""
-    keys = ("corpora", "allow_partial", "pretrained")
-    overrides = {name: part for name, part in CONFIG["overrides"].items() if name == paper}
-    return {
-        "papers": [paper],
-        "overrides": overrides,
-        **{key: CONFIG[key] for key in keys},
-    }
+    """The part of the configuration that a paper's record depends on, as JSON."""
+    part = CONFIG.model_dump(include={"corpora", "allow_partial", "pretrained"})
+    overrides = {name: changes for name, changes in CONFIG.overrides.items() if name == paper}
+    return json.dumps({**part, "papers": [paper], "overrides": overrides}, sort_keys=True)
 
 
 def tables_of(paper):
@@ -292,7 +320,9 @@ def targets_of(paper):
 
 def overview():
     """The tables and figures over all papers."""
-    return [*tables(targets.TABLES), *figures(targets.FIGURES)] if PAPERS.active() else []
+    if not PAPERS.active():
+        return []
+    return [*tables(targets.OVERALL_TABLES), *figures(targets.OVERALL_FIGURES)]
 
 
 def overview_log():
@@ -301,14 +331,14 @@ def overview_log():
 
 
 def stems_of(find):
-    """The papers that have figures of one kind and the figures' stems, as wildcard constraints."""
+    """The papers that have figures of one sort and the figures' stems, as wildcard constraints."""
     found = {paper: list(find(PAPERS, paper)) for paper in PAPERS.papers}
     return (
-        "|".join(paper for paper, stems in found.items() if stems) or "none",
-        "|".join({stem for stems in found.values() for stem in stems}) or "none",
+        any_of(paper for paper, stems in found.items() if stems),
+        any_of(stem for stems in found.values() for stem in stems),
     )
 
 
 def tracking_uri():
     """Where MLflow keeps its runs."""
-    return CONFIG["tracking"]["uri"] or f"sqlite:///{CONFIG['results']}/mlflow.db"
+    return CONFIG.tracking.uri or f"sqlite:///{CONFIG.results}/mlflow.db"

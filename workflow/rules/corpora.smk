@@ -3,18 +3,20 @@
 
 rule fetch:
     output:
-        "<resources>/archives/Audio_Speech_Actors_01-24.zip",
+        "<resources>/archives/{archive}",
     log:
-        "<results>/logs/fetch/ravdess.log",
+        "<results>/logs/fetch/{archive}.log",
     benchmark:
-        "<results>/benchmarks/fetch/ravdess.tsv"
+        "<results>/benchmarks/fetch/{archive}.tsv"
     localrule: True  # nodes of a cluster often have no network
     conda:
         "../../envs/serflow.yaml"
+    params:
+        corpus=corpus_of_archive,
     message:
-        "Downloading RAVDESS (208 MB)"
+        "Downloading {wildcards.archive}"
     shell:
-        "serflow fetch ravdess --output {output:q} --log {log:q}"
+        "serflow fetch {params.corpus:q} --output {output:q} --log {log:q}"
 
 
 rule extract:
@@ -35,8 +37,6 @@ rule extract:
 
 
 rule demo:
-    input:
-        code=code("corpora/demo/*.py"),
     output:
         directory("<results>/corpora/{corpus}"),
     log:
@@ -45,6 +45,8 @@ rule demo:
         "<results>/benchmarks/demo/{corpus}.tsv"
     conda:
         "../../envs/serflow.yaml"
+    params:
+        code=code("demo"),
     message:
         "Generating the synthetic demo corpus in the form of {wildcards.corpus}"
     shell:
@@ -54,7 +56,6 @@ rule demo:
 rule manifest:
     input:
         tree=lambda wildcards: tree(wildcards.corpus),
-        code=lambda wildcards: code("corpora/base.py", "corpora/manifest.py", f"corpora/known/{wildcards.corpus}.py"),
     output:
         manifest="<results>/manifests/{corpus}.csv",
         report="<results>/manifests/{corpus}.json",
@@ -65,6 +66,8 @@ rule manifest:
     conda:
         "../../envs/serflow.yaml"
     threads: 4
+    params:
+        code=lambda wildcards: code("manifest", (corpora.KINDS, wildcards.corpus)),
     message:
         "Reading the recordings of {wildcards.corpus} into a manifest"
     shell:

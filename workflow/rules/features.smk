@@ -5,7 +5,6 @@ rule features:
     input:
         manifest="<results>/manifests/{corpus}.csv",
         tree=lambda wildcards: tree(wildcards.corpus),
-        code=code("features/**/*.py"),
     output:
         directory("<results>/features/{corpus}/{recipe}"),
     log:
@@ -16,6 +15,7 @@ rule features:
         "../../envs/serflow.yaml"
     threads: 8
     params:
+        code=lambda wildcards: code("features", *kinds_of_recipe(PAPERS.recipes[wildcards.recipe])),
         recipe=lambda wildcards: json.dumps(PAPERS.recipes[wildcards.recipe], sort_keys=True),
     message:
         "Computing {wildcards.recipe} features of {wildcards.corpus}"

@@ -3,8 +3,8 @@
 
 rule figure_confusion:
     input:
+        paper="<results>/papers/{paper}.json",
         runs=lambda wildcards: runs_of(**wildcards),
-        code=code("figures/confusion.py", "figures/style.py", "scoring/*.py", "runs.py"),
     output:
         matrix="<results>/confusion/{paper}/{corpus}/{system}/{protocol}.csv",
         svg="<results>/figures/{paper}/{corpus}/{system}/{protocol}/confusion.svg",
@@ -27,13 +27,13 @@ rule figure_confusion:
     conda:
         "../../envs/serflow.yaml"
     params:
+        code=code("figure_confusion"),
         runs=lambda wildcards, input: folders(input.runs),
-        title=title_of,
         stem=lambda wildcards, output: output.png.removesuffix(".png"),
     message:
         "Drawing confusions of {wildcards.system} on {wildcards.corpus}: {wildcards.protocol}"
     shell:
-        "serflow figure-confusion --runs {params.runs:q} --matrix {output.matrix:q} --title {params.title:q}"
+        "serflow figure-confusion --paper {input.paper:q} --runs {params.runs:q} --matrix {output.matrix:q}"
         " --stem {params.stem:q} --log {log:q}"
 
 
@@ -41,7 +41,6 @@ rule figure_curves:
     input:
         paper="<results>/papers/{paper}.json",
         runs=lambda wildcards: runs_of(**wildcards),
-        code=code("figures/curves.py", "figures/style.py", "runs.py"),
     output:
         svg="<results>/figures/{paper}/{corpus}/{system}/curves.svg",
         png=report(
@@ -63,6 +62,7 @@ rule figure_curves:
     conda:
         "../../envs/serflow.yaml"
     params:
+        code=code("figure_curves"),
         runs=lambda wildcards, input: folders(input.runs),
         stem=lambda wildcards, output: output.png.removesuffix(".png"),
     message:
@@ -75,7 +75,6 @@ rule figure_comparison:
     input:
         paper="<results>/papers/{paper}.json",
         scores="<results>/scores/{paper}.csv",
-        code=code("figures/comparison.py", "figures/dumbbell.py", "figures/style.py"),
     output:
         svg="<results>/figures/{paper}/comparison.svg",
         png=report(
@@ -93,6 +92,7 @@ rule figure_comparison:
     conda:
         "../../envs/serflow.yaml"
     params:
+        code=code("figure_comparison"),
         stem=lambda wildcards, output: output.png.removesuffix(".png"),
     message:
         "Drawing published and own scores of {wildcards.paper}"
@@ -104,7 +104,6 @@ rule figure_published:
     input:
         unpack(figure_inputs),
         paper="<results>/papers/{paper}.json",
-        code=code("figures/*.py", "runs.py"),
     output:
         svg="<results>/figures/{paper}/{published}.svg",
         png=report(
@@ -119,25 +118,25 @@ rule figure_published:
     benchmark:
         "<results>/benchmarks/figure_published/{paper}/{published}.tsv"
     wildcard_constraints:
-        paper=stems_of(targets.published_figures)[0],
-        published=stems_of(targets.published_figures)[1],
+        paper=stems_of(targets.drawn_figures)[0],
+        published=stems_of(targets.drawn_figures)[1],
     localrule: True
     conda:
         "../../envs/serflow.yaml"
     params:
+        code=lambda wildcards: code("figure_published", *kind_of_figure(wildcards)),
         inputs=figure_options,
         stem=lambda wildcards, output: output.png.removesuffix(".png"),
     message:
         "Drawing {wildcards.published} of {wildcards.paper}"
     shell:
-        "serflow figure --paper {input.paper:q} --figure {wildcards.published} {params.inputs:q} --stem {params.stem:q}"
+        "serflow figure-published --paper {input.paper:q} --figure {wildcards.published} {params.inputs:q} --stem {params.stem:q}"
         " --log {log:q}"
 
 
 rule figure_overview:
     input:
         table="<results>/tables/comparison.csv",
-        code=code("figures/overview.py", "figures/dumbbell.py", "figures/style.py"),
     output:
         svg="<results>/figures/comparison.svg",
         png=report(
@@ -154,11 +153,12 @@ rule figure_overview:
     conda:
         "../../envs/serflow.yaml"
     params:
+        code=code("figure_overview"),
         stem=lambda wildcards, output: output.png.removesuffix(".png"),
     message:
         "Drawing published and own scores of all papers"
     shell:
-        "serflow figure-compare --table {input.table:q} --stem {params.stem:q} --log {log:q}"
+        "serflow figure-overview --comparison {input.table:q} --stem {params.stem:q} --log {log:q}"
 
 
 rule figure_recognition:
@@ -167,7 +167,6 @@ rule figure_recognition:
         run=lambda wildcards: first_run(wildcards.paper),
         features=lambda wildcards: features_of_run(wildcards.paper),
         manifest=lambda wildcards: manifests_of_paper(wildcards.paper)[0],
-        code=code("figures/recognition.py", "figures/signals.py", "figures/style.py", "runs.py"),
     output:
         svg="<results>/figures/{paper}/{figure}.svg",
         png=report(
@@ -188,6 +187,7 @@ rule figure_recognition:
     conda:
         "../../envs/serflow.yaml"
     params:
+        code=code("figure_recognition"),
         run=lambda wildcards, input: str(Path(input.run).parent),
         store=lambda wildcards, input: f"{input.features}/features.zarr",
         stem=lambda wildcards, output: output.png.removesuffix(".png"),
@@ -202,7 +202,6 @@ rule figure_study:
     input:
         paper="<results>/papers/{paper}.json",
         table="<results>/tables/{paper}/studies/{study}.csv",
-        code=code("figures/studies.py", "figures/dumbbell.py", "figures/style.py"),
     output:
         svg="<results>/figures/{paper}/studies/{study}.svg",
         png=report(
@@ -220,6 +219,7 @@ rule figure_study:
     conda:
         "../../envs/serflow.yaml"
     params:
+        code=code("figure_study"),
         stem=lambda wildcards, output: output.png.removesuffix(".png"),
     message:
         "Drawing the study {wildcards.study} of {wildcards.paper}"

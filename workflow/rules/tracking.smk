@@ -9,7 +9,6 @@ rule track:
         manifests=lambda wildcards: manifests_of_paper(wildcards.paper),
         splits=lambda wildcards: splits_of(wildcards.paper),
         artifacts=lambda wildcards: [*tables_of(wildcards.paper), *figures_of(wildcards.paper)],
-        code=code("tracking/*.py", "tables/*.py"),
     output:
         "<results>/tracking/{paper}.json",
     log:
@@ -23,8 +22,9 @@ rule track:
     resources:
         tracking=1,
     params:
+        code=code("track"),
         uri=tracking_uri(),
-        prefix=CONFIG["tracking"]["prefix"] or "",
+        prefix=CONFIG.tracking.prefix or "",
         runs=lambda wildcards, input: folders(input.runs),
         results=lambda wildcards, output: str(Path(output[0]).parents[1]),
     message:
@@ -38,7 +38,6 @@ rule track:
 rule track_overview:
     input:
         artifacts=overview(),
-        code=code("tracking/*.py", "tables/overview.py"),
     output:
         "<results>/tracking/comparison.json",
     log:
@@ -51,8 +50,9 @@ rule track_overview:
     resources:
         tracking=1,
     params:
+        code=code("track_overview"),
         uri=tracking_uri(),
-        prefix=CONFIG["tracking"]["prefix"] or "",
+        prefix=CONFIG.tracking.prefix or "",
         results=lambda wildcards, output: str(Path(output[0]).parents[1]),
     message:
         "Logging the comparison of all papers to MLflow"

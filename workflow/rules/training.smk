@@ -4,7 +4,6 @@
 rule split:
     input:
         manifests=manifests_of,
-        code=code("protocols/*.py"),
     output:
         split="<results>/splits/{paper}/{corpus}/{protocol}/seed{seed}.csv",
         report="<results>/splits/{paper}/{corpus}/{protocol}/seed{seed}.json",
@@ -16,12 +15,14 @@ rule split:
     conda:
         "../../envs/serflow.yaml"
     params:
-        protocol=lambda wildcards: json.dumps(
-            PAPERS.papers[wildcards.paper]["protocols"][wildcards.protocol], sort_keys=True
+        code=lambda wildcards: code(
+            "split",
+            *kinds_of_split(wildcards.corpus, protocol_of(wildcards)),
         ),
+        protocol=lambda wildcards: json.dumps(protocol_of(wildcards).rules(), sort_keys=True),
         labels=lambda wildcards: ",".join(PAPERS.labels(wildcards.paper, wildcards.corpus)),
         corpora=lambda wildcards: list(members(wildcards.corpus)),
-        select=lambda wildcards: json.dumps(PAPERS.papers[wildcards.paper].get("select", {}), sort_keys=True),
+        select=selection_of,
     message:
         "Splitting {wildcards.corpus} for {wildcards.paper}: {wildcards.protocol}, seed {wildcards.seed}"
     shell:
@@ -52,8 +53,6 @@ rule train:
         features=features_of,
         split="<results>/splits/{paper}/{corpus}/{protocol}/seed{seed}.csv",
         weights=weights_of,
-        code=code("training/*.py", "models/__init__.py", "models/weights.py"),
-        model=model_of,
     output:
         multiext(
             "<results>/runs/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}/",
@@ -70,17 +69,18 @@ rule train:
         system=systems_of(combined=False),
     conda:
         "../../envs/serflow.yaml"
-    threads: CONFIG["threads"]
+    threads: CONFIG.threads
     resources:
-        gpu=lambda wildcards: int("training" in system_of(wildcards)),
+        gpu=lambda wildcards: int(system_of(wildcards).training is not None),
     params:
-        spec=lambda wildcards: json.dumps(PAPERS.spec(run_of(wildcards)), sort_keys=True),
+        code=lambda wildcards: code("train", *kinds_of_system(wildcards)),
+        spec=spec_of,
         weights=lambda wildcards, input: (["--weights", input.weights] if input.weights else []),
         stores=lambda wildcards, input: [f"{folder}/features.zarr" for folder in input.features],
         output=lambda wildcards, output: str(Path(output.run).parent),
-        checkpoint=lambda wildcards: f"{CONFIG['results']}/checkpoints/{run_of(wildcards).path}.pt",
-        device=CONFIG["device"],
-        precision=CONFIG["precision"],
+        checkpoint=lambda wildcards: f"{CONFIG.results}/checkpoints/{run_of(wildcards).path}.pt",
+        device=CONFIG.device,
+        precision=CONFIG.precision,
     message:
         "Training {wildcards.system} of {wildcards.paper} on {wildcards.corpus}: {wildcards.protocol}, seed {wildcards.seed}, fold {wildcards.fold}"
     shell:
@@ -92,7 +92,6 @@ rule train:
 rule combine:
     input:
         runs=parts_of,
-        code=code("training/two_step.py"),
     output:
         multiext(
             "<results>/runs/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}/",
@@ -110,7 +109,8 @@ rule combine:
     conda:
         "../../envs/serflow.yaml"
     params:
-        spec=lambda wildcards: json.dumps(PAPERS.spec(run_of(wildcards)), sort_keys=True),
+        code=code("combine"),
+        spec=spec_of,
         runs=lambda wildcards, input: folders(input.runs),
         output=lambda wildcards, output: str(Path(output.run).parent),
     message:
@@ -125,8 +125,7 @@ rule noisy:
         manifest="<results>/manifests/{corpus}.csv",
         tree=lambda wildcards: tree(wildcards.corpus),
         split="<results>/splits/{paper}/{corpus}/{protocol}/seed{seed}.csv",
-        noise=CONFIG["noise"]["source"] or [],
-        code=code("inference/*.py", "features/**/*.py"),
+        noise=CONFIG.noise.source or [],
     output:
         "<results>/noise/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}.csv",
     log:
@@ -135,14 +134,19 @@ rule noisy:
         "<results>/benchmarks/noisy/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}.tsv"
     conda:
         "../../envs/serflow.yaml"
-    threads: CONFIG["threads"]
+    threads: CONFIG.threads
     resources:
         gpu=1,
     params:
+        code=lambda wildcards: code(
+            "noisy",
+            *kinds_of_system(wildcards),
+            *kinds_of_recipe(PAPERS.recipe_of(wildcards.paper, wildcards.system, wildcards.protocol)[1]),
+        ),
         run=lambda wildcards, input: str(Path(input.run).parent),
         folder=lambda wildcards, input: (["--folder", input.noise] if input.noise else []),
-        snrs=lambda wildcards: PAPERS.papers[wildcards.paper]["noise"]["snr_db"],
-        device=CONFIG["device"],
+        snrs=lambda wildcards: PAPERS.papers[wildcards.paper].noise.snr_db,
+        device=CONFIG.device,
     message:
         "Recognising noisy speech with {wildcards.system} of {wildcards.paper} on {wildcards.corpus}: {wildcards.protocol}, seed {wildcards.seed}, fold {wildcards.fold}"
     shell:

@@ -12,13 +12,17 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serflow.errors import ConfigError, SerflowError
 from serflow.io import log
 from serflow.io.files import read_json, write_csv, write_json
 
-#: Keywords of argparse's ``add_argument``; one that is ``positional`` has no dashes.
+if TYPE_CHECKING:
+    from serflow.papers.model import PaperRecord
+
+#: Keywords of argparse's ``add_argument``. Beside them: one that is ``positional`` has no dashes; ``read`` makes of its
+#: path, or of each of its paths, what the verb takes.
 Options = dict[str, Any]
 #: Verb -> its function and arguments; filled by `verb`.
 VERBS: dict[str, tuple[Callable[..., None], dict[str, Options]]] = {}
@@ -43,14 +47,23 @@ def _json(text: str) -> Any:
         raise argparse.ArgumentTypeError(f"neither JSON nor a file of it: {text!r} ({error})") from error
 
 
+def _read_record(path: Path) -> PaperRecord:
+    """Return what `serflow paper` wrote."""
+    from serflow.papers.model import PaperRecord
+    from serflow.schema import check
+
+    return check(PaperRecord, read_json(path), str(path))
+
+
 ONE: Options = {"type": Path}
 MANY: Options = {"type": Path, "nargs": "+"}
-CORPUS: Options = {"positional": True, "help": "ravdess, savee or iemocap"}
+CORPUS: Options = {"positional": True, "help": "its name, such as ravdess"}
 WORKERS: Options = {"type": int, "default": os.cpu_count(), "help": "number of processes (default: all cores)"}
 THREADS: Options = {"type": int, "default": os.cpu_count(), "help": "number of CPU threads (default: all cores)"}
 DEVICE: Options = {"default": "auto", "choices": ["auto", "cpu", "cuda"]}
 SPEC: Options = {"type": _json, "help": "JSON, or a file of it (a run.json will do)"}
-PAPER: Options = {"type": _json, "help": "what `serflow paper` wrote"}
+PAPER: Options = {"type": Path, "read": _read_record, "help": "what `serflow paper` wrote"}
+STUDY: Options = {"help": "a study of the paper file"}
 RUNS: Options = MANY | {"help": "run folders"}
 PREFIX: Options = {"default": "", "help": "of the experiments' names, PREFIX/PAPER (default: none)"}
 STEM: Options = ONE | {"help": "path without suffix"}
@@ -68,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if wanted:
             log.open_log(wanted)
             log_file = wanted
-        function(**options)
+        function(**{name: _read(VERBS[verb][1].get(name, {}), value) for name, value in options.items()})
     except Exception as error:
         sentence = _sentence(error)
         if not sentence and not log_file:
@@ -79,6 +92,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"serflow {verb}: {told}", file=sys.stderr)
         return 1
     return 0
+
+
+def _read(option: Options, value: Any) -> Any:
+    read = option.get("read")
+    if read is None:
+        return value
+    return [read(path) for path in value] if isinstance(value, list) else read(value)
 
 
 def _sentence(error: Exception) -> str:
@@ -106,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=function.__doc__, description=function.__doc__)
         sub.add_argument("--log", type=Path, help="write messages to this file instead of standard error")
         for argument, options in arguments.items():
-            keywords = {key: value for key, value in options.items() if key != "positional"}
+            keywords = {key: value for key, value in options.items() if key not in ("positional", "read")}
             if "positional" in options:
                 sub.add_argument(argument, **keywords)
             else:
@@ -138,7 +158,7 @@ def extract(archive: Path, output: Path) -> None:
 @verb(corpus=CORPUS, output=ONE | {"help": "the corpus tree"})
 def demo(corpus: str, output: Path) -> None:
     """Generate a synthetic demo corpus."""
-    from serflow.corpora.demo.demo import generate
+    from serflow.corpora.demo.write import generate
 
     generate(corpus, output)
 
@@ -152,51 +172,34 @@ def demo(corpus: str, output: Path) -> None:
 )
 def manifest(corpus: str, root: Path, output: Path, report: Path, workers: int) -> None:
     """Read a corpus tree into a manifest and a report on it."""
-    from serflow.corpora import manifest as manifests
+    from serflow.corpora.row import write_manifest
+    from serflow.corpora.scan import scan_corpus
 
-    rows, found = manifests.build(corpus, root, workers)
-    manifests.write(rows, output)
+    rows, found = scan_corpus(corpus, root, workers)
+    write_manifest(rows, output)
     write_json(report, found)
 
 
 @verb(corpus=CORPUS, root={"type": Path, "positional": True, "help": "archive or folder"}, workers=WORKERS)
 def verify(corpus: str, root: Path, workers: int) -> None:
-    """Hold a copy of a corpus against the published counts."""
-    import tempfile
-
-    from serflow.corpora import load
-    from serflow.corpora import manifest as manifests
-    from serflow.corpora import verify as verification
-    from serflow.corpora.archive import extract as unpack
+    """Check a copy of a corpus against the published counts."""
+    from serflow.corpora.audit import audit
     from serflow.errors import CorpusError
 
-    load(corpus)
-    with tempfile.TemporaryDirectory() as folder:
-        tree = root
-        if root.is_file():
-            tree = Path(folder, "tree")
-            unpack(root, tree)
-        rows, report = manifests.build(corpus, tree, workers)
-    print(verification.table(corpus, rows))
-    differences = verification.verify(corpus, rows, report)
-    for difference in differences:
-        print(f"- {difference}")
-    for pair in report["identical"]:
-        print(f"- identical recordings: {', '.join(pair)}")
+    text, differences = audit(corpus, root, workers)
+    print(text)
     if differences:
-        raise CorpusError(
-            root, f"differs from the published {corpus.upper()} in {len(differences)} points", "See above."
-        )
-    print(f"{root} agrees with the published {corpus.upper()}.")
+        raise CorpusError(root, f"differs from the published {corpus} in {len(differences)} points", "See above.")
+    print(f"{root} agrees with the published {corpus}.")
 
 
 @verb(recipe=SPEC, manifest=ONE, root=ONE, output=ONE | {"help": "the Zarr store"}, workers=WORKERS)
 def features(recipe: dict[str, Any], manifest: Path, root: Path, output: Path, workers: int) -> None:
-    """Compute a recipe into a feature cache."""
-    from serflow.corpora.manifest import read
-    from serflow.features import cache
+    """Compute the features of a recipe into a store."""
+    from serflow.corpora.manifest import read_manifest
+    from serflow.features.build import build_store
 
-    cache.build(recipe, read(manifest), root, output, workers)
+    build_store(recipe, read_manifest(manifest), root, output, workers)
 
 
 @verb(
@@ -220,15 +223,18 @@ def split(
     report: Path,
 ) -> None:
     """Apply a protocol to one or more manifests."""
-    from serflow.corpora.manifest import read
-    from serflow.protocols import protocols
+    from serflow.corpora.manifest import read_manifest
+    from serflow.protocols.assignment import COLUMNS
+    from serflow.protocols.registry import make_protocol
+    from serflow.protocols.split import check_split, leakage
+    from serflow.protocols.split import split as split_rows
 
-    rows = [row for path in manifests for row in read(path)]
-    assignment = protocols.split(protocol, rows, labels, corpora, seed, select)
-    found = protocols.leakage(assignment, rows)
-    protocols.check(protocol, found, output)
+    rules, rows = make_protocol(protocol), [row for path in manifests for row in read_manifest(path)]
+    assignment = split_rows(rules, rows, labels, corpora, seed, select)
+    found = leakage(assignment, rows, corpora)
+    check_split(rules, found, output)
     write_json(report, found)
-    write_csv(output, protocols.COLUMNS, assignment)
+    write_csv(output, COLUMNS, assignment)
 
 
 @verb(name={"positional": True}, output=ONE)
@@ -253,18 +259,19 @@ def weights(name: str, output: Path) -> None:
 )
 def train(spec: dict[str, Any], features: list[Path], **options: Any) -> None:
     """Train one run: a system under a protocol, for one seed and fold."""
+    from serflow.runs import Spec
     from serflow.training.run import train as run
 
-    run(spec, stores=features, **options)
+    run(Spec.from_plain(spec), stores=features, **options)
 
 
 @verb(spec=SPEC, runs=RUNS, output=ONE | {"help": "the combined run's folder"})
 def combine(spec: dict[str, Any], runs: list[Path], output: Path) -> None:
     """Combine trained runs into one: the four-class run first, the two-class runs after it."""
+    from serflow.runs import Spec
     from serflow.training.two_step import combine as combine_runs
 
-    neutral = spec["system_config"]["combine"]["neutral"]
-    combine_runs(spec, runs[0], runs[1:], neutral, output)
+    combine_runs(Spec.from_plain(spec), runs[0], runs[1:], output)
 
 
 @verb(
@@ -291,101 +298,74 @@ def paper_record(name: str, config: dict[str, Any], output: Path) -> None:
     from serflow.config import check_config
     from serflow.papers.papers import Papers
 
-    write_json(output, Papers(check_config(config)).record(name))
+    record = Papers(check_config(config)).record(name)
+    write_json(output, record.model_dump(mode="json", by_alias=True, exclude_none=True))
 
 
 @verb(paper=PAPER, runs=RUNS, manifests=MANY, output=ONE | {"help": "CSV in long form"})
-def evaluate(paper: dict[str, Any], runs: list[Path], manifests: list[Path], output: Path) -> None:
+def scores(paper: PaperRecord, runs: list[Path], manifests: list[Path], output: Path) -> None:
     """Score the runs of a paper, each number beside the published one."""
-    from serflow.scoring.scores import evaluate_paper
+    from serflow.scoring.paper import write_scores
 
-    evaluate_paper(paper["paper"], runs, manifests, output, n_folds=_folds(paper), not_run=paper["not_run"])
-
-
-def _folds(paper: dict[str, Any]) -> dict[tuple[str, str], int]:
-    """Return the number of folds of each (corpus, protocol)."""
-    return {(corpus, name): n for corpus, counts in paper["n_folds"].items() for name, n in counts.items()}
+    write_scores(paper, runs, manifests, output)
 
 
 @verb(
     paper=PAPER,
-    table={"help": "comparison, or the name of a published table in small letters, such as table_i"},
     scores=ONE,
     runs=RUNS,
-    stem=STEM,
+    manifests=MANY | {"help": "CSV, each with its report beside it (JSON)"},
+    splits=MANY | {"help": "reports that `serflow split` wrote, CORPUS/PROTOCOL/seedS.json"},
+    noisy=MANY | {"default": (), "help": "what `serflow noisy` wrote of these runs"},
+    folder=ONE | {"help": "where to write the tables"},
 )
-def table(paper: dict[str, Any], table: str, scores: Path, runs: list[Path], stem: Path) -> None:
-    """Write one table of a paper as csv, md, tex and html."""
-    from serflow.tables.tables import write_table
+def tables(paper: PaperRecord, **options: Any) -> None:
+    """Write all tables of a paper as csv, md, tex and html."""
+    from serflow.tables.paper import write_tables
 
-    write_table(paper["paper"], table, scores, runs, stem, synthetic=paper["synthetic"])
-
-
-@verb(
-    paper=PAPER,
-    reports=MANY | {"help": "JSON that `serflow manifest` wrote"},
-    leaks={"nargs": "+", "metavar": "CORPUS:PROTOCOL:SEED:JSON", "help": "reports that `serflow split` wrote"},
-    stem=STEM,
-)
-def table_data(paper: dict[str, Any], reports: list[Path], leaks: list[str], stem: Path) -> None:
-    """Write the table of a paper's corpora and splits as csv, md, tex and html."""
-    from serflow.tables.data import write_data_table
-
-    parts = [leak.split(":", 3) for leak in leaks]
-    keys = [(corpus, protocol, int(seed), Path(path)) for corpus, protocol, seed, path in parts]
-    write_data_table(paper["paper"], reports, keys, stem, synthetic=paper["synthetic"])
+    write_tables(paper, **options)
 
 
-@verb(paper=PAPER, runs=RUNS, noisy=MANY | {"help": "what `serflow noisy` wrote"}, manifests=MANY, stem=STEM)
-def table_noise(paper: dict[str, Any], runs: list[Path], noisy: list[Path], manifests: list[Path], stem: Path) -> None:
-    """Write a paper's table of recognition in noise as csv, md, tex and html."""
-    from serflow.tables.noise import write_noise_table
-
-    about = {"synthetic": paper["synthetic"], "not_run": paper["not_run"]}
-    write_noise_table(paper["paper"], runs, noisy, manifests, stem, **about)
-
-
-@verb(paper=PAPER, study={"help": "a study of the paper file"}, runs=RUNS, manifests=MANY, stem=STEM)
-def table_study(paper: dict[str, Any], study: str, runs: list[Path], manifests: list[Path], stem: Path) -> None:
+@verb(paper=PAPER, study=STUDY, runs=RUNS, manifests=MANY, stem=STEM)
+def study_table(paper: PaperRecord, study: str, runs: list[Path], manifests: list[Path], stem: Path) -> None:
     """Write the table of one of a paper's studies as csv, md, tex and html."""
-    from serflow.tables.studies import write_study_table
+    from serflow.tables.studies import write_study
 
-    about = {"synthetic": paper["synthetic"], "n_folds": _folds(paper), "not_run": paper["not_run"]}
-    write_study_table(paper["paper"], study, runs, manifests, stem, **about)
+    write_study(paper, study, runs, manifests, stem)
 
 
-@verb(paper=PAPER, study={"help": "a study of the paper file"}, table=ONE | {"help": "the study's CSV"}, stem=STEM)
-def figure_study(paper: dict[str, Any], study: str, table: Path, stem: Path) -> None:
+@verb(paper=PAPER, study=STUDY, table=ONE | {"help": "the study's CSV"}, stem=STEM)
+def figure_study(paper: PaperRecord, study: str, table: Path, stem: Path) -> None:
     """Draw one of a paper's studies from its table."""
     from serflow.figures.studies import plot_study
 
-    plot_study(paper["paper"], study, table, stem, synthetic=paper["synthetic"])
+    plot_study(paper, study, table, stem)
 
 
-@verb(runs=RUNS, matrix=ONE | {"help": "CSV to write it to"}, title={}, stem=STEM)
-def figure_confusion(runs: list[Path], matrix: Path, title: str, stem: Path) -> None:
+@verb(paper=PAPER, runs=RUNS, matrix=ONE | {"help": "CSV to write the counts to"}, stem=STEM)
+def figure_confusion(paper: PaperRecord, runs: list[Path], matrix: Path, stem: Path) -> None:
     """Pool the runs of one system into a confusion matrix, and draw it."""
     from serflow.figures.confusion import plot_confusion
-    from serflow.scoring.scores import confusion_matrix
+    from serflow.scoring.confusion import write_confusion
 
-    confusion_matrix(runs, matrix)
-    plot_confusion(matrix, stem, title)
+    write_confusion(runs, matrix)
+    plot_confusion(paper, runs, stem)
 
 
 @verb(paper=PAPER, runs=RUNS, stem=STEM)
-def figure_curves(paper: dict[str, Any], runs: list[Path], stem: Path) -> None:
-    """Draw training curves."""
+def figure_curves(paper: PaperRecord, runs: list[Path], stem: Path) -> None:
+    """Draw the training curves of one system on one corpus."""
     from serflow.figures.curves import plot_curves
 
-    plot_curves(paper["paper"], runs, stem)
+    plot_curves(paper, runs, stem)
 
 
 @verb(paper=PAPER, scores=ONE, stem=STEM)
-def figure_comparison(paper: dict[str, Any], scores: Path, stem: Path) -> None:
-    """Draw published and own scores."""
+def figure_comparison(paper: PaperRecord, scores: Path, stem: Path) -> None:
+    """Draw a paper's published numbers and ours."""
     from serflow.figures.comparison import plot_comparison
 
-    plot_comparison(paper["paper"], scores, stem)
+    plot_comparison(paper, scores, stem)
 
 
 @verb(
@@ -396,65 +376,49 @@ def figure_comparison(paper: dict[str, Any], scores: Path, stem: Path) -> None:
     manifest=ONE,
     stem=STEM,
 )
-def figure_recognition(
-    paper: dict[str, Any], figure: str, run: Path, features: Path, manifest: Path, stem: Path
-) -> None:
-    """Draw a recording's spectrogram and its posteriors beside the published ones."""
+def figure_recognition(paper: PaperRecord, figure: str, run: Path, features: Path, manifest: Path, stem: Path) -> None:
+    """Draw a recording's spectrogram, and its posteriors beside the published ones."""
     from serflow.figures.recognition import plot_recognition
-    from serflow.tables.tables import slug
 
-    entry = next(e for e in paper["paper"]["published_posteriors"] if slug(e["figure"]) == figure)
-    recipe = read_json(run / "run.json")["system_config"]["recipe"]
-    plot_recognition(run, entry, features, recipe, manifest, stem=stem)
+    plot_recognition(paper, figure, run, features, manifest, stem)
 
 
 @verb(
     paper=PAPER,
     figure={"help": "its name in small letters, such as figure_2 or table_1_confusion"},
-    manifests=MANY | {"default": [], "help": "manifests of the corpora that it shows"},
-    features=ONE | {"default": None, "help": "Zarr store"},
-    roots=MANY | {"default": [], "help": "the corpus trees, in the order of the manifests"},
     runs=RUNS | {"default": []},
-    sounds=ONE | {"default": None, "help": "folder of noise recordings (default: generated stand-ins)"},
+    manifests=MANY | {"default": [], "help": "manifests of the corpora that it shows"},
+    features=MANY | {"default": [], "help": "the Zarr store of its recipe, for the first manifest"},
+    roots=MANY | {"default": [], "help": "the corpus trees, in the order of the manifests"},
+    sounds=MANY | {"default": [], "help": "folder of noise recordings (default: generated stand-ins)"},
     stem=STEM,
 )
-def figure(
-    paper: dict[str, Any],
-    figure: str,
-    manifests: list[Path],
-    features: Path | None,
-    roots: list[Path],
-    runs: list[Path],
-    sounds: Path | None,
-    stem: Path,
-) -> None:
-    """Draw one figure, or set one confusion matrix beside ours, as the paper prints it."""
-    from serflow.figures.published import plot_figure
+def figure_published(paper: PaperRecord, figure: str, stem: Path, **sources: list[Path]) -> None:
+    """Draw one figure of a paper, or a published confusion matrix beside ours."""
+    from serflow.figures.published import plot_published
 
-    sources: dict[str, Any] = {"manifests": manifests, "store": features, "roots": roots, "runs": runs}
-    sources["sounds_folder"] = sounds
-    plot_figure(paper["paper"], figure, stem, **sources, synthetic=paper["synthetic"])
+    plot_published(paper, figure, stem, **sources)
 
 
 @verb(
-    papers={"type": _json, "nargs": "+", "help": "what `serflow paper` wrote, of all papers"},
-    scores=MANY | {"help": "what `serflow evaluate` wrote, of those that were run"},
+    papers=PAPER | {"nargs": "+", "help": "what `serflow paper` wrote, of all papers"},
+    scores=MANY | {"help": "what `serflow scores` wrote, of those that were run"},
     runs=RUNS,
     stem=STEM,
 )
-def compare(papers: list[dict[str, Any]], scores: list[Path], runs: list[Path], stem: Path) -> None:
-    """Write the table of published and own numbers over all papers, with a verdict each."""
+def comparison(papers: list[PaperRecord], scores: list[Path], runs: list[Path], stem: Path) -> None:
+    """Write the comparison of all papers, a verdict on each published number, as csv, md, tex and html."""
     from serflow.tables.overview import write_overview
 
     write_overview(papers, scores, runs, stem)
 
 
-@verb(table=ONE | {"help": "CSV"}, stem=STEM)
-def figure_compare(table: Path, stem: Path) -> None:
-    """Draw the table that `serflow compare` wrote."""
+@verb(comparison=ONE | {"help": "CSV"}, stem=STEM)
+def figure_overview(comparison: Path, stem: Path) -> None:
+    """Draw the comparison of all papers."""
     from serflow.figures.overview import plot_overview
 
-    plot_overview(table, stem)
+    plot_overview(comparison, stem)
 
 
 @verb(benchmarks=ONE | {"help": "folder of benchmark files"}, runs=RUNS, stem=STEM)
@@ -473,7 +437,7 @@ def costs(benchmarks: Path, runs: list[Path], stem: Path) -> None:
     output=ONE | {"help": "Markdown"},
 )
 def results(results: Path | None, command: str, tables: Sequence[Path], archive: Path, output: Path) -> None:
-    """Add new results to the archive of all that was measured, and write the page of it that the repository keeps."""
+    """Add new results to the archive of all measurements, and write the page on it that the repository keeps."""
     from serflow.tables.results_page import write_results_page
 
     write_results_page(results, output, command, archive=archive, tables=tables)
@@ -484,7 +448,7 @@ def results(results: Path | None, command: str, tables: Sequence[Path], archive:
     costs=ONE | {"default": None, "help": "recorded costs (default: those of this repository)"},
 )
 def plan(config: list[str], costs: Path | None) -> None:
-    """Say what a configuration takes, before anything runs: jobs, hours, gigabytes."""
+    """Say what a configuration takes, before anything runs: trainings, hours, gigabytes."""
     from serflow.config import read_config
     from serflow.papers.papers import Papers
     from serflow.plan import describe
@@ -506,26 +470,15 @@ def record_costs(runs: list[Path], output: Path) -> None:
     runs=RUNS,
     scores=ONE,
     artifacts=MANY | {"help": "tables and figures"},
-    results=ONE | {"help": "the results folder, which holds manifests and splits"},
+    results=ONE | {"help": "the results folder, which holds manifests, splits, tables and figures"},
     output=ONE | {"help": "JSON: run -> MLflow's run id"},
     prefix=PREFIX,
 )
-def track(
-    uri: str,
-    paper: dict[str, Any],
-    runs: list[Path],
-    scores: Path,
-    artifacts: list[Path],
-    results: Path,
-    output: Path,
-    prefix: str,
-) -> None:
+def track(paper: PaperRecord, output: Path, **options: Any) -> None:
     """Log the runs of a paper to MLflow, each once."""
-    from serflow.tracking.store import find_data, replay
+    from serflow.tracking.store import track as log_paper
 
-    data = find_data(results, runs)
-    root = results / "mlartifacts"
-    write_json(output, replay(uri, paper["paper"], runs, scores, artifacts, root, data, prefix))
+    write_json(output, log_paper(record=paper, **options))
 
 
 @verb(
@@ -535,11 +488,19 @@ def track(
     output=ONE | {"help": "JSON: MLflow's run id"},
     prefix=PREFIX,
 )
-def track_overview(uri: str, artifacts: list[Path], results: Path, output: Path, prefix: str) -> None:
+def track_overview(output: Path, **options: Any) -> None:
     """Log the comparison of all papers to MLflow, once."""
     from serflow.tracking.store import track_overview as log_overview
 
-    log_overview(uri, artifacts, results, output, prefix)
+    write_json(output, log_overview(**options))
+
+
+@verb(schemas=ONE | {"help": "folder of the JSON schemas"}, page=ONE | {"help": "Markdown"})
+def reference(schemas: Path, page: Path) -> None:
+    """Write the JSON schemas of config.yaml and of paper files, and the reference page of every key."""
+    from serflow.reference import write_reference
+
+    write_reference(schemas, page)
 
 
 if __name__ == "__main__":

@@ -1,60 +1,147 @@
-"""config.yaml: checked against its schema, defaults filled in. Errors name the key, its value and what is allowed."""
+"""config.yaml as a typed model: every key, its default, what is allowed. Errors name the key and its value."""
 
 from __future__ import annotations
 
 import copy
-import difflib
-import functools
-import json
-import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from serflow.errors import ConfigError
+import yaml
+from pydantic import Field
 
-SCHEMAS = Path(__file__).parents[1] / "schemas"
+from serflow.corpora import CORPORA, load
+from serflow.corpora.demo.names import DEMOS
+from serflow.errors import ConfigError
+from serflow.kinds import suggest
+from serflow.schema import Model, check, hide_credentials
+from serflow.types import Count, Distinct, Index, Limit, Text
+
+#: libyaml's, ten times as fast, where PyYAML was built with it.
+Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: Sources of a corpus that are no path.
 KEYWORDS = ("download", "demo")
-#: What a schema's type is called in an error.
-TYPES = {
-    **{"array": "a list in [ ]", "boolean": "true or false", "integer": "a whole number", "null": "null"},
-    **{"number": "a number", "object": "a mapping of keys to values", "string": "text"},
-}
+Names = Annotated[list[Text], Limit(min_length=1), Distinct()]
+Indices = Annotated[list[Index], Limit(min_length=1), Distinct()]
 
 
-def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `config` with every key, after checking it against ``schemas/config.schema.json``.
+class CorpusConfig(Model):
+    """Where one corpus is."""
+
+    source: Text | None = Field(
+        None,
+        description="`download` (RAVDESS), a local archive or folder, `demo` (synthetic), or null: left out.",
+    )
+
+
+class Seeds(Model):
+    """How often a protocol is repeated, each time with another seed."""
+
+    random: Indices = Field([0, 1, 2], description="Seeds of random splits.")
+    grouped: Indices = Field([0], description="Seeds of speaker-independent folds.")
+
+
+class Noise(Model):
+    """Recognition in noise (Satt et al.)."""
+
+    source: Text | None = Field(
+        None, description="A folder of your recordings (the file's name is the noise's); null: generated stand-ins."
+    )
+
+
+class Tracking(Model):
+    """Where MLflow keeps its runs."""
+
+    uri: str | None = Field(
+        None,
+        description="An SQLite file, a server's address without credentials, or null: a file in the results folder.",
+    )
+    prefix: Annotated[str, Limit(pattern=r"^\w[\w@.-]*$")] | None = Field(
+        None, description="Experiments are named PREFIX/PAPER, so that several people can share a server."
+    )
+
+
+class Config(Model):
+    """config.yaml."""
+
+    papers: Names | None = Field(None, description="Which papers (files in workflow/papers); null: all.")
+    corpora: dict[str, CorpusConfig] = Field({}, description="Where each corpus is.", validate_default=True)
+    allow_partial: bool = Field(
+        False, description="Run papers that join corpora on those that are configured; every table then says so."
+    )
+    results: Text = Field("results", description="The folder of all results.")
+    resources: Text = Field("resources", description="The folder of downloads and extracted corpora.")
+    seeds: Seeds = Field(default_factory=Seeds, description="Which seeds.")
+    systems: Names | None = Field(None, description="Narrow a run to systems of these names; null: all.")
+    protocols: Names | None = Field(None, description="Narrow a run to protocols of these names; null: all.")
+    folds: Indices | None = Field(None, description="Narrow a run to these folds, counted from 0; null: all.")
+    pretrained: Text = Field(
+        "imagenet", description="Weights that ImageNet systems start from: `imagenet`, `none` (random), or a file."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="What to train on; auto: a GPU where there is one."
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 where the hardware multiplies it, else fp32."
+    )
+    threads: Count = Field(8, description="Threads of one training job on a CPU.")
+    tracking: Tracking = Field(default_factory=Tracking, description="MLflow.")
+    noise: Noise = Field(default_factory=Noise, description="Recognition in noise.")
+    overrides: dict[str, dict[str, Any]] = Field({}, description="Changes to paper files, by paper.")
+
+    def source(self, corpus: str) -> str | None:
+        """Return the configured source of a corpus, None if there is none."""
+        found = self.corpora.get(corpus)
+        return found.source if found else None
+
+
+def check_config(raw: Mapping[str, Any], command_line: Mapping[str, Any] | None = None) -> Config:
+    """Return the configuration, every key with its value.
+
+    Parameters
+    ----------
+    raw
+        What the configuration files say, with what ``--config`` gave laid over it.
+    command_line
+        What ``--config`` gave: its texts are parsed (``"null"``, ``"3"``), since Snakemake leaves them as they were
+        typed. A value that is quoted in a YAML file stays text.
 
     Raises
     ------
     ConfigError
         If a key is unknown, a value is not allowed, or what a path names does not exist or cannot be what it should.
     """
-    schema = read_schema("config")
-    filled = fill_defaults(schema, schema, parse_scalars(dict(config)))
-    validate(filled, schema, "config.yaml")
-    _check_folders(filled)
-    for name, corpus in filled["corpora"].items():
-        if corpus["source"]:
-            _check_source(name, corpus["source"])
-    if filled["pretrained"] not in ("imagenet", "none") and not Path(filled["pretrained"]).is_file():
-        fault = f"{filled['pretrained']!r} is no file"
+    values = _parse_scalars(raw, command_line or {})
+    corpora = values.get("corpora", {})
+    if isinstance(corpora, Mapping):
+        for name in corpora:
+            if name not in CORPORA:
+                raise ConfigError("config.yaml: corpora", f"unknown key {name!r}", suggest(name, CORPORA))
+        defaults = {name: {"source": "download"} for name in CORPORA if load(name).DOWNLOAD and name not in corpora}
+        values["corpora"] = {**defaults, **corpora}
+    config = check(Config, values, "config.yaml")
+    _check_places(config)
+    for name, corpus in config.corpora.items():
+        if corpus.source:
+            _check_source(name, corpus.source)
+    if config.pretrained not in ("imagenet", "none") and not Path(config.pretrained).is_file():
+        fault = f"{config.pretrained!r} is no file"
         raise ConfigError("config.yaml: pretrained", fault, "Allowed: imagenet, none, or a weights file.")
-    _check_noise(filled["noise"]["source"])
-    _check_tracking(filled["tracking"]["uri"])
-    return filled
+    _check_noise(config.noise.source)
+    _check_tracking(config.tracking.uri)
+    return config
 
 
 def _check_source(name: str, source: str) -> None:
     """Raise a ConfigError unless a corpus can come from there: a keyword, an archive, or a folder with recordings."""
     key, path = f"config.yaml: corpora.{name}.source", Path(source)
     remedy = "Give an archive or folder, `demo`, or null to leave it out."
-    if source == "download" and name != "ravdess":
-        fault = "'download' is for RAVDESS alone; this corpus needs a licence"
-        raise ConfigError(key, fault, "See resources/README.md.")
+    if source == "download" and load(name).DOWNLOAD is None:
+        raise ConfigError(key, "'download' is not possible: this corpus needs a licence", "See resources/README.md.")
+    if source == "demo" and name not in DEMOS:
+        raise ConfigError(key, "there is no demo corpus of this name", f"There are: {', '.join(sorted(DEMOS))}.")
     if source in KEYWORDS:
         return
     from serflow.corpora.archive import is_archive
@@ -83,18 +170,18 @@ def _check_noise(source: str | None) -> None:
         raise ConfigError("config.yaml: noise.source", fault, remedy)
 
 
-def _check_folders(config: Mapping[str, Any]) -> None:
+def _check_places(config: Config) -> None:
     """Raise a ConfigError unless all paths suit Snakemake, results and resources are folders, and no two are one."""
-    sources = {f"corpora.{name}.source": corpus["source"] for name, corpus in config["corpora"].items()}
-    places = {name: config[name] for name in ("results", "resources")} | {"noise.source": config["noise"]["source"]}
+    places = {"results": config.results, "resources": config.resources, "noise.source": config.noise.source}
+    sources = {f"corpora.{name}.source": corpus.source for name, corpus in config.corpora.items()}
     places |= {name: source for name, source in sources.items() if source not in KEYWORDS}
     taken: dict[Path, str] = {}
-    for name, place in [*places.items(), ("pretrained", config["pretrained"])]:
+    for name, place in [*places.items(), ("pretrained", config.pretrained)]:
         if place and re.search(r"^~|[{}]|<.*>", place):  # Snakemake replaces what stands in {} and <>
             remedy = "Write the path in full; it must be free of ~ at its start, of braces, and of <...>."
             raise ConfigError(f"config.yaml: {name}", f"{place!r} is not taken as a path", remedy)
     for name, place in places.items():
-        if name in ("results", "resources") and Path(place).exists() and not Path(place).is_dir():
+        if place and name in ("results", "resources") and Path(place).exists() and not Path(place).is_dir():
             remedy = "Name a folder; it is made where there is none."
             raise ConfigError(f"config.yaml: {name}", f"{place!r} is no folder", remedy)
         other = taken.setdefault(Path(place).resolve(), name) if place else name
@@ -124,12 +211,7 @@ def _check_tracking(uri: str | None) -> None:
         raise ConfigError(key, fault, remedy)
 
 
-def hide_credentials(text: str) -> str:
-    """Return a text without what stands before its last ``@``: in an address, user name and password."""
-    return f"***@{text.rpartition('@')[2]}" if "@" in text else text
-
-
-def read_config(paths: Iterable[Path | str]) -> dict[str, Any]:
+def read_config(paths: Iterable[Path | str]) -> Config:
     """Return the configuration that YAML files give, later ones laid over earlier ones as Snakemake does, checked.
 
     Raises
@@ -154,10 +236,8 @@ def read_yaml(path: Path | str) -> Any:
     ConfigError
         If it cannot be read, is not valid, or a mapping in it has a key twice: YAML would take the last one in silence.
     """
-    import yaml
-
     try:
-        loader = yaml.SafeLoader(Path(path).read_text(encoding="utf-8"))
+        loader = Loader(Path(path).read_text(encoding="utf-8"))
         node = loader.get_single_node()
         _check_twins(node, path)
         return None if node is None else loader.construct_document(node)
@@ -190,125 +270,17 @@ def overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return result
 
 
-def parse_scalars(value: Any) -> Any:
-    """Return a copy of `value` with strings such as ``"1"`` or ``"null"`` parsed: Snakemake's --config leaves them."""
-    import yaml
-
+def _parse_scalars(value: Any, typed: Any) -> Any:
+    """Return a copy of `value` in which texts that also stand in `typed`, the command line's part, are parsed."""
     if isinstance(value, Mapping):
-        return {str(key): parse_scalars(part) for key, part in value.items()}
+        parts = typed if isinstance(typed, Mapping) else {}
+        return {str(key): _parse_scalars(part, parts.get(key)) for key, part in value.items()}
     if isinstance(value, list):
-        return [parse_scalars(part) for part in value]
-    if not isinstance(value, str):
-        return value
+        return [_parse_scalars(part, part if value == typed else None) for part in value]
+    if not isinstance(value, str) or value != typed:
+        return copy.deepcopy(value)
     try:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError:
         return value
     return parsed if parsed is None or isinstance(parsed, bool | int | float) else value
-
-
-@functools.cache
-def read_schema(name: str) -> dict[str, Any]:
-    """Return the JSON schema ``schemas/{name}.schema.json``."""
-    return json.loads((SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))
-
-
-def fill_defaults(schema: Mapping[str, Any], root: Mapping[str, Any], value: Any) -> Any:
-    """Fill missing keys of `value` in place with the schema's defaults, nested ones too."""
-    if not isinstance(value, dict):
-        return value
-    for key, part in schema.get("properties", {}).items():
-        target = root["$defs"][part["$ref"].rpartition("/")[2]] | part if "$ref" in part else part
-        if key not in value and "default" in target:
-            value[key] = copy.deepcopy(target["default"])
-        if key in value:
-            fill_defaults(target, root, value[key])
-    return value
-
-
-def validate(value: Any, schema: Mapping[str, Any], where: str) -> None:
-    """Raise a ConfigError that names the first key at fault, its value and what is allowed."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    _check_plain(value, where, ())
-    error = best_match(Draft202012Validator(schema).iter_errors(value))
-    if error is None:
-        return
-    path = list(error.absolute_path)
-    place, rules = _place(where, path), error.schema if isinstance(error.schema, dict) else {}
-    if error.validator == "additionalProperties":
-        allowed = sorted(rules.get("properties", {}))
-        unknown = next(key for key in error.instance if key not in allowed)
-        raise ConfigError(place, f"unknown key {unknown!r}", suggest(unknown, allowed))
-    if error.validator == "required":
-        missing = next(key for key in rules["required"] if key not in error.instance)
-        siblings = functools.reduce(lambda part, key: part[key], path[:-1], value) if path else {}
-        hint = _close(path[-1], set(siblings) - {path[-1]}) if isinstance(siblings, Mapping) and path else ""
-        raise ConfigError(place, f"key {missing!r} is missing", f"{hint}Needed: {', '.join(rules['required'])}.")
-    if error.validator == "oneOf":
-        raise ConfigError(place, "has not exactly one of the sets of keys that go together", _allowed(rules))
-    plain = error.instance is None or isinstance(error.instance, bool)
-    shown = hide_credentials(json.dumps(error.instance) if plain else repr(error.instance))
-    shown = shown if len(shown) <= 100 else f"{shown[:100]}..."
-    hint = " YAML takes it for text: write a point, as in 1.0e-3, and no quotes." if _looks_like_a_number(error) else ""
-    raise ConfigError(place, f"{shown} is not allowed", _allowed(rules) + hint)
-
-
-def _looks_like_a_number(error: Any) -> bool:
-    if not isinstance(error.instance, str) or error.validator != "type":
-        return False
-    try:
-        return math.isfinite(float(error.instance))
-    except ValueError:
-        return False
-
-
-def suggest(name: object, allowed: Iterable[str]) -> str:
-    """Return the sentence that says which names are allowed, the one first that was probably meant."""
-    allowed = sorted(allowed)
-    return f"{_close(name, allowed)}Allowed: {', '.join(allowed)}."
-
-
-def _close(name: object, allowed: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(name), map(str, allowed), n=1)
-    return f"Did you mean {close[0]!r}? " if close else ""
-
-
-def _place(where: str, path: Iterable[Any]) -> str:
-    name = ".".join(map(str, path))
-    return f"{where}: {name}" if name else where
-
-
-def _check_plain(value: Any, where: str, path: tuple[Any, ...]) -> None:
-    """Raise a ConfigError at a value that YAML knows and JSON does not: a date, infinity, not-a-number."""
-    if isinstance(value, Mapping | list):
-        for key, part in value.items() if isinstance(value, Mapping) else enumerate(value):
-            _check_plain(part, where, (*path, key))
-    elif not isinstance(value, str | int | float | None) or (isinstance(value, float) and not math.isfinite(value)):
-        remedy = "Allowed: finite numbers, text (dates in quotes), true, false, null."
-        raise ConfigError(_place(where, path), f"{value} is not allowed", remedy)
-
-
-def _allowed(schema: Mapping[str, Any]) -> str:
-    """Return the sentence that says what a schema's rules for one value allow."""
-    if "enum" in schema or "const" in schema:
-        values = schema.get("enum", [schema.get("const")])
-        return f"Allowed: {', '.join(value if isinstance(value, str) else json.dumps(value) for value in values)}."
-    if "oneOf" in schema:
-        return f"Allowed: {', or '.join(' and '.join(keys['required']) for keys in schema['oneOf'])}."
-    kinds = schema.get("type", [])
-    words = [" or ".join(TYPES[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds))]
-    texts = {
-        **{
-            "minimum": "from {}",
-            "exclusiveMinimum": "above {}",
-            "exclusiveMaximum": "below {}",
-            "maximum": "up to {}",
-            "minLength": "not empty",
-        },
-        **{"minItems": "{} or more entries", "minProperties": "{} or more keys"},
-        **{"uniqueItems": "each only once", "pattern": "that fits {}"},
-    }
-    words += [text.format(schema[key]) for key, text in texts.items() if key in schema]
-    return f"Allowed: {', '.join(filter(None, words))}."

@@ -28,7 +28,7 @@ class DamagedFileError(SerflowError):
     """A file that a stage wrote is empty, truncated or no longer what it was."""
 
 
-class ConfigError(SerflowError):
+class ConfigError(SerflowError, ValueError):
     """A key of config.yaml or of a paper file has a value that is not allowed."""
 
 
@@ -58,3 +58,7 @@ class TrainingError(SerflowError):
 
 class WeightsError(SerflowError):
     """Pretrained weights cannot be had or do not fit."""
+
+
+class RunError(SerflowError):
+    """A run's folder, or what goes with it, cannot be read or scored."""

@@ -1,47 +1,78 @@
-"""What a configuration takes, said before anything runs: jobs, hours from recorded costs, gigabytes."""
+"""What the trainings of a configuration take, known before anything runs: hours and gigabytes, from recorded costs.
+
+Which jobs there are, `snakemake -n` says: it takes two seconds and counts what is left to do.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serflow.corpora import CORPORA, load, members
+import numpy as np
+
+from serflow.config import Config
+from serflow.corpora import load
+from serflow.corpora.demo.names import utterances
+from serflow.features.recipes import DTYPE, make_transform
 from serflow.io.files import digest_value, read_csv, read_json, write_csv
-from serflow.papers import targets
-from serflow.papers.papers import Papers, Run
-from serflow.protocols.protocols import speaker_folds
+from serflow.papers.model import Selection
+from serflow.papers.papers import Papers, Recipe
+from serflow.runs import RunId
+from serflow.training.device import choose_device
 
 #: Costs that were measured, by `serflow record-costs`.
 COSTS = Path(__file__).parents[1] / "costs.csv"
-#: ``config`` is `config_digest`; ``epoch_seconds`` are per 1000 items of the training part, evaluation included.
+#: ``config`` is `config_digest`; ``epoch_seconds`` are per 1000 items of the training part, evaluation included;
+#: ``parameters`` are those of the network, 0 for an estimator, whose files are small.
 COLUMNS = (
     *("paper", "system", "config", "device", "device_name", "precision", "threads"),
-    *("epoch_seconds", "other_seconds", "runs", "date", "commit"),
+    *("epoch_seconds", "other_seconds", "parameters", "runs", "date", "commit"),
 )
 #: Rows of `COLUMNS` that agree in these are one measurement, the last of which stands.
 KEY = COLUMNS[:7]
+#: Options of training that do not change how long an epoch takes.
+FREE = ("epochs", "learning_rate", "decay", "step_decay", "early_stopping")
 GIGA = 1e9
+Cost = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Load:
-    """What the runs of one system take: their number, epochs each, and `hours` or, if unknown, None; and on what.
+    """The trainings of one system, and the recorded cost of one, if there is any.
 
-    With early stopping the epochs, and with them the hours, are the most that there can be.
+    ``items``: how many items each trains on. With early stopping ``epochs``, and with them the hours, are the most that
+    there can be.
     """
 
     paper: str
     system: str
-    runs: int
     epochs: int
-    hours: float | None
-    measured: str
-    weight_bytes: float
+    items: tuple[float, ...]
+    cost: Cost | None
+
+    @property
+    def hours(self) -> float | None:
+        """What all of them take, one after the other; None: unknown."""
+        if self.cost is None:
+            return None
+        per_item, other = float(self.cost["epoch_seconds"]) / 1000, float(self.cost["other_seconds"])
+        return sum(other + max(self.epochs, 1) * per_item * n for n in self.items) / 3600
+
+    @property
+    def weight_bytes(self) -> float | None:
+        """What their weights take, in the run and in MLflow; None: unknown."""
+        return None if self.cost is None else 2 * 4 * int(self.cost["parameters"]) * len(self.items)
+
+    def __str__(self) -> str:
+        epochs = f" of {self.epochs} epochs" if self.epochs else ""
+        time = "hours unknown"
+        if self.cost is not None:
+            where = "{device_name}, {precision}, {threads} threads, {date}".format(**self.cost)
+            time = f"{self.hours:.2g} h ({where})"
+        return f"{self.paper}/{self.system}: {len(self.items)} trainings{epochs}, {time}"
 
 
 def describe(papers: Papers, costs: Path | None = None) -> str:
@@ -54,170 +85,92 @@ def describe(papers: Papers, costs: Path | None = None) -> str:
     costs
         CSV of `COLUMNS`; None: `COSTS`.
     """
-    recorded = read_csv(costs or COSTS)
-    device = _device(papers.config["device"])
-    loads = [
-        load_of(papers, paper, system, recorded, device)
-        for paper, system in dict.fromkeys((run.paper, run.system) for run in trainings(papers))
+    device = choose_device(papers.config.device).type
+    loads = find_loads(papers, read_csv(costs or COSTS), device)
+    hours, weights = sum(load.hours or 0 for load in loads), sum(load.weight_bytes or 0 for load in loads)
+    caches = sum(cache_bytes(papers, corpus, recipe) for corpus, recipe in find_caches(papers))
+    lines = [
+        *map(str, loads),
+        f"Hours: {hours:.2g} of training on {device}, one after the other.",
+        f"Gigabytes: {(caches + weights) / GIGA:.1f} without the corpora (feature caches {caches / GIGA:.1f}; "
+        f"weights, in runs and in MLflow, {weights / GIGA:.1f}).",
     ]
-    lines = [_line(load) for load in loads]
-    jobs = count_jobs(papers)
-    parts = ", ".join(f"{n} {name}" for name, n in jobs.items())
-    lines.append(f"Jobs: {sum(jobs.values())} ({parts}).")
-    lines.append(_hours(loads, device))
-    caches = sum(cache_bytes(papers, corpus, recipe) for corpus, recipe in targets.caches(papers))
-    weights = sum(load.weight_bytes for load in loads)
-    lines.append(
-        f"Gigabytes: {(caches + weights) / GIGA:.1f} (feature caches {caches / GIGA:.1f}, "
-        f"weights {weights / GIGA:.1f}, each kept in its run and in MLflow), corpora apart."
-    )
+    if unknown := [f"{load.paper}/{load.system}" for load in loads if load.cost is None]:
+        lines.append(f"Not counted, since no cost is recorded: {', '.join(unknown)}.")
     for paper in papers.papers:
         lines += [f"Left out: {paper} on {corpus}: {reason}." for corpus, reason in papers.not_run(paper).items()]
     return "\n".join(lines)
 
 
-def trainings(papers: Papers) -> list[Run]:
+def find_loads(papers: Papers, recorded: Sequence[Cost], device: str) -> list[Load]:
+    """Return the trainings of each system, with its last cost recorded on `device`, ``cpu`` or ``cuda``."""
+    systems: dict[tuple[str, str], list[RunId]] = {}
+    for run in trainings(papers):
+        systems.setdefault((run.paper, run.system), []).append(run)
+    loads = []
+    for (paper, system), runs in systems.items():
+        effective = papers.spec(runs[0]).system
+        epochs = effective.get("training", {}).get("epochs", 0)
+        cost = find_cost(recorded, paper, system, config_digest(effective), device if epochs else "cpu")
+        loads.append(Load(paper, system, epochs, tuple(count_items(papers, run) for run in runs), cost))
+    return loads
+
+
+def trainings(papers: Papers) -> list[RunId]:
     """Return the runs that are trained: those asked for, and those that the combined ones among them are made from."""
     asked = [run for paper in papers.active() for run in papers.runs(paper)]
     return list(dict.fromkeys(trained for run in asked for trained in papers.parts(run) or [run]))
 
 
-def count_jobs(papers: Papers) -> dict[str, int]:
-    """Return the number of jobs by kind, as Snakemake will count them when nothing has been made."""
-    asked = [run for paper in papers.active() for run in papers.runs(paper)]
-    runs = list(trainings(papers))
-    configured = [source for source in map(papers.source, CORPORA) if source]
-    prepared = sum(_preparations(source) for source in configured)
-    weights = {_architecture(papers, run) for run in runs} - {""}
-    kinds = {
-        "trainings": len(runs),
-        "combinations of trained systems": sum(bool(papers.parts(run)) for run in asked),
-        "runs applied to noisy speech": sum(len(targets.noisy_runs(papers, paper)) for paper in papers.active()),
-        "feature caches": len(targets.caches(papers)),
-        "splits": len({(run.paper, run.corpus, run.protocol, run.seed) for run in runs}),
-        "corpora and manifests": prepared + len(configured),
-        "weights to download": len(weights),
-        "tables": sum(len(targets.tables(papers, paper)) for paper in papers.active()),
-        "figures": sum(len(targets.figures(papers, paper)) for paper in papers.active()),
-        "scores and records": 2 * len(papers.active()) + len(papers.papers),
-    }
-    if runs:
-        kinds["tables"] += len(targets.TABLES)
-        kinds["figures"] += len(targets.FIGURES)
-        kinds["scores and records"] += 1
-    return {name: n for name, n in kinds.items() if n}
-
-
-def _preparations(source: str) -> int:
-    """Return the jobs between a corpus's source and its tree: download and extract, generate, or none."""
-    return 2 if source == "download" else int(source == "demo" or Path(source).is_file())
-
-
-def _architecture(papers: Papers, run: Run) -> str:
-    model = papers.papers[run.paper]["systems"][run.system]["model"]
-    return f"{model['module']}{model['depth']}" if model.get("pretrained") == "imagenet" else ""
-
-
-def load_of(papers: Papers, paper: str, system: str, recorded: Sequence[Mapping[str, str]], device: str) -> Load:
-    """Return what the runs of one system take; see `describe`."""
-    runs = [run for run in trainings(papers) if (run.paper, run.system) == (paper, system)]
-    entry = papers.papers[paper]["systems"][system]
-    epochs = entry.get("training", {}).get("epochs", 0)
-    recipe = papers.papers[paper]["recipes"][entry["recipe"]]
-    config = config_digest({**entry, "recipe": recipe})
-    cost = find_cost(recorded, paper, system, config, device if epochs else "cpu")
-    hours, measured = None, "unknown"
-    if cost:
-        per_item, other = float(cost["epoch_seconds"]) / 1000, float(cost["other_seconds"])
-        hours = sum(other + max(epochs, 1) * per_item * n_training(papers, run) for run in runs) / 3600
-        measured = f"{cost['device_name']}, {cost['precision']}, {cost['threads']} threads, {cost['date']}"
-    size = 2 * 4 * n_parameters(papers, runs[0]) * len(runs)
-    return Load(paper, system, len(runs), epochs, hours, measured, size)
-
-
-def n_training(papers: Papers, run: Run) -> float:
+def count_items(papers: Papers, run: RunId) -> float:
     """Return about how many items a run trains on, from published numbers of utterances."""
-    labels = papers.labels_of(run.paper, run.corpus, run.system)
-    protocol = papers.papers[run.paper]["protocols"][run.protocol]
-    select = papers.papers[run.paper].get("select", {})
-    utterances = sum(_count(papers, name, labels, select.get(name)) for name in members(run.corpus))
-    if protocol["kind"] == "speakers":
-        return utterances * (1 - 1 / len(speaker_folds(members(run.corpus))))
-    return utterances * protocol["parts"]["train"] * (1 + len(protocol.get("copies", {})))
+    paper, labels = papers.papers[run.paper], papers.labels_of(run.paper, run.corpus, run.system)
+    counts = [count_utterances(papers.config, corpus, labels, paper.select.get(corpus)) for corpus in run.corpora]
+    return sum(counts) * paper.protocols[run.protocol].training_share(run.corpora)
 
 
-def _count(papers: Papers, corpus: str, labels: Sequence[str], select: Mapping[str, str] | None = None) -> float:
+def count_utterances(config: Config, corpus: str, labels: Sequence[str], select: Selection | None = None) -> int:
     """Return the utterances of some emotions; of a selection the published counts, if there are any, else of all."""
-    if papers.source(corpus) == "demo":
-        from serflow.corpora.demo.demo import utterances
-
+    if config.source(corpus) == "demo":
         return sum(utterance.emotion in labels for utterance in utterances(corpus))
-    module = load(corpus)
-    published = [
-        part.expected for part in getattr(module, "SELECTIONS", ()) if select and select.items() <= part.where.items()
-    ]
-    classes = (published or [module.EXPECTED])[0].classes
+    module, columns = load(corpus), select.columns().items() if select else ()
+    parts = [part.expected for part in getattr(module, "SELECTIONS", ()) if columns and columns <= part.where.items()]
+    classes = (parts or [module.EXPECTED])[0].classes
     return sum(n for emotion, n in classes.items() if emotion in labels)
 
 
-def cache_bytes(papers: Papers, corpus: str, recipe: str) -> float:
+def find_caches(papers: Papers) -> list[tuple[str, Recipe]]:
+    """Return the feature caches that trainings read: corpora and recipes."""
+    found: dict[tuple[str, str], Recipe] = {}
+    for run in trainings(papers):
+        name, recipe = papers.recipe_of(run.paper, run.system, run.protocol)
+        found |= {(corpus, name): recipe for corpus in run.corpora}
+    return [(corpus, recipe) for (corpus, _), recipe in found.items()]
+
+
+def cache_bytes(papers: Papers, corpus: str, recipe: Recipe) -> float:
     """Return about how large a feature cache is, from the published duration of a corpus."""
-    import numpy as np
-
-    content = papers.recipes[recipe]
-    one, two = _example(content, 1), _example(content, 2)
-    seconds = load(corpus).SECONDS
-    if papers.source(corpus) == "demo":
-        emotions = load(corpus).EMOTIONS.values()
-        seconds *= _count(papers, corpus, list(emotions)) / load(corpus).EXPECTED.utterances
-    item = np.dtype(content.get("dtype", "float32")).itemsize
-    return seconds * (two.size - one.size) * item * (1 + len(content.get("copies", {})))
-
-
-def _example(recipe: Mapping[str, Any], seconds: int) -> Any:
-    import numpy as np
-
-    from serflow.features import transform
-
-    signal = np.random.default_rng(0).standard_normal(recipe["sample_rate"] * seconds).astype(np.float32)
-    return transform(recipe)(signal)
-
-
-def n_parameters(papers: Papers, run: Run) -> int:
-    """Return the number of weights of a run's network; 0 for an estimator, whose files are small."""
-    import numpy as np
-
-    from serflow import models
-    from serflow.training.inputs import Dataset, prepare
-
-    config = papers.spec(run)["system_config"]
-    if models.framework(config["model"]) != "torch":
-        return 0
-    frames, zero = _example(config["recipe"], 2), np.zeros(1, dtype=np.int64)
-    data = Dataset(frames, np.array([0, len(frames)]), zero, {"train": zero}, ["example"], zero, [""])
-    n_classes = len(papers.labels_of(run.paper, run.corpus, run.system))
-    with contextlib.redirect_stderr(io.StringIO()):  # what it says of the example is of no interest
-        shape = prepare(config["input"], data).shape
-    network = models.build(config["model"], n_classes, shape)
-    return sum(parameter.numel() for parameter in network.parameters())
+    module, transform = load(corpus), make_transform(recipe)
+    noise = np.random.default_rng(0).standard_normal(2 * recipe["sample_rate"]).astype(np.float32)
+    per_second = transform(noise).size - transform(noise[: len(noise) // 2]).size
+    seconds = module.SECONDS
+    if papers.config.source(corpus) == "demo":
+        seconds *= len(utterances(corpus)) / module.EXPECTED.utterances
+    return seconds * per_second * np.dtype(recipe.get("dtype", DTYPE)).itemsize * (1 + len(recipe.get("copies", {})))
 
 
 def config_digest(system: Mapping[str, Any]) -> str:
     """Return the digest of what decides how long an epoch takes: recipe, input, model, batches and augmentation."""
-    training = dict(system.get("training", {}))
-    for key in ("epochs", "learning_rate", "decay", "step_decay", "early_stopping"):
-        training.pop(key, None)
+    training = {key: value for key, value in system.get("training", {}).items() if key not in FREE}
     recipe = {key: value for key, value in system["recipe"].items() if key != "copies"}
     model = {key: value for key, value in system["model"].items() if key != "pretrained"}
     return digest_value([recipe, system["input"], model, training])[:8]
 
 
-def find_cost(
-    recorded: Sequence[Mapping[str, str]], paper: str, system: str, config: str, device: str
-) -> Mapping[str, str] | None:
+def find_cost(recorded: Sequence[Cost], paper: str, system: str, config: str, device: str) -> Cost | None:
     """Return the last cost recorded of a system as configured on ``cpu`` or ``cuda``; None if there is none."""
     wanted = {"paper": paper, "system": system, "config": config, "device": device}
-    found = [row for row in recorded if all(row[key] == value for key, value in wanted.items())]
+    found = [row for row in recorded if wanted.items() <= row.items()]
     return max(found, key=lambda row: row["date"], default=None)
 
 
@@ -231,10 +184,9 @@ def record(run_dirs: Iterable[Path], output: Path) -> None:
         info = read_json(folder / "run.json")
         if "training_seconds" not in info:  # combined from other runs
             continue
-        config = config_digest(info["system_config"])
-        key = tuple(str({**info, "config": config}[name]) for name in KEY)
+        info["config"] = config_digest(info["system_config"])
         trained = len(read_csv(folder / "history.csv")) or 1  # an estimator has none
-        measured.setdefault(key, []).append({**info, "epochs": trained})
+        measured.setdefault(tuple(str(info[name]) for name in KEY), []).append({**info, "epochs": trained})
     rows = {tuple(row[name] for name in KEY): row for row in (read_csv(output) if output.exists() else [])}
     for key, infos in measured.items():
         rows[key] = dict(zip(KEY, key, strict=True)) | _medians(infos)
@@ -249,29 +201,8 @@ def _medians(infos: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {
         "epoch_seconds": f"{statistics.median(per_1000):.4g}",
         "other_seconds": f"{statistics.median(others):.3g}",
+        "parameters": str(last["n_parameters"] or 0),
         "runs": str(len(infos)),
         "date": last["finished"][:10],
         "commit": last["commit"][:10],
     }
-
-
-def _device(wanted: str) -> str:
-    from serflow.training.device import choose_device
-
-    return choose_device(wanted).type
-
-
-def _line(load: Load) -> str:
-    time = "hours unknown" if load.hours is None else f"{load.hours:.2g} h ({load.measured})"
-    epochs = f" of {load.epochs} epochs" if load.epochs else ""
-    return f"{load.paper}/{load.system}: {load.runs} trainings{epochs}, {time}"
-
-
-def _hours(loads: Sequence[Load], device: str) -> str:
-    """Return the sentence on hours: their sum, and of which systems they are unknown."""
-    known = sum(load.hours for load in loads if load.hours is not None)
-    unknown = [f"{load.paper}/{load.system}" for load in loads if load.hours is None]
-    text = f"Hours: {known:.2g} of training on {device}, one after the other"
-    if unknown:
-        text += f", and unknown ones of {', '.join(unknown)}, of which no cost is recorded"
-    return text + "."

@@ -1,39 +1,144 @@
-"""Reads what training runs left behind and pools it over folds."""
+"""One training run: its identity and path, what it is trained from, and the one reader and writer of its folder.
+
+A folder holds ``model`` (none in a combined run), ``history.csv``, ``predictions.csv`` and, written last, ``run.json``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from serflow.errors import SerflowError
-from serflow.io.files import read_csv, read_json
-from serflow.scoring.metrics import confusion
+from serflow.errors import RunError
+from serflow.io.files import atomic_path, read_csv, read_json, write_csv, write_json
+from serflow.items import Item, members_of, parse_item
 
-#: What tells the cells of a comparison apart.
+#: (corpus, system, protocol): what tells the cells of a comparison apart.
 Group = tuple[str, str, str]
 
-#: The part of utterances that a run only gave posteriors.
+#: Parts in which an utterance is trained, validated or tested on, and the one in which it is only given posteriors.
+PARTS = ("train", "validation", "test")
 OTHER = "other"
+HISTORY = (
+    "epoch",
+    "learning_rate",
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "validation_UA",
+    "seconds",
+)
 RERUN = "Delete the run directory and train this run again."
 
 
-class ScoreError(SerflowError):
-    """A run directory or manifest cannot be scored."""
+@dataclass(frozen=True, order=True)
+class RunId:
+    """One training: a system on a corpus (or a union of corpora) under a protocol, for one seed and fold."""
+
+    paper: str
+    corpus: str
+    system: str
+    protocol: str
+    seed: int
+    fold: int
+
+    @property
+    def path(self) -> str:
+        """The run's place below ``results/runs``."""
+        return f"{self.paper}/{self.corpus}/{self.system}/{self.protocol}/seed{self.seed}/fold{self.fold}"
+
+    @property
+    def group(self) -> Group:
+        """(corpus, system, protocol)."""
+        return self.corpus, self.system, self.protocol
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """The members of the corpus."""
+        return members_of(self.corpus)
+
+    def of_system(self, system: str) -> RunId:
+        """Return the run of another system that is otherwise the same."""
+        return replace(self, system=system)
+
+    @classmethod
+    def from_path(cls, path: Path | str) -> RunId:
+        """Return the run whose folder ends in what `path` made of it.
+
+        Raises
+        ------
+        RunError
+            If the path does not end in paper, corpus, system, protocol, seed and fold.
+        """
+        found = re.search(r"([^/]+)/([^/]+)/([^/]+)/([^/]+)/seed(\d+)/fold(\d+)/?$", Path(path).as_posix())
+        if found is None:
+            fault = "does not end in PAPER/CORPUS/SYSTEM/PROTOCOL/seedS/foldK"
+            raise RunError(path, fault, "Give the folder of a run below results/runs.")
+        paper, corpus, system, protocol, seed, fold = found.groups()
+        return cls(paper, corpus, system, protocol, int(seed), int(fold))
+
+    @classmethod
+    def from_plain(cls, mapping: Mapping[str, Any]) -> RunId:
+        """Return the run that a mapping with its fields, such as ``run.json``, names."""
+        return cls(**{field.name: mapping[field.name] for field in fields(cls)})
 
 
 @dataclass(frozen=True)
-class Run:
-    """One training run: what `run.json` says, its predictions and its history.
+class Spec:
+    """All of the configuration that a run's numbers depend on, and nothing about how it is shown.
+
+    ``labels`` are the run's own, ``others`` the rest of its paper's; ``system`` holds recipe, input, model and, where
+    there are epochs, training; of a combined system combine.
+    """
+
+    run: RunId
+    labels: tuple[str, ...]
+    others: tuple[str, ...]
+    system: Mapping[str, Any]
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as builtins, flat, as `run.json` holds it."""
+        own = {"labels": list(self.labels), "others": list(self.others), "system_config": dict(self.system)}
+        return asdict(self.run) | own
+
+    @classmethod
+    def from_plain(cls, mapping: Mapping[str, Any]) -> Spec:
+        """Return what `plain` made of it; other keys (a whole ``run.json``) are left alone."""
+        labels, others = tuple(mapping["labels"]), tuple(mapping["others"])
+        return cls(RunId.from_plain(mapping), labels, others, mapping["system_config"])
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a run says of its U utterances (or augmented copies).
+
+    ``utterances``: their ids (see `serflow.items`), ``parts``, ``emotions``; ``predicted``: index into ``labels``,
+    (U,); ``posteriors``: (U, C), one per label.
+    """
+
+    labels: Sequence[str]
+    utterances: Sequence[str]
+    parts: Sequence[str]
+    emotions: Sequence[str]
+    predicted: np.ndarray
+    posteriors: np.ndarray
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A finished run: what `run.json` says (``info``), its predictions and its history.
 
     ``parts``, ``truth`` and ``predicted`` have one entry per utterance; the latter two index ``labels``. Utterances of
     the part ``other`` have emotions of the paper that are none of the run's ``labels``: their truth is -1.
     """
 
     path: Path
+    id: RunId
     info: dict[str, Any]
     labels: tuple[str, ...]
     utterances: tuple[str, ...]
@@ -46,26 +151,67 @@ class Run:
     @property
     def group(self) -> Group:
         """(corpus, system, protocol)."""
-        return self.info["corpus"], self.info["system"], self.info["protocol"]
+        return self.id.group
 
-    @property
-    def order(self) -> tuple[str, str, str, int, int]:
-        """Sorting key, so that results do not depend on the order in which run directories are given."""
-        return *self.group, int(self.info["seed"]), int(self.info["fold"])
+    def item(self, n: int) -> Item:
+        """Return what the n-th prediction is of."""
+        return parse_item(self.utterances[n], self.id.corpora)
 
 
-def load_run(path: Path | str) -> Run:
-    """Read a run directory.
+def write_run(
+    folder: Path,
+    predictions: Predictions,
+    history: Iterable[Mapping[str, float]],
+    info: Mapping[str, Any],
+    save_model: Callable[[Path], None] | None = None,
+) -> None:
+    """Write a run's folder; ``run.json`` last, so that its presence says that the rest is whole.
+
+    Parameters
+    ----------
+    folder
+        The run's folder.
+    predictions, history
+        One row per utterance, and one of `HISTORY` per epoch.
+    info
+        What ``run.json`` says: a `Spec` as plain builtins, and how it was computed.
+    save_model
+        Writes the model to a path; None: the run has none of its own.
+    """
+    labels = predictions.labels
+    (folder / "run.json").unlink(missing_ok=True)  # an earlier run's would vouch for a mixture
+    if save_model:
+        with atomic_path(folder / "model") as partial:
+            save_model(partial)
+    rows = [
+        {"utterance": name, "part": part, "label": emotion, "predicted": labels[best]}
+        | {label: f"{p:.6g}" for label, p in zip(labels, posterior, strict=True)}
+        for name, part, emotion, best, posterior in zip(
+            predictions.utterances,
+            predictions.parts,
+            predictions.emotions,
+            predictions.predicted,
+            predictions.posteriors,
+            strict=True,
+        )
+    ]
+    write_csv(folder / "history.csv", HISTORY, [{k: f"{v:.6g}" for k, v in row.items()} for row in history])
+    write_csv(folder / "predictions.csv", ["utterance", "part", "label", "predicted", *labels], rows)
+    write_json(folder / "run.json", info)
+
+
+def read_run(path: Path | str) -> RunRecord:
+    """Read a run's folder.
 
     Raises
     ------
-    ScoreError
+    RunError
         If a file is missing, a column or a row is, or a label is not in the run's label set; named with the file.
     """
     path = Path(path)
     for name in ("run.json", "predictions.csv", "history.csv"):
         if not (path / name).is_file():
-            raise ScoreError(path, f"{name} is missing, so this run is not finished", RERUN)
+            raise RunError(path, f"{name} is missing, so this run is not finished", RERUN)
     info = read_json(path / "run.json")
     labels = tuple(info["labels"])
     rows = read_csv(path / "predictions.csv")
@@ -76,9 +222,10 @@ def load_run(path: Path | str) -> Run:
     for part, expected in info.get("parts", {}).items():
         if (parts == part).sum() != expected:
             fault = f"holds {(parts == part).sum()} utterances of the part {part}, run.json says {expected}"
-            raise ScoreError(where, fault, RERUN)
-    return Run(
+            raise RunError(where, fault, RERUN)
+    return RunRecord(
         path=path,
+        id=RunId.from_plain(info),
         info=info,
         labels=labels,
         utterances=tuple(row["utterance"] for row in rows),
@@ -86,144 +233,24 @@ def load_run(path: Path | str) -> Run:
         truth=truth,
         predicted=_indices(where, rows, "predicted", labels),
         posteriors=np.array([[_number(where, row, label) for label in labels] for row in rows]),
-        history=load_history(path / "history.csv"),
+        history=read_history(path / "history.csv"),
     )
 
 
-def load_history(path: Path | str) -> list[dict[str, float]]:
+def read_history(path: Path | str) -> list[dict[str, float]]:
     """Read a `history.csv`: one dict per epoch, every value a number (NaN where the cell is empty)."""
     return [{column: _number(path, row, column) for column in row} for row in read_csv(path)]
 
 
-def load_runs(paths: Iterable[Path | str]) -> list[Run]:
-    """Read run directories and return them ordered by corpus, system, protocol, seed and fold."""
-    return sorted((load_run(path) for path in paths), key=lambda run: run.order)
-
-
-def group_runs(runs: Iterable[Run]) -> dict[Group, list[Run]]:
-    """Return the runs of each (corpus, system, protocol).
-
-    Raises
-    ------
-    ScoreError
-        If runs of one group were trained on different label sets.
-    """
-    groups: dict[Group, list[Run]] = {}
-    for run in runs:
-        members = groups.setdefault(run.group, [])
-        if members and members[0].labels != run.labels:
-            fault = f"its labels {list(run.labels)} differ from {list(members[0].labels)} of {members[0].path}"
-            raise ScoreError(run.path / "run.json", fault, RERUN)
-        members.append(run)
-    return groups
-
-
-def seeds_of(runs: Sequence[Run]) -> dict[int, list[Run]]:
-    """Return the runs of each seed; the folds of one seed are pooled into one result."""
-    seeds: dict[int, list[Run]] = {}
-    for run in runs:
-        seeds.setdefault(int(run.info["seed"]), []).append(run)
-    return seeds
-
-
-def base(item: str) -> str:
-    """Return the utterance that an item is of: ``UTT#noise``, an augmented copy, is of ``UTT``."""
-    return item.partition("#")[0]
-
-
-def speaker_names(manifest_rows: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Return the speaker of each utterance as ``corpus/speaker``, unique in a union of corpora too."""
-    return {row["utterance"]: f"{row['corpus']}/{row['speaker']}" for row in manifest_rows}
-
-
-def speaker_counts(
-    runs: Sequence[Run], part: str, speakers: Mapping[str, str]
-) -> tuple[np.ndarray, list[str], list[int]]:
-    """Count confusions per seed and speaker, pooled over the folds of each seed.
-
-    Returns
-    -------
-    counts
-        ``(n_seeds, n_speakers, C, C)`` int64; rows of a matrix are true classes.
-    names
-        The speakers that have any utterance in this part, sorted.
-    seeds
-        The seeds, ascending.
-
-    Raises
-    ------
-    ScoreError
-        If the manifest lacks an utterance.
-    """
-    n_classes, seeds = len(runs[0].labels), seeds_of(runs)
-    found: dict[tuple[int, str], np.ndarray] = {}
-    for i, members in enumerate(seeds.values()):
-        for run in members:
-            chosen = np.flatnonzero(run.parts == part)
-            owners = np.array([_speaker(run, run.utterances[j], speakers) for j in chosen])
-            for owner in np.unique(owners):
-                mine = chosen[owners == owner]
-                counts = confusion(run.truth[mine], run.predicted[mine], n_classes)
-                found[i, str(owner)] = found.get((i, str(owner)), 0) + counts
-    names = sorted({name for _, name in found})
-    empty = np.zeros((n_classes, n_classes), dtype=np.int64)
-    shape = (len(seeds), len(names), n_classes, n_classes)
-    stacked = [[found.get((i, name), empty) for name in names] for i in range(len(seeds))]
-    return np.array(stacked, dtype=np.int64).reshape(shape), names, list(seeds)
-
-
-def pooled_confusion(runs: Sequence[Run], part: str = "test") -> np.ndarray:
-    """Return the ``(C, C)`` confusion counts of one part summed over all folds and seeds."""
-    n_classes = len(runs[0].labels)
-    return sum(
-        (confusion(run.truth[run.parts == part], run.predicted[run.parts == part], n_classes) for run in runs),
-        np.zeros((n_classes, n_classes), dtype=np.int64),
-    )
-
-
-def deviations(runs: Sequence[Run]) -> list[str]:
-    """Return every deviation from the paper that a run recorded; those that touch only some runs say how many."""
-    counts: dict[str, int] = {}
-    for run in runs:
-        for text in dict.fromkeys(run.info.get("deviations", [])):
-            counts[text] = counts.get(text, 0) + 1
-    return [text if n == len(runs) else f"{text} ({n} of {len(runs)} runs)" for text, n in counts.items()]
-
-
-def conditions(runs: Sequence[Run]) -> str:
-    """Return one sentence on what the runs were computed with, since numbers depend on it."""
-    if not runs:
-        return "No run was made."
-
-    def values(key: str) -> str:
-        return ", ".join(sorted({str(run.info.get(key) or "unknown") for run in runs}))
-
-    libraries = {
-        f"{name} {run.info['versions'][name]}"
-        for run in runs
-        for name in ("torch", "scikit-learn")
-        if name in run.info.get("versions", {})
-    }
-    commits = {str(run.info.get("commit") or "unknown") for run in runs}
-    short = ", ".join(sorted(commit[:10] + "+" * commit.endswith("+") for commit in commits))
-    return (
-        f"Runs: {len(runs)}; device: {values('device')} ({values('device_name')}); precision: {values('precision')}; "
-        f"libraries: {', '.join(sorted(libraries)) or 'unknown'}; commit: {short}."
-    )
-
-
-def _speaker(run: Run, item: str, speakers: Mapping[str, str]) -> str:
-    utterance = base(item)
-    if utterance not in speakers:
-        fault = f"utterance {utterance!r} stands in no manifest that was given"
-        raise ScoreError(run.path / "predictions.csv", fault, "Make the corpus's manifest and train this run again.")
-    return speakers[utterance]
+def read_runs(paths: Iterable[Path | str]) -> list[RunRecord]:
+    """Read runs' folders and return them ordered by corpus, system, protocol, seed and fold."""
+    return sorted((read_run(path) for path in paths), key=lambda run: (*run.group, run.id.seed, run.id.fold))
 
 
 def _check_columns(where: Path, rows: list[dict[str, str]], columns: Sequence[str]) -> None:
     missing = [column for column in columns if not rows or column not in rows[0]]
     if missing:
-        raise ScoreError(where, f"column {missing[0]!r} is missing; expected {', '.join(columns)}", RERUN)
+        raise RunError(where, f"column {missing[0]!r} is missing; expected {', '.join(columns)}", RERUN)
 
 
 def _indices(
@@ -234,7 +261,7 @@ def _indices(
     for n, row in enumerate(rows):
         if row[column] not in known and (optional is None or not optional[n]):
             fault = f"line {n + 2}: {column} {row[column]!r} is none of {', '.join(labels)}"
-            raise ScoreError(where, fault, RERUN)
+            raise RunError(where, fault, RERUN)
     return np.array([known.get(row[column], -1) for row in rows], dtype=np.int64)
 
 
@@ -242,4 +269,4 @@ def _number(where: Path | str, row: Mapping[str, str], column: str) -> float:
     try:
         return float(row[column]) if row[column] else float("nan")
     except ValueError:
-        raise ScoreError(where, f"{column} {row[column]!r} is not a number", RERUN) from None
+        raise RunError(where, f"{column} {row[column]!r} is not a number", RERUN) from None

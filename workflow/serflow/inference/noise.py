@@ -9,12 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
+from serflow.corpora.manifest import read_manifest
 from serflow.errors import CorpusError, TrainingError
+from serflow.features.audio import read_signal
+from serflow.features.noise import mix, read_sounds
+from serflow.features.stand_ins import SOUNDS, make_noise
 from serflow.io.files import check_writable, read_json, write_csv
 from serflow.io.log import say, show_progress
 from serflow.io.workers import start_workers
-from serflow.protocols.protocols import read_fold
+from serflow.items import Row, speaker_of
+from serflow.protocols.assignment import read_fold
 
 if TYPE_CHECKING:
     from serflow.inference.predictor import Predictor
@@ -23,8 +30,6 @@ if TYPE_CHECKING:
 STAND_IN, RECORDING = "stand-in", "recording"
 #: The sound that is mixed from other speakers' utterances, and of how many at most.
 BABBLE, VOICES = "speech", 6
-
-Row = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -66,13 +71,13 @@ def evaluate(
     Parameters
     ----------
     run
-        Run directory.
+        The run's folder.
     manifest, split
         Of the run's corpus and protocol.
     root
         The corpus tree.
     folder
-        Recordings of noise, one file per sound; None: the stand-ins `features.noise.SOUNDS`.
+        Recordings of noise, one file per sound; None: the stand-ins of `serflow.features.stand_ins`.
     snrs
         Signal-to-noise ratios in dB.
     output
@@ -88,10 +93,6 @@ def evaluate(
     TrainingError
         If the manifest lacks an utterance of the split.
     """
-    from tqdm import tqdm
-
-    from serflow.features.noise import SOUNDS, read_sounds
-
     check_writable(output.parent)
     info = read_json(run / "run.json")
     recordings = read_sounds(folder, info["system_config"]["recipe"]["sample_rate"]) if folder else {}
@@ -101,7 +102,7 @@ def evaluate(
     shared = (run, device, root, sounds, recordings, voices, snrs)
     with (
         tqdm(total=len(test), unit="utt", desc="noisy", disable=not show_progress()) as bar,
-        start_workers(threads, _open, *shared) as pool,  # torch in them alone: its threads survive no fork
+        start_workers(threads, _open, *shared) as pool,
     ):
         rows = []
         for found in pool.map(_recognise, test):
@@ -115,9 +116,7 @@ def evaluate(
 
 def _part(manifest: Path, split: Path, fold: int, part: str) -> list[Row]:
     """Return the manifest's rows of one part of a fold."""
-    from serflow.corpora.manifest import read
-
-    known = {row["utterance"]: row for row in read(manifest)}
+    known = {row["utterance"]: row for row in read_manifest(manifest)}
     names = [name for name, its_part in read_fold(split, fold).items() if its_part == part]
     for name in names:
         if name not in known:
@@ -136,8 +135,7 @@ def _open(
 ) -> None:
     """Load the run in a worker process."""
     global _bench  # noqa: PLW0603 (a worker serves one evaluation)
-    from threadpoolctl import threadpool_limits
-
+    # With torch, whose threads would not survive the fork if the parent process had imported it.
     from serflow.inference.predictor import load
 
     threadpool_limits(1)
@@ -146,9 +144,6 @@ def _open(
 
 def _recognise(row: Row) -> list[dict[str, Any]]:
     """Return the output's rows of one utterance."""
-    from serflow.features.audio import read_signal
-    from serflow.features.noise import mix
-
     assert _bench is not None  # noqa: S101 (the pool's initialiser has run)
     path = _bench.root / row["path"]
     signal = read_signal(path, _bench.rate)
@@ -169,25 +164,22 @@ def _recognise(row: Row) -> list[dict[str, Any]]:
 
 def noise_of(bench: _Bench, sound: str, row: Row, n_samples: int) -> np.ndarray:
     """Return the noise for one utterance, shape (n_samples,): a stand-in, or a stretch of a recording that repeats."""
-    from serflow.features.audio import read_signal
-    from serflow.features.noise import make_noise
-
     seed = int.from_bytes(hashlib.sha256(f"{row['utterance']}/{sound}".encode()).digest()[:8])
     if bench.recordings:
         recording = bench.recordings[sound]
         start = np.random.default_rng(seed).integers(len(recording))
         return recording[(start + np.arange(n_samples)) % len(recording)]
-    chosen = choose_voices(bench.voices, row["speaker"], seed) if sound == BABBLE else []
+    chosen = choose_voices(bench.voices, row, seed) if sound == BABBLE else []
     voices = [read_signal(bench.root / voice["path"], bench.rate) for voice in chosen]
     return make_noise(sound, n_samples, bench.rate, seed, voices)
 
 
-def choose_voices(rows: Sequence[Row], speaker: str, seed: int) -> list[Row]:
-    """Return one utterance each of up to `VOICES` speakers other than `speaker`, drawn from `seed`."""
+def choose_voices(rows: Sequence[Row], heard: Row, seed: int) -> list[Row]:
+    """Return one utterance each of up to `VOICES` speakers other than that of `heard`, drawn from `seed`."""
     rng = np.random.default_rng(seed)
     by_speaker: dict[str, list[Row]] = {}
     for row in rows:
-        if row["speaker"] != speaker:
-            by_speaker.setdefault(row["speaker"], []).append(row)
+        if speaker_of(row) != speaker_of(heard):
+            by_speaker.setdefault(speaker_of(row), []).append(row)
     names = rng.permutation(sorted(by_speaker))[:VOICES]
     return [by_speaker[name][rng.integers(len(by_speaker[name]))] for name in names]

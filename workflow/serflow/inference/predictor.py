@@ -1,22 +1,29 @@
-"""Applying a trained run to new signals, with what its run directory holds."""
+"""Applying a trained run to new signals, with what its folder holds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
 
 from serflow import models
 from serflow.errors import SerflowError
+from serflow.features.recipes import DTYPE, Recipe, make_transform
+from serflow.features.segments import count_segments, cut
 from serflow.io.files import read_json
-from serflow.training.inputs import Dataset, Inputs, prepare
-
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
+from serflow.training import classical
+from serflow.training.batches import make_picker
+from serflow.training.dataset import Dataset, Inputs, prepare
+from serflow.training.device import autocast, choose_device, make_deterministic, out_of_memory_as_error
+from serflow.training.fit import EVALUATION_BATCH
 
 #: Of a device's memory, which the processes of `serflow noisy` share.
 FEWER = "Run fewer processes on it at a time (`--threads`), or give `--device cpu`."
@@ -36,7 +43,7 @@ class Predictor:
     device: torch.device | None
 
     @property
-    def recipe(self) -> Mapping[str, Any]:
+    def recipe(self) -> Recipe:
         """The feature recipe; signals are at its ``sample_rate`` (Hz)."""
         return self.info["system_config"]["recipe"]
 
@@ -67,10 +74,8 @@ class Predictor:
         return data.average(self._apply(inputs, len(data.labels)))
 
     def _dataset(self, signals: Sequence[np.ndarray]) -> Dataset:
-        """Return what the recipe makes of the signals, as the cache does, without labels."""
-        from serflow.features import DTYPES, transform
-
-        function, dtype = transform(self.recipe), self.recipe.get("dtype", DTYPES[0])
+        """Return what the recipe makes of the signals, as the feature store has it, without labels."""
+        transform, dtype = make_transform(self.recipe), self.recipe.get("dtype", DTYPE)
         items: list[np.ndarray] = []
         owner: list[int] = []
         for n, signal in enumerate(signals):
@@ -78,7 +83,7 @@ class Predictor:
                 fault = f"has shape {signal.shape}" if signal.ndim != 1 or not signal.size else "is not finite"
                 raise InferenceError(f"signal {n}", fault, "Give mono signals of finite samples.")
             parts = _cut(signal, self.recipe)
-            items += [function(part.astype(np.float32, copy=False)).astype(dtype, copy=False) for part in parts]
+            items += [transform(part.astype(np.float32, copy=False)).astype(dtype, copy=False) for part in parts]
             owner += [n] * len(parts)
         offsets = np.cumsum([0, *map(len, items)])
         labels, names = np.full(len(items), -1), [str(n) for n in range(len(signals))]
@@ -87,33 +92,26 @@ class Predictor:
     def _apply(self, inputs: Inputs, n_items: int) -> np.ndarray:
         """Return the posteriors of all items, shape (n_items, n_classes), float64."""
         if self.device is None:
-            from serflow.training.classical import posteriors
-
-            return posteriors(self.network, inputs.items.astype(np.float64), len(self.info["labels"]))
-        import torch
-
-        from serflow.training.device import autocast, memory_told
-        from serflow.training.fit import EVALUATION_BATCH
-
+            return classical.posteriors(self.network, inputs.items.astype(np.float64), len(self.info["labels"]))
         logits = []
         with (
-            memory_told("device", f"on {self.device} with {n_items} items at once", FEWER),
+            out_of_memory_as_error("device", f"on {self.device} with {n_items} items at once", FEWER),
             torch.inference_mode(),
             autocast(self.device, self.info["precision"]),
         ):
-            pick = inputs.picker(self.device)
+            pick = make_picker(inputs, self.device)
             for index in torch.arange(n_items, device=self.device).split(EVALUATION_BATCH):
                 logits.append(self.network(inputs.finish(pick(index))).float())
         return torch.cat(logits).double().softmax(1).cpu().numpy()
 
 
-def load(run_dir: Path | str, device: str = "auto", threads: int | None = None) -> Predictor:
+def load(run: Path | str, device: str = "auto", threads: int | None = None) -> Predictor:
     """Load a trained run.
 
     Parameters
     ----------
-    run_dir
-        As `serflow.training.run.train` writes it: run.json and model are read.
+    run
+        The run's folder: run.json and model are read.
     device
         See `serflow.training.device.choose_device`; an estimator computes on the CPU.
     threads
@@ -131,28 +129,20 @@ def load(run_dir: Path | str, device: str = "auto", threads: int | None = None) 
     ConfigError
         If there is no such architecture any more.
     """
-    run_dir = Path(run_dir)
+    run = Path(run)
     for name in ("run.json", "model"):
-        if not (run_dir / name).is_file():
-            raise InferenceError(run_dir, f"{name} is missing, so it holds no trained model", RETRAIN)
-    info = read_json(run_dir / "run.json")
-    loaders: dict[str, Callable[[], Predictor]] = {
-        "skops": lambda: Predictor(info, _load_estimator(run_dir / "model"), None),
-        "safetensors": lambda: _load_network(info, run_dir / "model", device, threads),
-    }
-    if info["model_format"] not in loaders:
-        fault = f"model_format is {info['model_format']!r}"
-        raise InferenceError(run_dir / "run.json", fault, f"Allowed: {', '.join(loaders)}.")
-    return loaders[info["model_format"]]()
+        if not (run / name).is_file():
+            raise InferenceError(run, f"{name} is missing, so it holds no trained model", RETRAIN)
+    info = read_json(run / "run.json")
+    if info["model_format"] == "skops":
+        return Predictor(info, _load_estimator(run / "model"), None)
+    if info["model_format"] == "safetensors":
+        return _load_network(info, run / "model", device, threads)
+    fault = f"model_format is {info['model_format']!r}"
+    raise InferenceError(run / "run.json", fault, "Allowed: safetensors, skops.")
 
 
 def _load_network(info: Mapping[str, Any], path: Path, device: str, threads: int | None) -> Predictor:
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    from serflow.training.device import choose_device, make_deterministic
-
     make_deterministic(threads or info["threads"])
     place = choose_device(device)
     network: nn.Module = models.build(info["system_config"]["model"], len(info["labels"]), info["input_shape"])
@@ -166,9 +156,7 @@ def _load_network(info: Mapping[str, Any], path: Path, device: str, threads: int
 
 def _load_estimator(path: Path) -> Any:
     """Return an estimator of scikit-learn's own types, the only ones that are trusted: others could run any code."""
-    from zipfile import BadZipFile
-
-    import skops.io
+    import skops.io  # and with it scikit-learn, which no network needs
 
     try:
         unknown = skops.io.get_untrusted_types(file=path)
@@ -180,9 +168,7 @@ def _load_estimator(path: Path) -> Any:
     return skops.io.load(path, trusted=[])
 
 
-def _cut(signal: np.ndarray, recipe: Mapping[str, Any]) -> list[np.ndarray]:
-    from serflow.features.segments import count_segments, cut
-
+def _cut(signal: np.ndarray, recipe: Recipe) -> list[np.ndarray]:
     if "segment_seconds" not in recipe:
         return [signal]
     return cut(signal, count_segments(len(signal), recipe["sample_rate"], recipe["segment_seconds"]))

@@ -1,4 +1,4 @@
-"""Downloads: whole and verified, or not at all; one that broke off is gone on with."""
+"""Downloads: whole and verified, or not at all; one that broke off is resumed."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def fetch(
     timeout: float = 60.0,
     attempts: int = 5,
 ) -> None:
-    """Download `url` to `destination`, going on where an earlier download broke off, and verify it.
+    """Download `url` to `destination`, from where an earlier download broke off, and verify it.
 
-    What has come so far is kept as ``<destination>.part``, which becomes `destination` once its checksum is right.
+    What has been received is kept as ``<destination>.part``, which becomes `destination` once its checksum is right.
 
     Parameters
     ----------
     url
-        An http or https address; it is followed to others of these schemes alone.
+        An http or https address; redirections are followed to these schemes only.
     destination
-        The file to write; one that is there and right already is left as it is.
+        The file to write; it is left as it is if it is there and has the right checksum.
     algorithm, checksum
         ``md5`` or ``sha256``, and the published hexadecimal digest or its first digits.
     by_hand
@@ -51,7 +51,7 @@ def fetch(
     timeout
         Seconds to wait for the server to send something.
     attempts
-        How often a connection that breaks off or a busy server is taken up again before giving up.
+        How often a server that is busy or breaks off is asked.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def fetch(
                     break
             else:
                 fault = f"{fault} again and again; {part} holds the first {part.stat().st_size:,} bytes"
-                raise DownloadError(url, fault, f"Run the command again, it goes on from there. Or: {by_hand}")
+                raise DownloadError(url, fault, f"Run the command again to resume. Or: {by_hand}")
             try:
                 verify(part, url, f"The file was deleted; run the command again. Or: {by_hand}")
             except DownloadError:
@@ -118,7 +118,7 @@ def _empty(part: Path) -> None:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows to http and https alone: urllib itself would go on to ftp too."""
+    """Follows redirections to http and https only: urllib itself would follow ftp too."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         if not newurl.startswith(_SCHEMES):
@@ -132,7 +132,7 @@ def _answer(error: urllib.error.HTTPError) -> str:
 
 
 def _receive(url: str, part: Path, timeout: float, pause: float) -> str:
-    """Fetch what `part` lacks of `url`; return what is told if it did not come to its end, after `pause` s if busy."""
+    """Fetch what `part` lacks of `url`; return why it is not complete, if so (after `pause` s if busy)."""
     have = part.stat().st_size
     headers = {"User-Agent": "serflow"} | ({"Range": f"bytes={have}-"} if have else {})
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 (`fetch` has checked the scheme)

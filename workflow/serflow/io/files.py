@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one, and digests of files and values."""
+"""Writing files so that nobody reads half of one, and digests of files and values."""
 
 from __future__ import annotations
 
@@ -19,14 +19,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from serflow.errors import DamagedFileError
 from serflow.io.log import say
 
 #: Of files that stages write.
-REMAKE = "Delete it and run snakemake again, which makes it anew."
+REMAKE = "Delete it and run snakemake again."
 
 #: The file in a `workspace` that its process keeps locked.
 LOCK = "lock"
+#: Errors of a file system without locks, on which nobody waits for anybody.
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 
 def check_writable(folder: Path) -> None:
@@ -39,27 +43,28 @@ def check_writable(folder: Path) -> None:
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Keep the file `path`, made where it is not there, for this process; wait for another one that has it."""
-    while True:
-        with path.open("ab") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                say(f"waiting for another process, which is writing {path}")
-                fcntl.flock(handle, fcntl.LOCK_EX)
-            except OSError:  # a file system without locks
-                yield
-                return
-            if path.exists() and os.path.samestat(path.stat(), os.fstat(handle.fileno())):
-                yield
-                return
+    lock = FileLock(path, fallback_to_soft=False)  # the file may hold something: its presence alone is no lock
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        say(f"waiting for another process, which is writing {path}")
+        lock.acquire()
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextlib.contextmanager
 def workspace(path: Path | str) -> Iterator[Path]:
     """Yield a path of the same name in a new folder beside `path`, this process's alone and deleted at the end.
 
-    The folder is locked as long as its process lives. What killed processes left of theirs is deleted first.
+    The folder is locked as long as its process lives. What killed processes left behind is deleted first.
     """
+    # Not filelock: it makes the file that it locks, and would put one into a folder that its owner is deleting.
     path = Path(path)
     check_writable(path.parent)
     prefix, suffix = f".{path.name}.", ".partial"
@@ -110,7 +115,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
 
 def replace_folder(new: Path, path: Path) -> None:
-    """Move the folder `new` of a `workspace` to `path`; what stands there, or is put there meanwhile, makes room."""
+    """Move the folder `new` of a `workspace` to `path`; what is there, or is put there meanwhile, is replaced."""
     for attempt in itertools.count():
         with contextlib.suppress(FileNotFoundError):
             path.rename(new.with_name(f"{path.name}.replaced{attempt}"))

@@ -27,5 +27,5 @@ def say(line: str, *, warning: bool = False) -> None:
 
 
 def show_progress() -> bool:
-    """Return whether a person watches: bars would only fill a file."""
+    """Return whether a person is watching: progress bars would only fill a file."""
     return sys.stderr.isatty()

@@ -1,4 +1,4 @@
-"""Worker processes: they end with the process that started them, and their own end is told."""
+"""Worker processes: they end with the process that started them, and an error says when one of them is killed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def start_workers(number: int, initialise: Callable[..., None], *arguments: Any)
         try:
             yield pool
         except BaseException as error:
-            for worker in multiprocessing.active_children():  # what they are at is of no use any more
+            for worker in multiprocessing.active_children():  # nobody waits for their results any more
                 worker.kill()
             if isinstance(error, BrokenProcessPool):
                 fault = "was killed (as when memory runs out), or could not begin"
@@ -51,7 +51,7 @@ def _begin(initialise: Callable[..., None], *arguments: Any) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent does, even by SIGKILL: it would wait for work for ever."""
+    """End this process when its parent does, even by SIGKILL: it would wait for work forever."""
     parent = multiprocessing.parent_process()
     assert parent is not None  # noqa: S101 (this is a worker)
     parent.join()

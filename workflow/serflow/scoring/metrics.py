@@ -1,45 +1,49 @@
-"""WA, UA and macro-F1 from confusion matrices, their intervals and the chance levels."""
+"""Metrics of confusion counts, their intervals and the chance levels.
+
+A metric is one function with the decorator `metric`: score files and all columns of tables follow.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-#: Overall accuracy, mean of the per-class recalls, and mean of the per-class F1.
-METRICS = ("WA", "UA", "macro_F1")
-
-#: With fewer speakers than this a bootstrap over speakers says nothing: the per-speaker values are shown instead.
+#: With fewer speakers than this a bootstrap over speakers means nothing: the values of each speaker are shown instead.
 MIN_SPEAKERS = 6
 
+#: Confusion counts or expected counts ``(..., C, C)``, rows are true classes, to values ``(...)`` in 0..1 (NaN: none).
+Function = Callable[[np.ndarray], np.ndarray]
 
-def confusion(labels: Sequence[int] | np.ndarray, predicted: Sequence[int] | np.ndarray, n_classes: int) -> np.ndarray:
-    """Count how often each class is taken for each.
 
-    Parameters
-    ----------
-    labels, predicted
-        True and predicted class of each utterance, shape ``(n_utterances,)``, in ``0..n_classes - 1``.
-    n_classes
-        Size of the label set, C.
+@dataclass(frozen=True)
+class Metric:
+    """A metric: its name in files, its label in tables and figures, what it means, and its function."""
 
-    Returns
-    -------
-    numpy.ndarray
-        ``(C, C)`` int64; rows are true classes, columns predicted ones.
+    name: str
+    label: str
+    meaning: str
+    function: Function
 
-    Raises
-    ------
-    ValueError
-        If the lengths differ or a class lies outside the label set.
-    """
-    truth, guess = np.asarray(labels, dtype=np.int64), np.asarray(predicted, dtype=np.int64)
-    if truth.shape != guess.shape or truth.ndim != 1:
-        raise ValueError(f"labels {truth.shape} and predicted {guess.shape} must be vectors of one length")
-    both = np.concatenate([truth, guess])
-    if both.size and (both.min() < 0 or both.max() >= n_classes):
-        raise ValueError(f"classes must lie in 0..{n_classes - 1}, found {both.min()}..{both.max()}")
-    return np.bincount(truth * n_classes + guess, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+#: All metrics by name, in the order in which they are shown.
+METRICS: dict[str, Metric] = {}
+
+
+def metric(name: str, label: str, meaning: str) -> Callable[[Function], Function]:
+    """Register a function as a metric."""
+
+    def register(function: Function) -> Function:
+        METRICS[name] = Metric(name, label, meaning, function)
+        return function
+
+    return register
+
+
+def label_of(name: str) -> str:
+    """Return the label of a metric; the name itself of what only training logs (accuracy, loss)."""
+    return METRICS[name].label if name in METRICS else name
 
 
 def _mean_where(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -48,12 +52,35 @@ def _mean_where(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return np.where(n > 0, np.where(chosen, values, 0.0).sum(axis=-1) / np.maximum(n, 1), np.nan)
 
 
-def scores(confusions: np.ndarray) -> dict[str, np.ndarray]:
-    """Return each of `METRICS` for a batch of confusion matrices.
+@metric("WA", "WA", "overall accuracy")
+def weighted_accuracy(counts: np.ndarray) -> np.ndarray:
+    """Return the share of utterances that are recognised."""
+    total = counts.sum(axis=(-2, -1))
+    hits = np.trace(counts, axis1=-2, axis2=-1)
+    return np.where(total > 0, hits / np.where(total > 0, total, 1.0), np.nan)
 
-    UA averages the recalls of the classes present in the truth (scikit-learn's ``balanced_accuracy_score``). Macro-F1
-    averages over the classes present in the truth or among the predictions (``f1_score(average="macro")``), so a
-    class that is predicted but absent counts as 0. A matrix of zeros scores NaN.
+
+@metric("UA", "UA", "mean of the per-class recalls")
+def unweighted_accuracy(counts: np.ndarray) -> np.ndarray:
+    """Return the mean recall of the classes present in the truth (scikit-learn's ``balanced_accuracy_score``)."""
+    truth = counts.sum(axis=-1)
+    recall = np.diagonal(counts, axis1=-2, axis2=-1) / np.where(truth > 0, truth, 1.0)
+    return _mean_where(recall, truth > 0)
+
+
+@metric("macro_F1", "macro-F1", "mean of the per-class F1")
+def macro_f1(counts: np.ndarray) -> np.ndarray:
+    """Return the mean F1 of the classes present in the truth or among the predictions.
+
+    A class that is predicted but absent counts as 0, as in scikit-learn's ``f1_score(average="macro")``.
+    """
+    truth, guess = counts.sum(axis=-1), counts.sum(axis=-2)
+    f1 = 2 * np.diagonal(counts, axis1=-2, axis2=-1) / np.where(truth + guess > 0, truth + guess, 1.0)
+    return _mean_where(f1, truth + guess > 0)
+
+
+def scores(confusions: np.ndarray) -> dict[str, np.ndarray]:
+    """Return each of `METRICS` for a batch of confusion matrices; a matrix of zeros scores NaN.
 
     Parameters
     ----------
@@ -63,24 +90,15 @@ def scores(confusions: np.ndarray) -> dict[str, np.ndarray]:
     Returns
     -------
     dict
-        Metric name to an array of shape ``(...)``, in 0..1.
+        Name of the metric to an array of shape ``(...)``, in 0..1.
     """
     counts = np.asarray(confusions, dtype=float)
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    truth, guess = counts.sum(axis=-1), counts.sum(axis=-2)
-    total = truth.sum(axis=-1)
-    recall = hits / np.where(truth > 0, truth, 1.0)
-    f1 = 2 * hits / np.where(truth + guess > 0, truth + guess, 1.0)
-    return {
-        "WA": np.where(total > 0, hits.sum(axis=-1) / np.where(total > 0, total, 1.0), np.nan),
-        "UA": _mean_where(recall, truth > 0),
-        "macro_F1": _mean_where(f1, truth + guess > 0),
-    }
+    return {name: one.function(counts) for name, one in METRICS.items()}
 
 
 def mean_of_runs(confusions: np.ndarray) -> dict[str, np.ndarray]:
     """Return each metric of ``(..., n_runs, C, C)`` averaged over the runs that have any utterance, shape ``(...)``."""
-    return {metric: _mean_where(value, ~np.isnan(value)) for metric, value in scores(confusions).items()}
+    return {name: _mean_where(value, ~np.isnan(value)) for name, value in scores(confusions).items()}
 
 
 def bootstrap_interval(
@@ -119,11 +137,8 @@ def bootstrap_interval(
     draws = np.random.default_rng(seed).multinomial(n_speakers, np.full(n_speakers, 1 / n_speakers), n_resamples)
     by_speaker = counts.swapaxes(0, 1).reshape(n_speakers, -1)
     pooled = (draws.astype(float) @ by_speaker).reshape(n_resamples, n_runs, n_classes, n_classes)
-    intervals = {}
-    for metric, values in mean_of_runs(pooled).items():
-        low, high = np.nanpercentile(values, [2.5, 97.5])
-        intervals[metric] = (float(low), float(high))
-    return intervals
+    bounds = {name: np.nanpercentile(values, [2.5, 97.5]) for name, values in mean_of_runs(pooled).items()}
+    return {name: (float(low), float(high)) for name, (low, high) in bounds.items()}
 
 
 def uniform_confusion(counts: np.ndarray) -> np.ndarray:

@@ -7,11 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from serflow.errors import RunError
 from serflow.io.files import read_csv, read_json, write_csv
-from serflow.runs import ScoreError
-from serflow.tables.costs import COLUMNS as COST_COLUMNS
-from serflow.tables.costs import Cost, cost_cells, read_cost_table
-from serflow.tables.overview import COLUMNS, KINDS, Result, flat, judge, read_overview
+from serflow.scoring.conditions import LIBRARIES
+from serflow.scoring.costs import KEY, TYPES
+from serflow.scoring.frames import write_frame
+from serflow.scoring.results import Result, read_results, write_results
+from serflow.scoring.verdicts import judge
+from serflow.tables.costs import COLUMNS, cost_cells, read_cost_table
 
 #: What tells the runs behind one value from those behind another.
 GROUP = ("paper", "corpus", "system", "protocol")
@@ -19,7 +24,6 @@ RUN_COLUMNS = (
     *(*GROUP, "seed", "fold", "started", "finished", "device_name", "device", "precision", "libraries", "commit"),
     *("seconds", "command"),
 )
-LIBRARIES = ("scikit-learn", "torch")
 Row = dict[str, str]
 
 
@@ -28,7 +32,7 @@ class Archive:
     """Results (published numbers and what stands beside them), costs, and the runs (`RUN_COLUMNS`) behind values."""
 
     results: list[Result]
-    costs: list[Cost]
+    costs: pd.DataFrame
     runs: list[Row]
 
 
@@ -37,27 +41,26 @@ def read_archive(folder: Path | str) -> Archive:
 
     Raises
     ------
-    ScoreError
+    RunError
         If one of the three files is missing, or has other columns.
     """
     if not any(Path(folder).glob("*.csv")):
-        return Archive([], [], [])
-    results, costs = read_overview(Path(folder, "comparison.csv")), read_cost_table(Path(folder, "costs.csv"))
+        return Archive([], pd.DataFrame(columns=list(TYPES)).astype(TYPES), [])
+    results, costs = read_results(Path(folder, "comparison.csv")), read_cost_table(Path(folder, "costs.csv"))
     path = Path(folder, "runs.csv")
     if not path.is_file():
-        raise ScoreError(path, "is missing", "Restore the folder from the repository.")
+        raise RunError(path, "is missing", "Restore the folder from the repository.")
     return Archive(results, costs, read_csv(path))
 
 
 def write_archive(archive: Archive, folder: Path | str) -> None:
     """Write ``comparison.csv``, ``costs.csv`` and ``runs.csv``."""
-    write_csv(Path(folder, "comparison.csv"), COLUMNS, map(flat, archive.results))
-    costs = (dict(zip(COST_COLUMNS, cost_cells(cost), strict=True)) for cost in archive.costs)
-    write_csv(Path(folder, "costs.csv"), COST_COLUMNS, costs)
+    write_results(archive.results, Path(folder, "comparison.csv"))
+    write_frame(Path(folder, "costs.csv"), pd.DataFrame(cost_cells(archive.costs), columns=list(COLUMNS)))
     write_csv(Path(folder, "runs.csv"), RUN_COLUMNS, archive.runs)
 
 
-def read_results(folder: Path | str, command: str) -> Archive:
+def read_folder(folder: Path | str, command: str) -> Archive:
     """Return what a results folder holds: its two tables over all papers, and the runs behind their values.
 
     Parameters
@@ -69,20 +72,20 @@ def read_results(folder: Path | str, command: str) -> Archive:
 
     Raises
     ------
-    ScoreError
+    RunError
         If a table is missing, a corpus is synthetic, or there is no run behind a value.
     """
-    results = read_overview(Path(folder, "tables", "comparison.csv"))
+    results = read_results(Path(folder, "tables", "comparison.csv"))
     for result in results:
         if result.synthetic:
             fault = f"{result.paper} was run on synthetic demo corpora, whose numbers say nothing about speech"
-            raise ScoreError(folder, fault, "Run the workflow on real corpora into a results folder of its own.")
+            raise RunError(folder, fault, "Run the workflow on real corpora into a results folder of its own.")
     costs = read_cost_table(Path(folder, "tables", "costs.csv"))
     runs = []
     for group in _groups(results):
         found = sorted(Path(folder, "runs").joinpath(*group).glob("seed*/fold*/run.json"))
         if not found:
-            raise ScoreError(Path(folder, "runs", *group), "holds no run", "Run the workflow to its end first.")
+            raise RunError(Path(folder, "runs", *group), "holds no run", "Run the workflow to its end first.")
         runs += [_run(read_json(path), command) for path in found]
     return Archive(results, costs, sorted(runs, key=_run_order))
 
@@ -98,33 +101,32 @@ def merge(old: Archive, new: Archive) -> Archive:
     results = {_key(result): result for result in old.results}
     for result in new.results:
         results[_key(result)] = _join(results.get(_key(result), result), result)
-    costs = {_cost_key(cost): cost for cost in (*old.costs, *new.costs)}
+    costs = pd.concat([old.costs, new.costs]).drop_duplicates(list(KEY), keep="last").sort_values(list(KEY))
     again = _groups(new.results)
     runs = [run for run in old.runs if _group(run) not in again] + new.runs
     return Archive(
-        [judge(result) for result in sorted(results.values(), key=lambda result: result.paper)],
-        [costs[key] for key in sorted(costs)],
+        [replace(one, **judge(one)._asdict()) for one in sorted(results.values(), key=lambda one: one.paper)],
+        costs,
         sorted(runs, key=_run_order),
     )
 
 
 def _key(result: Result) -> tuple[str, ...]:
     where = (result.paper, result.corpus, result.system)
-    return (*where, result.cells["own"].protocol, result.metric, result.part)
+    return (*where, result.cells["published"].protocol, result.metric, result.part)
 
 
 def _join(old: Result, new: Result) -> Result:
     """Return the newer result with the values of the older one that it lacks; the older one if it has no value."""
     if old.measured and not new.measured:
         return old
-    cells = dict(new.cells)
-    for kind in KINDS:
-        if new.cells[kind].value is None and old.cells[kind].value is not None:
-            cells[kind] = old.cells[kind]
-    uniform, majority = (
-        after if after is not None else before for before, after in zip(old.chance, new.chance, strict=True)
-    )
-    return replace(new, cells=cells, chance=(uniform, majority))
+    cells = {
+        role: old.cells[role] if cell.value is None and old.cells[role].value is not None else cell
+        for role, cell in new.cells.items()
+    }
+    uniform = old.chance_uniform if new.chance_uniform is None else new.chance_uniform
+    majority = old.chance_majority if new.chance_majority is None else new.chance_majority
+    return replace(new, cells=cells, chance_uniform=uniform, chance_majority=majority)
 
 
 def _groups(results: Iterable[Result]) -> dict[tuple[str, ...], None]:
@@ -145,13 +147,9 @@ def _run_order(run: Mapping[str, str]) -> tuple[Any, ...]:
     return (*_group(run), int(run["seed"]), int(run["fold"]))
 
 
-def _cost_key(cost: Cost) -> tuple[str, ...]:
-    return cost.stage, cost.subject, cost.system, cost.device
-
-
 def _run(info: Mapping[str, Any], command: str) -> Row:
     """Return what `run.json` says of a run as a row of `RUN_COLUMNS`."""
     versions: Mapping[str, str] = info.get("versions", {})
     known = dict(info) | {"command": command}
-    known["libraries"] = ", ".join(f"{name} {versions[name]}" for name in LIBRARIES if name in versions)
+    known["libraries"] = ", ".join(f"{name} {versions[name]}" for name in sorted(LIBRARIES) if name in versions)
     return {column: str(known[column]) for column in RUN_COLUMNS}

@@ -1,68 +1,51 @@
-"""One table of what a paper's runs stand on: its corpora, and who and what stands on both sides of its splits."""
+"""The table of what a paper's runs stand on: its corpora, and what its splits share between training and test."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from serflow.io.files import read_json, write_text
-from serflow.tables.render import render
-from serflow.tables.tables import SYNTHETIC, Table
+from serflow.errors import ConfigError
+from serflow.io.files import read_json
+from serflow.papers.model import PaperRecord
+from serflow.tables.table import SYNTHETIC, Table
 
 COLUMNS = (
     *("Corpus", "Protocol", "Seed", "Fold", "Training", "Validation", "Test"),
-    *("Speakers on both sides", "Statements on both sides", "Identical recordings on both sides"),
+    *("Shared speakers", "Shared statements", "Shared recordings"),
 )
+SHARED = "Shared: occurs in training or validation and in test; recordings: identical ones."
 
 
-def write_data_table(
-    paper: Mapping[str, Any],
-    reports: Iterable[Path],
-    leaks: Sequence[tuple[str, str, int, Path]],
-    stem: Path | str,
-    *,
-    synthetic: bool,
-) -> None:
-    """Write the table as csv, md, tex and html.
+def data_table(record: PaperRecord, reports: Iterable[Path], splits: Iterable[Path]) -> Table:
+    """Return one row per fold of each split, and one note per corpus.
 
     Parameters
     ----------
-    paper
+    record
         The paper as run.
     reports
-        The reports that `serflow manifest` wrote, one per corpus.
-    leaks
-        (corpus, protocol, seed, leakage report that `serflow split` wrote).
-    stem
-        Path without suffix.
-    synthetic
-        Whether the corpora are synthetic.
+        The report beside the manifest of each corpus.
+    splits
+        The leakage report beside each split, ``.../CORPUS/PROTOCOL/seedS.json``.
     """
-    table = data_table(paper, [read_json(path) for path in reports], [(*key, read_json(path)) for *key, path in leaks])
-    table = replace(table, banner=SYNTHETIC if synthetic else "")
-    for suffix, text in render(table).items():
-        write_text(f"{stem}.{suffix}", text)
-
-
-def data_table(
-    paper: Mapping[str, Any], reports: Sequence[Mapping[str, Any]], leaks: Sequence[tuple[Any, ...]]
-) -> Table:
-    """Return one row per fold of each split, and one note per corpus; see `write_data_table`."""
-    rows = []
-    for corpus, protocol, seed, report in leaks:
-        for fold in report["folds"]:
+    paper, rows = record.paper, []
+    for path in splits:
+        corpus, protocol, seed = _parse_path(path)
+        for fold in read_json(path)["folds"]:
             sizes = [str(fold["parts"].get(part, 0)) for part in ("train", "validation", "test")]
             shared = [str(len(fold[leak])) for leak in ("speakers", "statements", "identical_recordings")]
-            rows.append([corpus, protocol.replace("_", " "), str(seed), str(fold["fold"]), *sizes, *shared])
-    protocols = [f"{name.replace('_', ' ')}: {entry['title']}." for name, entry in paper["protocols"].items()]
-    notes = [*map(describe, reports), "Both sides: in training or validation, and in test.", *protocols]
-    return Table(f"{paper['title']}: corpora and splits", list(COLUMNS), rows, notes)
+            rows.append([corpus, protocol.replace("_", " "), seed, str(fold["fold"]), *sizes, *shared])
+    protocols = [f"{name.replace('_', ' ')}: {protocol.title}." for name, protocol in paper.protocols.items()]
+    notes = [*(describe_corpus(read_json(path)) for path in reports), SHARED, *protocols]
+    banner = SYNTHETIC if record.synthetic else ""
+    return Table(f"{paper.title}: corpora and splits", COLUMNS, rows, notes, banner=banner)
 
 
-def describe(report: Mapping[str, Any]) -> str:
-    """Return a sentence on a corpus: how many utterances of whom, what is missing, what stands twice."""
+def describe_corpus(report: Mapping[str, Any]) -> str:
+    """Return a sentence on a corpus: utterances, speakers and classes, what is missing, what is identical."""
     classes = ", ".join(f"{n} {emotion}" for emotion, n in report["classes"].items())
     pairs = "; ".join(" = ".join(pair) for pair in report["identical"]) or "none"
     missing = f"{len(report['missing'])} of the published utterances are missing" if report["missing"] else "complete"
@@ -70,3 +53,11 @@ def describe(report: Mapping[str, Any]) -> str:
         f"{report['corpus']}: {report['utterances']} utterances of {len(report['speakers'])} speakers ({classes}); "
         f"{missing}; identical recordings: {pairs}."
     )
+
+
+def _parse_path(path: Path) -> tuple[str, str, str]:
+    """Return corpus, protocol and seed."""
+    found = re.search(r"([^/]+)/([^/]+)/seed(\d+)\.json$", path.as_posix())
+    if found is None:
+        raise ConfigError(path, "does not end in CORPUS/PROTOCOL/seedS.json", "Give reports below results/splits.")
+    return found[1], found[2], found[3]

@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from serflow.errors import RunError
 from serflow.io.files import write_text
-from serflow.runs import ScoreError
-from serflow.tables.archive import GROUP, Row, merge, read_archive, read_results, write_archive
+from serflow.scoring.conditions import short_commit
+from serflow.tables.archive import GROUP, Row, merge, read_archive, read_folder, write_archive
 from serflow.tables.costs import cost_table
 from serflow.tables.overview import overview_table
-from serflow.tables.render import to_markdown
-from serflow.tables.tables import SYNTHETIC, Table
+from serflow.tables.table import SYNTHETIC, Table
 
 HEAD = (
     "Made by `serflow results` from the workflow's own files and from what it kept of earlier ones beside this page: "
@@ -53,30 +53,30 @@ def write_results_page(
 
     Raises
     ------
-    ScoreError
+    RunError
         If a table is missing, there is no run, or a corpus is synthetic.
     """
     others = {f"{path.parent.name}_{path.name}": _real(path) for path in tables}
     kept = read_archive(archive)
     if results is not None:
-        kept = merge(kept, read_results(results, command))
+        kept = merge(kept, read_folder(results, command))
     if not kept.runs:
-        raise ScoreError(archive if results is None else results, "holds no run", "Run the workflow to its end first.")
+        raise RunError(archive if results is None else results, "holds no run", "Run the workflow to its end first.")
     shown = [overview_table(kept.results), _measured(kept.runs), cost_table(kept.costs)]
     write_archive(kept, archive)
     for name, text in others.items():
         write_text(Path(archive, name), text)
     parts = ["# Results on real corpora", "", HEAD, "", *_facts(kept.runs), *_others(Path(archive), Path(output)), ""]
-    write_text(output, "\n".join([*parts, *(_demote(to_markdown(table)) for table in shown)]))
+    write_text(output, "\n".join([*parts, *(_demote(table.to_markdown()) for table in shown)]))
 
 
 def _real(table: Path) -> str:
     """Return a table in Markdown, unless it is of synthetic corpora."""
     if not table.is_file():
-        raise ScoreError(table, "is missing", "Run the workflow to its end first.")
+        raise RunError(table, "is missing", "Run the workflow to its end first.")
     text = table.read_text(encoding="utf-8")
     if SYNTHETIC in text:
-        raise ScoreError(table, "is of synthetic demo corpora", "Run the workflow on real corpora.")
+        raise RunError(table, "is of synthetic demo corpora", "Run the workflow on real corpora.")
     return text
 
 
@@ -110,7 +110,7 @@ def _measured(runs: Sequence[Row]) -> Table:
     for group, members in groups.items():
         sets = [_all(run[key] for run in members) for key in ("seed", "fold")]
         machines, libraries = _all(map(_machine, members)), _all(run["libraries"] for run in members)
-        commits = _all(_short(run["commit"]) for run in members)
+        commits = _all(short_commit(run["commit"]) for run in members)
         numbers = _all(commands[run["command"]] for run in members)
         lines.append([*group, *sets, _days(members), machines, libraries, commits, numbers])
     return Table("Where and when it was measured", columns, lines, [MERGED])
@@ -128,10 +128,6 @@ def _days(runs: Sequence[Row]) -> str:
 
 def _machine(run: Row) -> str:
     return f"{run['device_name']} ({run['device']}, {run['precision']})"
-
-
-def _short(commit: str) -> str:
-    return commit[:10] + "+" * commit.endswith("+")
 
 
 def _all(values: Iterable[str]) -> str:

@@ -1,0 +1,217 @@
+"""What a paper file's model cannot say of itself: that names exist, options fit their kinds, and things go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from serflow.corpora import load, members
+from serflow.errors import ConfigError
+from serflow.features.recipes import COPIES, STORE_OPTIONS, TRANSFORMS, check_relations
+from serflow.kinds import Kinds, options_model, split_kind, suggest
+from serflow.labels import check_labels
+from serflow.models import ARCHITECTURES, input_kinds
+from serflow.models.weights import file_name
+from serflow.papers.model import FIGURES, Figure, Paper, System
+from serflow.schema import check
+from serflow.training.options import AUGMENTATIONS, INPUTS, check_input, check_training
+
+
+def check_paper(paper: Paper, where: str) -> None:
+    """Raise a ConfigError unless all names in a paper exist, and all options are taken and go together."""
+    check_labels(paper.labels, f"{where}: labels")
+    for corpus in paper.corpora:
+        _within(f"{where}: corpora", "", members, corpus)
+    for corpus in paper.select:
+        known = {member for name in paper.corpora for member in members(name)}
+        _check_names([corpus], known, f"{where}: select")
+    for name, recipe in paper.recipes.items():
+        _check_recipe(recipe, f"{where}: recipes.{name}")
+    for name, protocol in paper.protocols.items():
+        place = f"{where}: protocols.{name}"
+        _check_names(protocol.corpora or [], paper.corpora, f"{place}.corpora")
+        _check_copies(protocol.copies, f"{place}.copies")
+    for name, system in paper.systems.items():
+        _check_system(paper, system, f"{where}: systems.{name}")
+    for name, study in paper.studies.items():
+        _check_names(study.systems, paper.systems, f"{where}: studies.{name}.systems")
+    if paper.noise:
+        _check_names([paper.noise.normal, paper.noise.modified], paper.systems, f"{where}: noise")
+    _check_folds(paper, where)
+    _check_published(paper, where)
+    for n, figure in enumerate(paper.figures):
+        _check_figure(paper, figure, f"{where}: figures.{n}")
+
+
+def check_options(kinds: Kinds, options: Mapping[str, Any], where: str, key: str = "kind") -> None:
+    """Raise a ConfigError unless a kind exists and takes the options that stand beside its name.
+
+    Parameters
+    ----------
+    kinds
+        The kinds to choose from.
+    options
+        The name of the kind, under `key`, and its options.
+    where
+        The place of the options in the file.
+    key
+        See above.
+    """
+    if not isinstance(options.get(key), str):
+        raise ConfigError(where, f"key {key!r} is missing or no text", f"Allowed: {', '.join(kinds.known())}.")
+    name, rest = split_kind(options, key)
+    found = _within(where, key, kinds.options, name)
+    _told_at(where, check, options_model(name, tuple(found.values())), rest, "")
+
+
+def _within(where: str, key: str, function: Any, *arguments: Any) -> Any:
+    """Return what a function returns; its ConfigErrors name the key at `where`."""
+    try:
+        return function(*arguments)
+    except ConfigError as error:
+        raise ConfigError(".".join(filter(None, [where, key])), error.fault, error.remedy) from None
+
+
+def _told_at(where: str, function: Any, *arguments: Any) -> None:
+    """Call a check whose ConfigErrors name a key; they then name it at `where`."""
+    try:
+        function(*arguments)
+    except ConfigError as error:
+        raise ConfigError(".".join(filter(None, [where, error.where])), error.fault, error.remedy) from None
+
+
+def _check_names(names: Iterable[str], allowed: Iterable[str], where: str) -> None:
+    for name in names:
+        if name not in allowed:
+            raise ConfigError(where, f"unknown name {name!r}", suggest(name, sorted(allowed)))
+
+
+def _check_recipe(recipe: Mapping[str, Any], where: str) -> None:
+    stored = {key: recipe[key] for key in (option.name for option in STORE_OPTIONS) if key in recipe}
+    _told_at(where, check, options_model("recipe", STORE_OPTIONS), stored, "")
+    check_options(TRANSFORMS, {key: value for key, value in recipe.items() if key not in stored}, where, "transform")
+    _check_copies(recipe.get("copies", {}), f"{where}.copies")
+    _told_at(where, check_relations, recipe)
+
+
+def _check_copies(copies: Mapping[str, Mapping[str, Any]], where: str) -> None:
+    for name, options in copies.items():
+        _check_names([name], COPIES.known(), where)
+        _told_at(f"{where}.{name}", check, options_model(name, tuple(COPIES.options(name).values())), dict(options), "")
+
+
+def _check_system(paper: Paper, system: System, where: str) -> None:
+    """Check one system; a combined one is made of others, a trained one of kinds."""
+    _check_names(system.protocols, paper.protocols, f"{where}.protocols")
+    _check_names(system.labels or [], paper.labels, f"{where}.labels")
+    if system.combine:
+        _check_names(system.parts, paper.systems, f"{where}.combine")
+        _check_names([system.combine.neutral], paper.labels, f"{where}.combine.neutral")
+    else:
+        assert system.recipe is not None and system.input is not None and system.model is not None  # noqa: S101
+        _check_names([system.recipe], paper.recipes, f"{where}.recipe")
+        _check_model(system.model, f"{where}.model")
+        check_options(INPUTS, system.input, f"{where}.input")
+        taken = input_kinds(system.model)
+        if taken:
+            _check_names([system.input["kind"]], taken, f"{where}.input.kind")
+        _told_at(f"{where}.input", check_input, system.input)
+        _check_training(system, where)
+    _check_classes(paper, system, where)
+
+
+def _check_model(model: Mapping[str, Any], where: str) -> None:
+    """Check a model's name, options and weights; a user's own file is read, not run."""
+    options = {key: value for key, value in model.items() if key != "pretrained"}
+    pretrained = model.get("pretrained", "none")
+    if not isinstance(pretrained, str):
+        raise ConfigError(f"{where}.pretrained", f"{pretrained!r} is not allowed", "Allowed: text.")
+    if pretrained == "imagenet" and isinstance(model.get("module"), str):
+        _within(where, "module", ARCHITECTURES.file, model["module"])
+        _within(where, "pretrained", file_name, model)
+    elif pretrained not in ("imagenet", "none") and not Path(pretrained).is_file():
+        remedy = "Allowed: imagenet, none, or a weights file."
+        raise ConfigError(f"{where}.pretrained", f"{pretrained!r} is no file", remedy)
+    check_options(ARCHITECTURES, options, where, "module")
+
+
+def _check_training(system: System, where: str) -> None:
+    assert system.input is not None and system.model is not None  # noqa: S101
+    training = system.training
+    if training is None:
+        if ARCHITECTURES.constant(system.model["module"], "FRAMEWORK", "torch") == "torch":
+            raise ConfigError(
+                f"{where}.training", "is missing", "Give epochs, batch_size, optimiser and learning_rate."
+            )
+        return
+    for n, entry in enumerate(training.augment):
+        check_options(AUGMENTATIONS, entry, f"{where}.training.augment.{n}")
+    _told_at(f"{where}.training", check_training, training, system.input)
+
+
+def _check_classes(paper: Paper, system: System, where: str) -> None:
+    """Check that each corpus has two or more of a system's labels, and a combination's neutral."""
+    for corpus in paper.corpora:
+        if not any(paper.protocols[name].applies_to(corpus) for name in system.protocols):
+            continue
+        wanted = system.labels or paper.labels
+        present = {emotion for member in members(corpus) for emotion in load(member).EMOTIONS.values()}
+        if len(present.intersection(wanted)) < 2:
+            fault = f"{corpus} has fewer than two of {', '.join(wanted)}"
+            raise ConfigError(f"{where}.labels", fault, f"It has: {', '.join(sorted(present))}.")
+        if system.combine and system.combine.neutral not in present:
+            fault = f"{corpus} has no {system.combine.neutral!r}"
+            raise ConfigError(f"{where}.combine.neutral", fault, "Choose another label.")
+
+
+def _check_folds(paper: Paper, where: str) -> None:
+    """Check that no system, nor the table of noise, asks for a fold that no protocol of it has."""
+    asked = {f"systems.{name}.folds": (name, system.folds or []) for name, system in paper.systems.items()}
+    if paper.noise:
+        asked["noise.fold"] = (paper.noise.normal, [paper.noise.fold])
+    for key, (name, folds) in asked.items():
+        n_folds = max((count_folds(paper, protocol) for protocol in paper.systems[name].protocols), default=0)
+        if n_folds and folds and max(folds) >= n_folds:
+            fault = f"{max(folds)} is a fold of no protocol of {name}"
+            raise ConfigError(f"{where}: {key}", fault, f"Allowed: 0 to {n_folds - 1}.")
+
+
+def count_folds(paper: Paper, protocol: str) -> int:
+    """Return the most folds that a protocol of a paper has on any of its corpora."""
+    rules = paper.protocols[protocol]
+    return max((rules.count_folds(members(corpus)) for corpus in paper.corpora if rules.applies_to(corpus)), default=0)
+
+
+def _check_published(paper: Paper, where: str) -> None:
+    seen: set[tuple[object, ...]] = set()
+    for n, number in enumerate(paper.published):
+        _check_place(paper, number, f"{where}: published")
+        if number.identity in seen:
+            remedy = "Keep one entry per system, corpus, protocol, part, metric and epoch."
+            raise ConfigError(f"{where}: published.{n}", f"{number.table}, {number.system}: stands twice", remedy)
+        seen.add(number.identity)
+    for posteriors in paper.published_posteriors:
+        _check_names([posteriors.label, *posteriors.posteriors], paper.labels, f"{where}: published_posteriors")
+    for matrix in paper.published_confusion:
+        _check_place(paper, matrix, f"{where}: published_confusion")
+        if any(set(row) != set(paper.labels) for row in (set(matrix.rows), *map(set, matrix.rows.values()))):
+            fault = f"the matrix of {matrix.table} has not each label as a row and as a column"
+            raise ConfigError(f"{where}: published_confusion", fault, f"Labels: {', '.join(paper.labels)}.")
+
+
+def _check_place(paper: Paper, entry: Any, where: str) -> None:
+    _check_names([entry.system], paper.systems, where)
+    _check_names([entry.protocol], paper.protocols, where)
+    _check_names([entry.corpus], paper.corpora, where)
+
+
+def _check_figure(paper: Paper, figure: Figure, where: str) -> None:
+    """Check a figure's kind, that it has all keys which the kind needs, and the names in it."""
+    check_options(FIGURES, {"kind": figure.kind, **figure.options}, where)
+    _check_names(figure.shown, paper.corpora, f"{where}: corpora")
+    known: dict[str, Iterable[str]] = {"recipe": paper.recipes, "systems": paper.systems, "protocol": paper.protocols}
+    known |= dict.fromkeys(("emotion", "emotions", "published"), paper.labels)
+    for key, allowed in known.items():
+        names = figure.options.get(key, [])
+        _check_names([names] if isinstance(names, str) else names, allowed, f"{where}: {key}")

@@ -1,0 +1,61 @@
+"""Where a paper as run departs from its file, found in what can affect a result: titles and notes are no deviation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from serflow.papers.load import Plain
+from serflow.papers.model import System
+from serflow.runs import Group
+
+#: Where a deviation is (the path of keys), and a sentence.
+Deviation = tuple[tuple[str, ...], str]
+#: Keys that show a system or protocol and change nothing that is computed.
+PRESENTATION = {"title", "study", "role"}
+
+
+def find_deviations(original: Plain, effective: Plain) -> list[Deviation]:
+    """Return where a paper as run (`effective`, derived) departs from its file (`original`, derived)."""
+    before, after = _leaves_of(original), _leaves_of(effective)
+    changed = [path for path in sorted(before.keys() | after.keys()) if before.get(path) != after.get(path)]
+    added = [name for name in effective["systems"] if name not in original["systems"]]
+    result: list[Deviation] = [(("systems", name), f"system {name}: not in the paper") for name in added]
+    for path in changed:
+        if path[0] != "systems" or path[1] not in added:
+            name = ".".join(path[2:] if path[0] == "systems" else path)
+            result.append((path, f"{name}: {after.get(path)} instead of {before.get(path)}"))
+    return result
+
+
+def select_deviations(found: list[Deviation], group: Group, system: System) -> list[str]:
+    """Return the deviations that touch the runs of (corpus, system, protocol), parts of a combined system included."""
+    corpus, name, protocol = group
+    scope: dict[str, list[str | None]] = {
+        "systems": [name, *system.parts],
+        "recipes": [system.recipe],
+        "protocols": [protocol],
+        "corpora": [corpus],
+        "select": list(corpus.split("+")),
+    }
+    texts = (text for path, text in found if path[0] not in scope or len(path) == 1 or path[1] in scope[path[0]])
+    return list(dict.fromkeys(texts))
+
+
+def _leaves_of(content: Plain) -> dict[tuple[str, ...], Any]:
+    """Return what can affect a result by its path of keys."""
+    kept = {key: content.get(key, {}) for key in ("labels", "corpora", "select", "recipes")}
+    for key in ("systems", "protocols"):
+        kept[key] = {
+            name: {option: value for option, value in entry.items() if option not in PRESENTATION}
+            for name, entry in content[key].items()
+        }
+    return dict(_leaves(kept, ()))
+
+
+def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(value, Mapping) and (value or not path):
+        for key, part in value.items():
+            yield from _leaves(part, (*path, str(key)))
+    else:
+        yield path, value

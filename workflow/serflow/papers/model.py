@@ -1,0 +1,279 @@
+"""A paper file as a typed model: what a paper says, what it leaves unsaid, and what it published.
+
+What a key means stands in its description, from which the JSON schema for editors and the reference page are generated.
+Options of kinds (a recipe's transform, an input, a model, an augmentation, a copy) are declared by the functions that
+take them; see `serflow.kinds`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
+
+from serflow.errors import ConfigError
+from serflow.kinds import Kinds, suggest
+from serflow.protocols.base import Protocol
+from serflow.protocols.registry import KINDS, protocol_class
+from serflow.schema import Model, check
+from serflow.training.options import Training
+from serflow.types import Count, Distinct, Index, Intensity, Limit, Name, Names, Scenario, Sex, Share, Text
+
+Labels = Annotated[list[Text], Limit(min_length=2), Distinct()]
+#: Options of a kind, as they stand in the file.
+Options = dict[str, Any]
+
+CorpusName = Annotated[str, Limit(pattern=r"^[a-z][a-z0-9_]*(\+[a-z][a-z0-9_]*)*$")]
+Part = Literal["train", "validation", "test"]
+Metric = Literal["WA", "UA", "macro_F1", "accuracy", "loss"]
+#: How figures are drawn: the modules of `serflow.figures.kinds`, read from source. A function's keyword-only parameters
+#: are a figure's keys, its module's constant NEEDS says what it is drawn from.
+FIGURES = Kinds("serflow.figures.kinds")
+
+
+class Combination(Model):
+    """A two-step predictor made from trained systems (Satt et al., section 4)."""
+
+    first: Text = Field(description="The system that tells all classes apart.")
+    second: Names = Field(description="The systems that tell neutral from one other class each.")
+    neutral: Text = Field(description="The class that leads to the second step.")
+
+
+class System(Model):
+    """A model with its features and training: recipe, input, model and training, or combine."""
+
+    title: str = Field(description="What it is called in tables and figures.")
+    protocols: Names = Field(description="The protocols it runs under.")
+    recipe: str | None = Field(None, description="The feature recipe.")
+    input: Options | None = Field(
+        None, description="How cached frames become what the model takes: `kind` and its options."
+    )
+    model: Options | None = Field(None, description="`module`, `pretrained` and the module's options.")
+    training: Training | None = Field(None, description="How a network is trained.")
+    combine: Combination | None = Field(None, description="Made from other systems instead of trained.")
+    labels: Labels | None = Field(None, description="The labels it tells apart; by default all of the paper.")
+    folds: Annotated[list[Index], Limit(min_length=1), Distinct()] | None = Field(
+        None, description="The folds it runs on; by default all."
+    )
+    study: bool = Field(False, description="Whether it belongs to a study alone.")
+
+    @model_validator(mode="after")
+    def _check_keys(self) -> System:
+        trained = [self.recipe, self.input, self.model]
+        if (self.combine is None and None in trained) or (self.combine is not None and any(trained)):
+            fault = "has not exactly one of the sets of keys that go together"
+            raise ConfigError("", fault, "Allowed: recipe and input and model, or combine.")
+        return self
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The systems it is combined from, the first one first; none for a trained one."""
+        return (self.combine.first, *self.combine.second) if self.combine else ()
+
+
+class Selection(Model):
+    """Values that columns of a manifest must have."""
+
+    scenario: Scenario | None = Field(None, description="Of IEMOCAP's dialogues.")
+    intensity: Intensity | None = Field(None, description="Of RAVDESS's recordings.")
+    sex: Sex | None = Field(None, description="Of the speaker.")
+
+    def columns(self) -> dict[str, str]:
+        """Return column -> wanted value."""
+        return self.model_dump(exclude_none=True)
+
+
+class NoisePublished(Model):
+    """The numbers of a table of recognition in noise, overall accuracy in 0..1."""
+
+    snr_db: float = Field(description="Signal-to-noise ratio in dB.")
+    clean: Share = Field(description="Clean spectrograms, normal network.")
+    modified_clean: Share = Field(description="Modified spectrograms of clean speech, modified network.")
+    noisy: Share = Field(description="Noisy spectrograms, normal network.")
+    modified_noisy: Share = Field(description="Modified spectrograms of noisy speech, modified network.")
+
+
+class NoiseTable(Model):
+    """A table of recognition in noise (Satt et al., section 5.3)."""
+
+    table: Text = Field(description="The paper's name of the table.")
+    normal: Text = Field(description="The system on normal spectrograms.")
+    modified: Text = Field(description="The system on modified spectrograms.")
+    fold: Index = Field(description="The fold that is kept for it.")
+    snr_db: Annotated[list[float], Limit(min_length=1), Distinct()] = Field(
+        description="Ratios to recognise at, in dB."
+    )
+    published: NoisePublished = Field(description="What the paper prints.")
+    note: str = Field("", description="What must be said of the published numbers.")
+
+
+class Study(Model):
+    """A comparison of variants of one system that the paper's text describes."""
+
+    title: str = Field(description="What is varied.")
+    said: str = Field(description="What the paper says of it.")
+    systems: Annotated[list[Text], Limit(min_length=2), Distinct()] = Field(
+        description="The variants, the reference first."
+    )
+
+
+class Published(Model):
+    """One published number."""
+
+    table: Text = Field(description="The table it is printed in.")
+    system: Text
+    corpus: Text
+    protocol: Text
+    part: Part = Field(description="The part it was measured on.")
+    metric: Metric = Field(description="WA, UA, macro_F1 of a part at the end; accuracy or loss of an epoch.")
+    value: float = Field(description="A fraction in 0..1 (66.1 % is 0.661); a loss in nats.")
+    epoch: Count | None = Field(None, description="The epoch it is printed for; by default the end of training.")
+    note: str = Field("", description="What must be said of it.")
+
+    @model_validator(mode="after")
+    def _check_value(self) -> Published:
+        if self.metric != "loss" and not 0 <= self.value <= 1:
+            raise ConfigError("value", f"{self.value:g} is no fraction in 0..1", "Write 66.1 % as 0.661.")
+        if self.metric in ("accuracy", "loss") and self.part == "test":
+            raise ConfigError("part", f"training logs no {self.metric} of the test part", "Use WA, UA or macro_F1.")
+        return self
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What no other number of the paper has."""
+        return self.system, self.corpus, self.protocol, self.part, self.metric, self.epoch
+
+
+class PublishedConfusion(Model):
+    """A published confusion matrix."""
+
+    table: Text
+    system: Text
+    corpus: Text
+    protocol: Text
+    rows: dict[str, dict[str, Annotated[float, Limit(ge=0, le=100)]]] = Field(
+        description="True emotion -> predicted emotion -> per cent, as printed."
+    )
+    note: str = Field("", description="What must be said of it.")
+
+
+class PublishedPosteriors(Model):
+    """The class probabilities that a figure prints for one recording."""
+
+    figure: Text
+    label: Text = Field(description="The recording's emotion.")
+    posteriors: dict[str, float] = Field(description="Emotion -> probability.")
+
+
+class Figure(Model):
+    """A figure of the paper to draw again; the keys of its kind stand beside these."""
+
+    model_config = ConfigDict(extra="allow")
+    #: The keys that are not its kind's.
+    SHARED: ClassVar[tuple[str, ...]] = ("figure", "kind", "title", "corpus", "corpora")
+
+    figure: Text = Field(description="The paper's name of the figure.")
+    kind: Text = Field(description="How it is drawn.")
+    title: str = Field(description="What it shows.")
+    corpus: str | None = Field(None, description="The corpus that it shows.")
+    corpora: Names | None = Field(None, description="Corpora: the first that is configured is shown, or all of them.")
+    recipe: str | None = Field(None, description="The feature recipe that it shows.")
+    systems: Names | None = Field(None, description="The systems that it shows.")
+    protocol: str | None = Field(None, description="The protocol that it shows.")
+
+    @model_validator(mode="after")
+    def _check_keys(self) -> Figure:
+        if (self.corpus is None) == (self.corpora is None):
+            raise ConfigError("", "has not exactly one of corpus and corpora", "Give one of them.")
+        return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys that its kind takes."""
+        return self.model_dump(exclude=set(self.SHARED), exclude_none=True)
+
+    @property
+    def shown(self) -> list[str]:
+        """The corpora that it shows."""
+        return self.corpora or [corpus for corpus in [self.corpus] if corpus]
+
+
+class Assumption(Model):
+    """A choice that the paper leaves unsaid."""
+
+    topic: str
+    unsaid: str = Field(description="What the paper does not say.")
+    chosen: str = Field(description="What was chosen.")
+    why: str = Field(description="Why.")
+
+
+def _make_protocol(value: Any) -> Any:
+    """Return the protocol of the class that `kind` names; what is no mapping or has no kind is left to be refused."""
+    if not isinstance(value, Mapping) or isinstance(value, Protocol):
+        return value
+    kind = value.get("kind")
+    if kind is None:
+        raise ConfigError("", "key 'kind' is missing", "Needed: kind, title.")
+    if kind not in KINDS.known():
+        raise ConfigError("kind", f"{kind!r} is not allowed", suggest(kind, KINDS.known()))
+    return check(protocol_class(kind), value, "")
+
+
+AnyProtocol = Annotated[SerializeAsAny[Protocol], BeforeValidator(_make_protocol)]
+
+
+class Paper(Model):
+    """A paper file."""
+
+    model_config = ConfigDict(title="a paper file")
+
+    paper: Name = Field(description="The file's name without .yaml.")
+    title: str
+    authors: str
+    year: int | None = None
+    url: str | None = None
+    labels: Labels = Field(description="The emotions told apart.")
+    corpora: Annotated[list[CorpusName], Limit(min_length=1), Distinct()] = Field(
+        description="Corpora, several joined by + to train on their union."
+    )
+    select: dict[str, Selection] = Field({}, description="Corpus -> the part of it that is used.")
+    recipes: dict[Name, Options] = Field(
+        description="Feature recipes: `transform`, `sample_rate`, the transform's options."
+    )
+    systems: dict[Name, System]
+    protocols: dict[Name, AnyProtocol]
+    noise: NoiseTable | None = None
+    studies: dict[Name, Study] = Field({})
+    published: list[Published]
+    published_confusion: list[PublishedConfusion] = Field([])
+    published_posteriors: list[PublishedPosteriors] = Field([])
+    figures: list[Figure] = Field([])
+    assumptions: list[Assumption] = Field(description="Every choice that the paper leaves unsaid.")
+
+    def title_of(self, kind: Literal["systems", "protocols"], name: str) -> str:
+        """Return the title of a system or protocol; its name where the paper has none of it."""
+        entry = (self.systems if kind == "systems" else self.protocols).get(name)
+        return entry.title if entry else name
+
+
+class PaperRecord(Model):
+    """A paper as a configuration runs it: what all stages after training read, ``papers/{paper}.json``."""
+
+    paper: Paper
+    not_run: dict[str, str] = Field(description="Corpus -> why nothing runs on it.")
+    n_folds: dict[str, dict[str, int]] = Field(description="Corpus -> protocol -> number of its folds.")
+    labels: dict[str, list[str]] = Field(description="Corpus -> its labels.")
+    deviations: dict[str, list[str]] = Field(
+        description="corpus/system/protocol -> where its runs depart from the paper file."
+    )
+    synthetic: bool = Field(description="Whether a corpus is a demo corpus.")
+
+    def deviations_of(self, group: tuple[str, str, str]) -> list[str]:
+        """Return where the runs of (corpus, system, protocol) depart from the paper file."""
+        return self.deviations.get("/".join(group), [])
+
+    @property
+    def folds(self) -> dict[tuple[str, str], int]:
+        """The number of folds of each (corpus, protocol)."""
+        return {(corpus, name): n for corpus, counts in self.n_folds.items() for name, n in counts.items()}

@@ -1,0 +1,66 @@
+"""A random split over items, the same fractions of each class; the same speakers stand on all sides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from serflow.errors import ConfigError, SplitError
+from serflow.protocols.base import Assignment, Protocol, Rows
+from serflow.types import Share
+
+
+class Parts(BaseModel):
+    """Fractions of the whole; they sum to 1."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    train: Share = Field(description="To train on.")
+    validation: Share = Field(description="To watch, or to choose the epoch by.")
+    test: Share = Field(description="To score.")
+
+    def model_post_init(self, _context: Any) -> None:
+        """Check the sum."""
+        if abs(self.train + self.validation + self.test - 1) > 1e-9:
+            raise ConfigError("", f"{self.model_dump()} do not sum to 1", "Give fractions of the whole that sum to 1.")
+        if not min(self.train, self.validation, self.test) > 0:
+            raise ConfigError("", f"{self.model_dump()} leaves a part empty", "Give each part a fraction above 0.")
+
+
+class Random(Protocol):
+    """Items at random, stratified by emotion, as near as whole numbers allow."""
+
+    kind: Literal["random"]
+    parts: Parts = Field(description="Fractions of the whole.")
+
+    FORBIDDEN: ClassVar[tuple[str, ...]] = ("augmented_siblings",)
+
+    def count_folds(self, corpora: Sequence[str]) -> int:
+        """Return 1."""
+        return 1
+
+    def training_share(self, corpora: Sequence[str]) -> float:
+        """Return the fraction of the training part, times the items per utterance."""
+        return self.parts.train * (1 + len(self.copies))
+
+    def assign(self, rows: Rows, corpora: Sequence[str], seed: int) -> list[Assignment]:
+        """Return one fold; see `Protocol.assign`."""
+        from sklearn.model_selection import train_test_split  # a second, which no dry run has
+
+        names = np.array([row["utterance"] for row in rows])
+        emotions = np.array([row["emotion"] for row in rows])
+        held_out = self.parts.validation + self.parts.test
+        try:
+            train, rest = train_test_split(
+                np.arange(len(names)), test_size=held_out, stratify=emotions, random_state=seed
+            )
+            share = self.parts.test / held_out
+            validation, test = train_test_split(rest, test_size=share, stratify=emotions[rest], random_state=seed)
+        except ValueError as error:
+            fault = f"cannot divide {len(names)} items ({error})"
+            raise SplitError("protocols.parts", fault, "Use a larger corpus.") from error
+        parts = {"train": train, "validation": validation, "test": test}
+        return [{str(names[i]): part for part, indices in parts.items() for i in indices}]

@@ -1,0 +1,64 @@
+"""Confusion matrices of runs, pooled over folds and seeds, alone or beside a published one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from serflow.errors import ConfigError
+from serflow.papers.model import PublishedConfusion
+from serflow.runs import RunRecord, read_runs
+from serflow.scoring.frames import write_frame
+from serflow.scoring.pooling import group_runs, pooled_confusion
+
+
+def write_confusion(runs: Iterable[Path | str], output: Path | str) -> None:
+    """Pool the test predictions of the runs of one system and write the counts.
+
+    The CSV has one row per true class: `truth`, then one column of counts per predicted class.
+
+    Raises
+    ------
+    ConfigError
+        If the runs are not all of one (corpus, system, protocol).
+    """
+    groups = group_runs(read_runs(runs))
+    if len(groups) != 1:
+        fault = f"a confusion matrix needs runs of one corpus, system and protocol, found {sorted(groups)}"
+        raise ConfigError(output, fault, "Give the run folders of one of them.")
+    (members,) = groups.values()
+    labels = list(members[0].labels)
+    write_frame(
+        output, pd.DataFrame(pooled_confusion(members), columns=labels).assign(truth=labels)[["truth", *labels]]
+    )
+
+
+def confusion_percent(entry: PublishedConfusion, runs: Sequence[RunRecord]) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return a published confusion matrix and ours, of the test parts pooled over folds and seeds.
+
+    Parameters
+    ----------
+    entry
+        The published matrix, in per cent.
+    runs
+        Runs of which those of its system, corpus and protocol count.
+
+    Returns
+    -------
+    labels
+        The C classes, in the order of the published rows.
+    published, ours
+        ``(C, C)`` in per cent of the true class (rows); ours is NaN where there is no utterance.
+    """
+    labels = list(entry.rows)
+    published = np.array([[entry.rows[truth][guess] for guess in labels] for truth in labels], dtype=float)
+    mine = [run for run in runs if run.group == (entry.corpus, entry.system, entry.protocol)]
+    counts = np.zeros(published.shape)
+    if mine:
+        order = [mine[0].labels.index(label) for label in labels]
+        counts = pooled_confusion(mine)[np.ix_(order, order)]
+    totals = counts.sum(axis=1, keepdims=True)
+    return labels, published, np.where(totals > 0, 100 * counts / np.maximum(totals, 1), np.nan)

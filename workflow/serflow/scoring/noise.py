@@ -1,0 +1,141 @@
+"""Scores recognition in noise: two systems, each on clean and on noisy speech."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from serflow.errors import RunError
+from serflow.papers.model import NoiseTable, PaperRecord
+from serflow.runs import RERUN, RunId, RunRecord
+from serflow.scoring.frames import read_frame
+from serflow.scoring.paper import reason_of, score_part
+from serflow.scoring.pooling import Speakers
+from serflow.scoring.scores import ALL, NOT_RUN, Score, Scores
+
+TYPES = {**dict.fromkeys(("noise", "source", "utterance", "label", "predicted"), "str"), "snr_db": "float"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row of the table: the key of its published number, the test data, the system's role, whether noise is added."""
+
+    key: str
+    data: str
+    predictor: str
+    noisy: bool
+
+
+#: The rows of Satt et al., Table 2.
+CASES = (
+    Case("clean", "clean spectrograms", "normal", False),
+    Case("modified_clean", "modified spectrograms of clean speech", "modified", False),
+    Case("noisy", "noisy spectrograms", "normal", True),
+    Case("modified_noisy", "modified spectrograms of noisy speech", "modified", True),
+)
+
+
+@dataclass(frozen=True)
+class NoisyRun:
+    """A run and its predictions in noise, a frame with the columns `TYPES`."""
+
+    run: RunRecord
+    rows: pd.DataFrame
+
+    def at(self, snr: float, sound: str | None = None) -> RunRecord | None:
+        """Return the run with its predictions at a ratio, in one or all noises, as its test part; None without any."""
+        rows = self.rows[self.rows["snr_db"] == snr]
+        rows = rows if sound is None else rows[rows["noise"] == sound]
+        index = {label: i for i, label in enumerate(self.run.labels)}
+        truth, guess = (rows[column].map(index).to_numpy(dtype=np.int64) for column in ("label", "predicted"))
+        names = tuple(rows["utterance"])
+        parts = np.full(len(names), "test")
+        return replace(self.run, utterances=names, parts=parts, truth=truth, predicted=guess) if names else None
+
+
+@dataclass(frozen=True)
+class NoiseScores:
+    """Scores of one case at one ratio on one corpus under one protocol ("" where nothing was run).
+
+    ``whole``: of all noises pooled; ``sounds``: WA in each noise; ``reason``: why there is nothing.
+    """
+
+    corpus: str
+    protocol: str
+    snr_db: float
+    case: Case
+    whole: Scores = field(default_factory=Scores)
+    sounds: Mapping[str, Score] = field(default_factory=dict)
+    reason: str = ""
+
+
+def read_noisy(paths: Iterable[Path | str], runs: Iterable[RunRecord]) -> list[NoisyRun]:
+    """Read what `serflow.inference.noise` wrote; a file's path tells its run, in whose order they are returned.
+
+    Raises
+    ------
+    RunError
+        If there is no such run, or a file does not hold each utterance of its test part once in each noise.
+    """
+    files = {RunId.from_path(Path(path).with_suffix("")): path for path in paths}
+    found = [NoisyRun(run, _read(files.pop(run.id), run)) for run in runs if run.id in files]
+    for path in files.values():
+        raise RunError(path, "is of none of the runs", "Give the runs' folders too.")
+    return found
+
+
+def score_noise(
+    record: PaperRecord, noise: NoiseTable, heard: Sequence[NoisyRun], speakers: Speakers
+) -> list[NoiseScores]:
+    """Return the scores of each of `CASES` for each corpus, protocol and ratio."""
+    places = [place for corpus in record.paper.corpora for place in _places(heard, corpus)]
+    return [
+        _score_case(record, noise, NoiseScores(corpus, protocol, snr, case), heard, speakers)
+        for corpus, protocol in places
+        for snr in noise.snr_db
+        for case in CASES
+    ]
+
+
+def sounds_of(heard: Iterable[NoisyRun]) -> list[str]:
+    """Return the names of all noises, in the order of the files."""
+    return list(dict.fromkeys(sound for one in heard for sound in one.rows["noise"]))
+
+
+def _places(heard: Iterable[NoisyRun], corpus: str) -> list[tuple[str, str]]:
+    protocols = dict.fromkeys(one.run.id.protocol for one in heard if one.run.id.corpus == corpus)
+    return [(corpus, protocol) for protocol in protocols or [""]]
+
+
+def _score_case(
+    record: PaperRecord, noise: NoiseTable, blank: NoiseScores, heard: Sequence[NoisyRun], speakers: Speakers
+) -> NoiseScores:
+    system = noise.normal if blank.case.predictor == "normal" else noise.modified
+    mine = [one for one in heard if one.run.group == (blank.corpus, system, blank.protocol)]
+
+    def score(sound: str | None = None) -> list[Score]:
+        runs = [one.at(blank.snr_db, sound) if blank.case.noisy else one.run for one in mine]
+        found = [run for run in runs if run]
+        return score_part(found, "test", speakers) if found else []
+
+    whole = score()
+    if not whole:
+        missing = f"{NOT_RUN}no noise at {blank.snr_db:g} dB was added"
+        return replace(blank, reason=missing if mine else reason_of(record, blank.corpus))
+    rows = {sound: score(sound) for sound in sounds_of(mine)} if blank.case.noisy else {}
+    sounds = {sound: row for sound, found in rows.items() for row in found if (row.metric, row.scope) == ("WA", ALL)}
+    return replace(blank, whole=Scores(tuple(whole)), sounds=sounds)
+
+
+def _read(path: Path | str, run: RunRecord) -> pd.DataFrame:
+    frame = read_frame(path, TYPES)
+    test = sorted(np.array(run.utterances)[run.parts == "test"])
+    for (sound, snr), rows in frame.groupby(["noise", "snr_db"], sort=False):
+        if sorted(rows["utterance"]) != test:
+            fault = f"{sound} at {snr:g} dB: its utterances are not those of the test part of {run.path}"
+            raise RunError(path, fault, RERUN)
+    return frame

@@ -1,0 +1,123 @@
+"""Compares each published number of all papers with ours, by the role of the protocols it was run under."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from serflow.papers.model import Paper, PaperRecord
+from serflow.protocols.base import Role
+from serflow.scoring.metrics import METRICS
+from serflow.scoring.paper import reason_of
+from serflow.scoring.results import ROLES, Cell, Result
+from serflow.scoring.scores import ALL, MAJORITY, PREDICTIONS, UNIFORM, Score, Scores
+from serflow.scoring.verdicts import judge
+
+SAME = "the paper's protocol is speaker-independent"
+
+
+class Entry(NamedTuple):
+    """What ours is compared with: a published number at the end of training or of the last epoch that is printed."""
+
+    corpus: str
+    system: str
+    protocol: str
+    metric: str
+    part: str = "test"
+    epoch: int | None = None
+    value: float | None = None
+
+
+def compare_papers(records: Sequence[PaperRecord], scores: Scores) -> list[Result]:
+    """Return one result per published accuracy, UA or F1 that is not of the training part.
+
+    Where a paper prints a number for several epochs, the last stands. A system that was run on a corpus for which the
+    paper prints no such number has one result too, its accuracy on the test part.
+
+    Parameters
+    ----------
+    records
+        The papers as run; also those of which nothing could be run.
+    scores
+        Scores of all papers.
+    """
+    results = []
+    for record in records:
+        mine = scores.select(paper=record.paper.paper)
+        printed = list_published(record.paper)
+        results += [_compare(record, entry, mine) for entry in printed]
+        others = [_compare(record, entry, mine) for entry in _list_others(record.paper, printed, mine)]
+        results += [result for result in others if result.measured]
+    return [replace(result, **judge(result)._asdict()) for result in results]
+
+
+def list_published(paper: Paper) -> list[Entry]:
+    """Return the published accuracies, UA and F1 that are not of the training part, the last epoch of each."""
+    last: dict[tuple[object, ...], Entry] = {}
+    for told in paper.published:
+        metric = {"accuracy": "WA"}.get(told.metric, told.metric)
+        entry = Entry(told.corpus, told.system, told.protocol, metric, told.part, told.epoch, told.value)
+        known = last.get(entry[:5], entry)
+        if metric in METRICS and told.part != "train" and (entry.epoch or math.inf) >= (known.epoch or math.inf):
+            last[entry[:5]] = entry
+    return list(last.values())
+
+
+def _list_others(paper: Paper, printed: Iterable[Entry], scores: Scores) -> list[Entry]:
+    """Return entries, without a value, for the corpora and systems of scores that have none among those printed."""
+    known = {(entry.corpus, entry.system) for entry in printed}
+    scored = dict.fromkeys((score.corpus, score.system) for score in scores.select(source=PREDICTIONS, scope=ALL))
+    return [
+        Entry(corpus, system, _first(paper, _asked(paper, system, corpus), "published"), "WA")
+        for corpus, system in scored
+        if (corpus, system) not in known
+    ]
+
+
+def _asked(paper: Paper, system: str, corpus: str) -> list[str]:
+    """Return the protocols that a system asks for and that apply to a corpus."""
+    return [name for name in paper.systems[system].protocols if paper.protocols[name].applies_to(corpus)]
+
+
+def _first(paper: Paper, names: Iterable[str], role: Role) -> str:
+    """Return the first protocol with a role, or an empty name."""
+    return next((name for name in names if paper.protocols[name].purpose == role), "")
+
+
+def _compare(record: PaperRecord, entry: Entry, scores: Scores) -> Result:
+    """Compare one published number, or the lack of one, with the scores of its paper."""
+    paper = record.paper
+    asked = _asked(paper, entry.system, entry.corpus)
+    names = {role: _first(paper, [name for name in asked if name != entry.protocol], role) for role in ROLES}
+    names["published"] = entry.protocol
+
+    def find(system: str, protocol: str, part: str) -> Score | None:
+        return scores.find(entry.corpus, system, protocol, entry.metric, part)
+
+    cells = {
+        role: _make_cell(record, find(entry.system, name, entry.part if role == "published" else "test"), name, entry)
+        if name in asked
+        else Cell(name)
+        for role, name in names.items()
+    }
+    own = paper.protocols.get(entry.protocol)
+    if own and own.unseen_speakers and not names["unseen"]:
+        cells["unseen"] = Cell(note=SAME)
+    fair = entry.protocol or names["unseen"]
+    guessers = (UNIFORM, MAJORITY) if paper.systems[entry.system].labels is None else ()  # chance is among all labels
+    chance = {name: found.value for name in guessers if (found := find(name, fair, entry.part))}
+    title = paper.title_of("systems", entry.system)
+    about = (paper.paper, entry.corpus, entry.system, title, entry.metric, entry.part, entry.epoch, entry.value)
+    return Result(*about, cells, chance.get(UNIFORM), chance.get(MAJORITY), synthetic=record.synthetic)
+
+
+def _make_cell(record: PaperRecord, score: Score | None, protocol: str, entry: Entry) -> Cell:
+    """Return our value with the folds that are missing; else why there is none."""
+    told = tuple(record.deviations_of((entry.corpus, entry.system, protocol)))
+    if score is None or score.value is None:
+        reason = score.reason.split(";")[0] if score else ""
+        return Cell(protocol, note=reason or reason_of(record, entry.corpus))
+    numbers = (score.value, score.low, score.high, score.sd, score.n_speakers)
+    return Cell(protocol, *numbers, score.missing_folds, told)

@@ -1,0 +1,103 @@
+"""What the comparison of all papers holds, ``results/tables/comparison.csv``: published numbers, ours, verdicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from serflow.protocols.base import Role
+from serflow.scoring.frames import plain_rows, read_frame, write_frame
+
+#: What the roles of protocols are called. Ours is shown once for each role.
+ROLES: dict[Role, str] = {
+    "published": "paper's protocol",
+    "unseen": "speaker-independent",
+    "leak": "leaky split",
+    "control": "control for the leak",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Ours under one protocol: a fraction in 0..1, or the reason in ``note`` why there is none.
+
+    ``protocol`` is empty if there is no such protocol; ``deviations``: where its runs depart from the paper.
+    """
+
+    protocol: str = ""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    sd: float | None = None
+    speakers: int | None = None
+    note: str = ""
+    deviations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """One published number (a fraction in 0..1; None: none was published), and ours beside it by role of protocol."""
+
+    paper: str
+    corpus: str
+    system: str
+    title: str
+    metric: str
+    part: str
+    epoch: int | None
+    published: float | None
+    cells: Mapping[Role, Cell] = field(default_factory=lambda: dict.fromkeys(ROLES, Cell()))
+    chance_uniform: float | None = None
+    chance_majority: float | None = None
+    verdict: str = ""
+    reason: str = ""
+    synthetic: bool = False
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is any value of ours."""
+        return any(cell.value is not None for cell in self.cells.values())
+
+
+_TYPES = {"str": "str", "float | None": "float", "int | None": "Int64", "bool": "Int64", "tuple[str, ...]": "str"}
+_OWN = {own.name: _TYPES[str(own.type)] for own in fields(Result) if own.name != "cells"}
+_CELL = {own.name: _TYPES[str(own.type)] for own in fields(Cell)}
+TYPES = {**_OWN, **{f"ours_{role}_{name}": kind for role in ROLES for name, kind in _CELL.items()}}
+COLUMNS = tuple(TYPES)
+
+
+def write_results(results: Iterable[Result], path: Path | str) -> None:
+    """Write results as CSV with `COLUMNS`; a cell's deviations are one JSON list."""
+    write_frame(path, results_frame(results))
+
+
+def results_frame(results: Iterable[Result]) -> pd.DataFrame:
+    """Return results as a data frame with `COLUMNS`."""
+    return pd.DataFrame(map(_flatten, results), columns=list(COLUMNS)).astype(TYPES)
+
+
+def read_results(path: Path | str) -> list[Result]:
+    """Read what `write_results` wrote; see `read_frame` for errors."""
+    return list(map(_unflatten, plain_rows(read_frame(path, TYPES))))
+
+
+def _flatten(result: Result) -> dict[str, Any]:
+    row = {name: getattr(result, name) for name in _OWN}
+    for role, cell in result.cells.items():
+        row |= {f"ours_{role}_{name}": getattr(cell, name) for name in _CELL}
+        row[f"ours_{role}_deviations"] = json.dumps(cell.deviations, ensure_ascii=False)
+    return row
+
+
+def _unflatten(row: Mapping[str, Any]) -> Result:
+    cells: dict[Role, Cell] = {}
+    for role in ROLES:
+        own = {name: row[f"ours_{role}_{name}"] for name in _CELL}
+        cells[role] = Cell(**own | {"deviations": tuple(json.loads(own["deviations"]))})
+    own = {name: row[name] for name in _OWN} | {"synthetic": bool(row["synthetic"])}
+    return Result(cells=cells, **own)

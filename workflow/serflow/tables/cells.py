@@ -1,0 +1,94 @@
+"""Cells and notes that several tables share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from serflow.papers.model import Paper, PaperRecord
+from serflow.runs import RunRecord
+from serflow.scoring.conditions import describe_conditions, find_deviations
+from serflow.scoring.metrics import METRICS, label_of
+from serflow.scoring.results import ROLES
+from serflow.scoring.scores import Score, Scores
+from serflow.tables.table import NOTHING, SYNTHETIC, Table
+
+BRACKETS = "[95 %]"
+INTERVALS = (
+    "Square brackets: 95 % percentile-bootstrap interval over speakers (2000 draws) of the same statistic: folds of "
+    "one seed pooled, then the mean over seeds. ±: standard deviation over seeds, where there are several."
+)
+SIZES = "n: speakers / seeds / folds."
+
+
+def metric_note() -> str:
+    """Return what the metrics mean."""
+    return f"{'; '.join(f'{one.label}: {one.meaning}' for one in METRICS.values())}; all in %."
+
+
+def finish(table: Table, record: PaperRecord, runs: Sequence[RunRecord]) -> Table:
+    """Return a table with what its runs were computed with and depart in, the paper's assumptions, and the banner."""
+    return replace(
+        table,
+        notes=[*table.notes, describe_conditions(run.info for run in runs)],
+        assumptions=record.paper.assumptions,
+        deviations=find_deviations(record, runs),
+        banner=SYNTHETIC if record.synthetic else "",
+    )
+
+
+def heading(metric: str, part: str) -> str:
+    """Return e.g. "macro-F1 (test)"."""
+    return f"{label_of(metric)} ({part})"
+
+
+def protocol_label(paper: Paper, name: str) -> str:
+    """Return what a protocol is called by its role; with its name where a paper has several of that role."""
+    if name not in paper.protocols:
+        return name
+    role = paper.protocols[name].purpose
+    several = Counter(protocol.purpose for protocol in paper.protocols.values())[role] > 1
+    return f"{ROLES[role]}, {name.replace('_', ' ')}" if several else ROLES[role]
+
+
+def protocol_notes(paper: Paper) -> list[str]:
+    """Return a sentence on each protocol."""
+    labels = {name: protocol_label(paper, name) for name in paper.protocols}
+    return [f"{labels[name][0].upper()}{labels[name][1:]}: {one.title}." for name, one in paper.protocols.items()]
+
+
+def format_value(metric: str, value: float | None) -> str:
+    """Return a loss in nats, all else in per cent."""
+    if value is None:
+        return NOTHING
+    return f"{value:.3f}" if metric == "loss" else f"{100 * value:.1f}"
+
+
+def format_score(score: Score | None, scores: Scores | None = None) -> str:
+    """Return e.g. "72.5 ± 1.2 [65.1, 78.9]", or why there is none; of few speakers each one's value from `scores`."""
+    if score is None or score.value is None:
+        return score.reason or NOTHING if score else NOTHING
+    text, low, high, sd = (format_value(score.metric, x) for x in (score.value, score.low, score.high, score.sd))
+    text += f" ± {sd}" if score.sd is not None else ""
+    if score.low is not None:
+        return f"{text} [{low}, {high}]"
+    each = [
+        f"{_name(one)} {format_value(one.metric, one.value)}" for one in (scores.speakers_of(score) if scores else [])
+    ]
+    return f"{text} (inconclusive; per speaker: {', '.join(each)})" if each else text
+
+
+def format_sizes(found: Iterable[Score | None], *, speakers: bool = True) -> str:
+    """Return e.g. "24 / 1 / 2 (folds 0,1 of 6)" of the first score that has runs."""
+    for score in found:
+        if score and score.n_runs is not None:
+            numbers = [*([score.n_speakers] if speakers else []), score.n_runs, score.n_folds]
+            return " / ".join(map(str, numbers)) + (f" ({score.missing_folds})" if score.missing_folds else "")
+    return NOTHING
+
+
+def _name(score: Score) -> str:
+    """Return the speaker's name, in a union of corpora with the corpus."""
+    corpus, _, name = score.scope.removeprefix("speaker ").partition("/")
+    return name if score.corpus == corpus else f"{corpus}/{name}"

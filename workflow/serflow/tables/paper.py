@@ -1,0 +1,67 @@
+"""All tables of a paper, in one job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from serflow.papers.model import PaperRecord
+from serflow.papers.names import published_confusions, published_tables, slug
+from serflow.runs import RunRecord, read_runs
+from serflow.scoring.noise import read_noisy
+from serflow.scoring.pooling import read_speakers
+from serflow.scoring.scores import Scores
+from serflow.tables.cells import finish
+from serflow.tables.comparison import comparison_table
+from serflow.tables.data import data_table
+from serflow.tables.noise import noise_table
+from serflow.tables.published import confusion_table, published_table
+from serflow.tables.table import Table
+
+
+def write_tables(
+    record: PaperRecord,
+    scores: Path | str,
+    runs: Iterable[Path | str],
+    manifests: Iterable[Path],
+    splits: Iterable[Path],
+    folder: Path | str,
+    *,
+    noisy: Sequence[Path] = (),
+) -> None:
+    """Write all tables of a paper, `names.table_stems`, each as csv, md, tex and html.
+
+    Parameters
+    ----------
+    record
+        The paper as run.
+    scores
+        What `scoring.paper.write_scores` wrote.
+    runs
+        Folders of the paper's runs: for confusion matrices, and for what they were computed with.
+    manifests
+        Manifests of the paper's corpora, each with its report beside it (``.json``).
+    splits
+        Leakage reports of the paper's splits.
+    folder
+        Where to write them.
+    noisy
+        What `serflow noisy` wrote of runs among `runs`.
+    """
+    manifests, found = list(manifests), read_runs(runs)
+    tables = score_tables(record, Scores.read(scores), found)
+    tables["data"] = data_table(record, [path.with_suffix(".json") for path in manifests], splits)
+    if noisy and record.paper.noise:
+        noise = record.paper.noise
+        tables[slug(noise.table)] = noise_table(record, noise, read_noisy(noisy, found), read_speakers(manifests))
+    for stem, table in tables.items():
+        table.write(Path(folder, stem))
+
+
+def score_tables(record: PaperRecord, scores: Scores, runs: Sequence[RunRecord]) -> dict[str, Table]:
+    """Return the comparison and the tables that the paper prints, by file stem."""
+    paper = record.paper
+    tables = {"comparison": comparison_table(record, scores)}
+    tables |= {stem: published_table(record, scores, name) for stem, name in published_tables(paper).items()}
+    tables |= {stem: confusion_table(record, entry, runs) for stem, entry in published_confusions(paper).items()}
+    return {stem: finish(table, record, runs) for stem, table in tables.items()}
