@@ -25,7 +25,7 @@ READERS = {
     PREDICTIONS: ["evaluate", "table", "figure-confusion", "figure-recognition", "track"],
     f"{RUN}/history.csv": ["evaluate", "figure-curves", "track"],
     SCORES: ["table", "figure-comparison", "compare", "track"],
-    "out/tables/comparison.csv": ["figure-compare", "track-overview"],
+    "out/tables/comparison.csv": ["figure-overview", "track-overview"],
     "out/manifests/ravdess.json": ["table-data"],
     "out/splits/deepemo/ravdess/published/seed0.json": ["table-data"],
     f"{STORE}/zarr.json": ["train", "figure-recognition"],

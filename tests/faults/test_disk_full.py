@@ -94,7 +94,7 @@ def left_behind(disc):
 
 
 STAGES = ["demo", "manifest", "features", "split", "train", "paper", "evaluate", "table", "table-data", "compare"]
-STAGES += ["figure-confusion", "figure-curves", "figure-comparison", "figure-recognition", "figure-compare"]
+STAGES += ["figure-confusion", "figure-curves", "figure-comparison", "figure-recognition", "figure-overview"]
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -15,7 +15,8 @@ import pytest
 import soundfile
 
 from serflow.errors import CacheError
-from serflow.features import cache
+from serflow.features.build import build_store
+from serflow.features.store import open_store
 from workflow_project import ROOT, copy_project, environment, snakemake_command
 
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
@@ -89,10 +90,10 @@ RECIPE |= {"top_db": 60.0, "hop_length": 80}
 WRITER = """
 import json, sys
 from pathlib import Path
-from serflow.features import cache
+from serflow.features.build import build_store
 recipes, rows, root, store = json.loads(sys.stdin.read())
 for n in range(24):
-    cache.build(recipes[n % len(recipes)], rows, Path(root), Path(store), 1)
+    build_store(recipes[n % len(recipes)], rows, Path(root), Path(store), 1)
 """
 
 
@@ -104,7 +105,7 @@ def corpus(tmp_path):
         samples = rng.integers(-8000, 8000, length).astype(np.int16)
         soundfile.write(tmp_path / f"u{n}.wav", samples, RATE)
         sha1 = hashlib.sha1(samples.tobytes(), usedforsecurity=False).hexdigest()
-        rows.append({"utterance": f"u{n}", "path": f"u{n}.wav", "sha1": sha1})
+        rows.append({"corpus": "toy", "utterance": f"u{n}", "path": f"u{n}.wav", "sha1": sha1})
     return tmp_path, rows
 
 
@@ -113,8 +114,8 @@ def test_who_reads_a_cache_while_it_is_written_gets_its_frames_or_a_sentence(cor
     """A store rewritten as it was, one that two recipes take in turn, and another recipe's store beside it."""
     root, rows = corpus
     store = root / "features" / "features.zarr"
-    cache.build(RECIPE, rows, root, store, 1)
-    features = cache.load(store, RECIPE, rows)
+    build_store(RECIPE, rows, root, store, 1)
+    features = open_store(store, RECIPE, rows)
     items = np.arange(len(rows))
     right = features.read(items)
     written = store if 80 in hops else root / "features" / "another.zarr"
@@ -128,7 +129,7 @@ def test_who_reads_a_cache_while_it_is_written_gets_its_frames_or_a_sentence(cor
     while writer.poll() is None:
         for opened in (features, None):  # open for long, and anew
             try:
-                found = (opened or cache.load(store, RECIPE, rows)).read(items)
+                found = (opened or open_store(store, RECIPE, rows)).read(items)
             except CacheError:
                 refused += 1
                 continue

@@ -1,7 +1,6 @@
 """A real tracking server that is slow, refuses, loses answers or dies mid-way; and the workflow beside it."""
 
 import base64
-import csv
 import http.client
 import http.server
 import json
@@ -14,11 +13,13 @@ import threading
 import time
 import urllib.request
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
-from serflow.errors import SerflowError
-from serflow.tracking import store as tracking
+from serflow.tracking.entries import Dataset, Entry, Metric
+from serflow.tracking.store import AGAIN, COMPLETE, KEY, TrackingError, write_entries
 from workflow_project import DEMO, copy_project, environment, snakemake_command
 
 SECRET = "pass-w0rd-of-nobody"  # noqa: S105 (of no one)
@@ -125,7 +126,7 @@ class Proxy:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """One server for all tests, each of which uses papers of its own: starting one takes seconds."""
+    """One server for all tests, each of which has experiments of its own: starting one takes seconds."""
     server = Server(tmp_path_factory.mktemp("server"))
     yield server
     server.kill()
@@ -150,89 +151,87 @@ def retries(n):
         yield
 
 
-def write_run(root, paper, seed=0, loss=0.5):
-    """Write a run directory of one epoch and one utterance."""
-    run = root / paper / "ravdess" / "net" / "published" / f"seed{seed}" / "fold0"
-    run.mkdir(parents=True, exist_ok=True)
-    (run / "model.safetensors").write_bytes(os.urandom(200_000))
-    (run / "history.csv").write_text(f"epoch,train_loss,seconds\n1,{loss},2\n")
-    (run / "predictions.csv").write_text("utterance,part,label,predicted,happy,sad\nu0,test,sad,sad,0.25,0.75\n")
-    info = {"paper": paper, "corpus": "ravdess", "system": "net", "protocol": "published", "seed": seed, "fold": 0}
-    info |= {"labels": ["happy", "sad"], "system_config": {"training": {"epochs": 1}}}
-    info |= {"started": "2026-01-02T03:04:05+00:00", "finished": "2026-01-02T03:05:05+00:00"}
-    (run / "run.json").write_text(json.dumps(info))
-    return run
+@pytest.fixture
+def entries_of(tmp_path):
+    """Return entries of a corpus, system and protocol and of its seeds, with all that an entry can have."""
+
+    def entries(seeds=(0,), loss=0.5):
+        (tmp_path / "history.csv").write_text("epoch,loss\n")
+        dataset = Dataset("ravdess", "0123", '{"uri": "ravdess.csv"}', '{"num_rows": 1}', {"split": "seed0.csv"})
+        times = {"started": 1_767_323_045_000, "finished": 1_767_323_105_000}
+        found = [Entry("net", "net", **times, tags={"n_runs": str(len(seeds))})]
+        for seed in seeds:
+            model = tmp_path / f"seed{seed}" / "model"
+            if not model.exists():
+                model.parent.mkdir()
+                model.write_bytes(os.urandom(200_000))
+            about = {"parameters": {"epochs": "1"}, "config": {"epochs": 1}, "dataset": dataset, "parent": "net"}
+            about |= {"artifacts": [(model, ""), (tmp_path / "history.csv", "")]}
+            metrics = [Metric("train_loss", 1, loss if seed else 0.5, 2000), Metric("test_WA", 0, 1.0, 60_000)]
+            found.append(Entry(f"net/seed{seed}", f"seed{seed}", **times, metrics=metrics, **about))
+        return found
+
+    return entries
 
 
-def replay(uri, paper, runs, folder):
-    """Replay runs with the corpus's manifest and split, so that every kind of request is made."""
-    manifest, split = folder / "manifest.csv", folder / "split.csv"
-    for path in (manifest, split):
-        with path.open("w", newline="") as handle:
-            csv.writer(handle).writerows([["utterance"], ["u0"]])
-    data = {"ravdess": {"manifests": [manifest], "splits": {f"published/seed{seed}": split for seed in range(9)}}}
-    return tracking.replay(uri, {"paper": paper}, runs, None, [], folder, data)
+def log(uri, experiment, entries):
+    """Log entries to a server."""
+    return write_entries(uri, experiment, "A note", entries, Path("unused"))
 
 
-def assert_each_once(server, paper, receipt, runs):
-    """Assert that the server holds each run of a paper once, whole, below its parent."""
-    from mlflow import MlflowClient
-
+def assert_each_once(server, experiment, receipt, entries):
+    """Assert that the server holds each entry once, whole, below its parent."""
     client = MlflowClient(f"http://127.0.0.1:{server.port}")
-    held = client.search_runs([client.get_experiment_by_name(paper).experiment_id], max_results=1000)
-    assert sorted((run.data.tags["serflow.run"], run.info.run_id) for run in held) == sorted(receipt.items())
-    parent = receipt[f"{paper}/ravdess/net/published"]
-    assert len(held) == len(runs) + 1
+    held = client.search_runs([client.get_experiment_by_name(experiment).experiment_id], max_results=1000)
+    assert sorted((run.data.tags[KEY], run.info.run_id) for run in held) == sorted(receipt.items())
+    assert len(held) == len(entries)
     for run in held:
         assert run.info.status == "FINISHED"
-        assert run.data.tags["serflow.complete"] == "true"
-        if run.info.run_id == parent:
+        assert run.data.tags[COMPLETE] == "true"
+        if run.info.run_id == receipt["net"]:
             continue
-        assert run.data.tags["mlflow.parentRunId"] == parent
+        assert run.data.tags["mlflow.parentRunId"] == receipt["net"]
         assert run.data.metrics["test_WA"] == 1
         assert [m.step for m in client.get_metric_history(run.info.run_id, "train_loss")] == [1]
-        assert run.data.params["system_config.training.epochs"] == "1"
+        assert run.data.params["epochs"] == "1"
         assert [item.dataset.name for item in run.inputs.dataset_inputs] == ["ravdess"]
-    (path,) = {path for path in runs if path.parts[-2] == "seed0"}
-    child = receipt[f"{paper}/ravdess/net/published/seed0/fold0"]
-    names = {item.path: item.file_size for item in client.list_artifacts(child)}
-    assert set(names) == {"run.json", "history.csv", "predictions.csv", "config.yaml", "model.safetensors"}
-    stored = list((server.folder / "artifacts").rglob(f"{child}/artifacts/model.safetensors"))
-    assert [file.read_bytes() for file in stored] == [(path / "model.safetensors").read_bytes()]
+    child = receipt["net/seed0"]
+    assert {item.path for item in client.list_artifacts(child)} == {"model", "history.csv", "config.yaml"}
+    stored = list((server.folder / "artifacts").rglob(f"{child}/artifacts/model"))
+    ((model, _), _) = entries[1].artifacts
+    assert [file.read_bytes() for file in stored] == [model.read_bytes()]
 
 
-def test_a_server_that_is_down_is_told_after_seconds_not_minutes(tmp_path):
+def test_a_server_that_is_down_is_told_after_seconds_not_minutes(entries_of):
     start = time.monotonic()
-    with pytest.raises(SerflowError, match="Connection refused"):
-        replay(f"http://127.0.0.1:{free_port()}", "down", [write_run(tmp_path, "down")], tmp_path)
+    with pytest.raises(TrackingError, match="Connection refused"):
+        log(f"http://127.0.0.1:{free_port()}", "down", entries_of())
     assert time.monotonic() - start < 30
 
 
-def test_a_slow_server_gets_everything(server, proxy, tmp_path):
-    runs = [write_run(tmp_path, "slow")]
+def test_a_slow_server_gets_everything(server, proxy, entries_of):
     proxy.spoil = lambda *_: 0.3
-    receipt = replay(proxy.uri, "slow", runs, tmp_path)
-    assert_each_once(server, "slow", receipt, runs)
+    receipt = log(proxy.uri, "slow", entries_of())
+    assert_each_once(server, "slow", receipt, entries_of())
 
 
 @pytest.mark.parametrize("n", [1, 2, 4, 9, 14, 20])
-def test_a_server_that_fails_mid_way_gets_what_is_missing_later(n, server, proxy, tmp_path):
-    paper = f"fails{n}"
-    runs = [write_run(tmp_path, paper, seed) for seed in (0, 1)]
+def test_a_server_that_fails_mid_way_gets_what_is_missing_later(n, server, proxy, entries_of):
+    experiment, entries = f"fails{n}", entries_of(seeds=(0, 1))
     proxy.spoil = lambda i, *_: "cut" if i > n else None
-    with retries(0), pytest.raises(SerflowError, match="type the same command again"):
-        replay(proxy.uri, paper, runs, tmp_path)
+    with retries(0), pytest.raises(TrackingError, match=AGAIN):
+        log(proxy.uri, experiment, entries)
     assert len(proxy.requests) == n + 1
     proxy.heal()
-    receipt = replay(proxy.uri, paper, runs, tmp_path)
-    assert_each_once(server, paper, receipt, runs)
+    receipt = log(proxy.uri, experiment, entries)
+    assert_each_once(server, experiment, receipt, entries)
     sent = len(proxy.requests)
-    assert replay(proxy.uri, paper, runs, tmp_path) == receipt
+    assert log(proxy.uri, experiment, entries) == receipt
     assert not [path for method, path in proxy.requests[sent:] if method == "PUT" or path.endswith("runs/create")]
 
 
-def test_a_killed_server_gets_what_is_missing_after_its_restart(server, proxy, tmp_path):
-    runs = [write_run(tmp_path, "killed", seed) for seed in (0, 1)]
+def test_a_killed_server_gets_what_is_missing_after_its_restart(server, proxy, entries_of):
+    entries = entries_of(seeds=(0, 1))
 
     def kill(n, *_):
         if n == 17:
@@ -240,39 +239,35 @@ def test_a_killed_server_gets_what_is_missing_after_its_restart(server, proxy, t
 
     proxy.spoil = kill
     try:
-        with retries(1), pytest.raises(SerflowError, match="type the same command again"):
-            replay(proxy.uri, "killed", runs, tmp_path)
+        with retries(1), pytest.raises(TrackingError, match=AGAIN):
+            log(proxy.uri, "killed", entries)
     finally:
         server.start()
     proxy.heal()
-    receipt = replay(proxy.uri, "killed", runs, tmp_path)
-    assert_each_once(server, "killed", receipt, runs)
+    receipt = log(proxy.uri, "killed", entries)
+    assert_each_once(server, "killed", receipt, entries)
 
 
-def test_whichever_answer_is_lost_after_the_work_was_done_nothing_is_there_twice(server, proxy, tmp_path):
-    runs, lost, made_twice = [write_run(tmp_path, "lost")], [], 0
+def test_whichever_answer_is_lost_after_the_work_was_done_nothing_is_there_twice(server, proxy, entries_of):
+    entries, lost, made_twice = entries_of(), [], 0
     for n in range(1, 100):
         proxy.requests.clear()
-        paper = f"lost{n}"
-        runs = [write_run(tmp_path, paper)]
         proxy.spoil = lambda i, *_, n=n: "lose" if i == n else None
         with retries(1):
-            receipt = replay(proxy.uri, paper, runs, tmp_path)
+            receipt = log(proxy.uri, f"lost{n}", entries)
         if len(proxy.requests) < n:  # no answer was lost: every one has been
             break
         lost.append(proxy.requests[n - 1][1].rpartition("mlflow/")[2])
         made_twice += [path for _, path in proxy.requests].count("/api/2.0/mlflow/runs/create") - 2
-        assert_each_once(server, paper, receipt, runs)
+        assert_each_once(server, f"lost{n}", receipt, entries)
     assert {"experiments/create", "runs/create", "runs/log-batch", "runs/log-inputs", "runs/update"} <= set(lost)
     assert made_twice == 2  # the parent and the child: this test lost what it says
 
 
 @pytest.mark.parametrize("request_", ["runs/delete", "runs/create"])
-def test_a_lost_answer_while_a_changed_run_is_replaced_leaves_one(request_, server, proxy, tmp_path):
-    paper = f"changed {request_.replace('/', ' ')}"
-    runs = [write_run(tmp_path, paper, seed) for seed in (0, 1)]
-    before = replay(proxy.uri, paper, runs, tmp_path)
-    write_run(tmp_path, paper, 1, loss=0.9)
+def test_a_lost_answer_while_a_changed_run_is_replaced_leaves_one(request_, server, proxy, entries_of):
+    experiment = f"changed {request_.replace('/', ' ')}"
+    before = log(proxy.uri, experiment, entries_of(seeds=(0, 1)))
     lost = []
 
     def lose_first(_n, _method, path, _headers):
@@ -282,18 +277,17 @@ def test_a_lost_answer_while_a_changed_run_is_replaced_leaves_one(request_, serv
         return None
 
     proxy.spoil = lose_first
+    entries = entries_of(seeds=(0, 1), loss=0.9)
     with retries(1):
-        after = replay(proxy.uri, paper, runs, tmp_path)
+        after = log(proxy.uri, experiment, entries)
     assert lost
-    assert_each_once(server, paper, after, runs)
-    kept = f"{paper}/ravdess/net/published/seed0/fold0"
-    assert {key for key in before if before[key] == after[key]} == {kept}
+    assert_each_once(server, experiment, after, entries)
+    assert {key for key in before if before[key] != after[key]} == {"net/seed1"}
 
 
 @pytest.mark.parametrize("status", [500, 503])
-def test_a_server_that_fails_every_request_once_gets_everything(status, server, proxy, tmp_path):
-    paper, seen = f"again{status}", set()
-    runs = [write_run(tmp_path, paper)]
+def test_a_server_that_fails_every_request_once_gets_everything(status, server, proxy, entries_of):
+    seen = set()
 
     def fail_once(n, method, path, _headers):
         fresh = (method, path) not in seen
@@ -302,22 +296,20 @@ def test_a_server_that_fails_every_request_once_gets_everything(status, server, 
 
     proxy.spoil = fail_once
     with retries(1):
-        receipt = replay(proxy.uri, paper, runs, tmp_path)
-    assert_each_once(server, paper, receipt, runs)
+        receipt = log(proxy.uri, f"again{status}", entries_of())
+    assert_each_once(server, f"again{status}", receipt, entries_of())
 
 
 @pytest.mark.parametrize(("fault", "told"), [(500, "500"), (403, "MLFLOW_TRACKING_TOKEN"), (413, "413"), ("cut", "")])
-def test_files_that_the_server_does_not_take_are_told_and_sent_later(fault, told, server, proxy, tmp_path):
-    paper = f"files {fault}"
-    runs = [write_run(tmp_path, paper)]
+def test_files_that_the_server_does_not_take_are_told_and_sent_later(fault, told, server, proxy, entries_of):
     proxy.spoil = lambda n, method, *_: fault if method == "PUT" else None
-    with retries(0), pytest.raises(SerflowError, match="type the same command again") as caught:
-        replay(proxy.uri, paper, runs, tmp_path)
+    with retries(0), pytest.raises(TrackingError, match=AGAIN) as caught:
+        log(proxy.uri, f"files {fault}", entries_of())
     assert told in str(caught.value)
     assert "spoilt" not in str(caught.value)
     proxy.heal()
-    receipt = replay(proxy.uri, paper, runs, tmp_path)
-    assert_each_once(server, paper, receipt, runs)
+    receipt = log(proxy.uri, f"files {fault}", entries_of())
+    assert_each_once(server, f"files {fault}", receipt, entries_of())
 
 
 AUTHORIZATIONS = {
@@ -332,17 +324,15 @@ def demand(authorization):
 
 
 @pytest.mark.parametrize("kind", sorted(AUTHORIZATIONS))
-def test_credentials_of_the_environment_open_a_server_that_demands_them(kind, server, proxy, tmp_path, monkeypatch):
+def test_credentials_of_the_environment_open_a_server_that_demands_them(kind, server, proxy, entries_of, monkeypatch):
     environment, authorization = AUTHORIZATIONS[kind]
-    paper = f"closed {kind}"
-    runs = [write_run(tmp_path, paper)]
     proxy.spoil = demand(authorization)
-    with pytest.raises(SerflowError, match="Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or"):
-        replay(proxy.uri, paper, runs, tmp_path)
+    with pytest.raises(TrackingError, match="MLFLOW_TRACKING_USERNAME"):
+        log(proxy.uri, f"closed {kind}", entries_of())
     for name, value in environment.items():
         monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", value)
-    receipt = replay(proxy.uri, paper, runs, tmp_path)
-    assert_each_once(server, paper, receipt, runs)
+    receipt = log(proxy.uri, f"closed {kind}", entries_of())
+    assert_each_once(server, f"closed {kind}", receipt, entries_of())
 
 
 # The workflow beside a server
@@ -385,7 +375,7 @@ def test_a_dead_server_stops_no_training_and_the_same_command_logs_everything_la
     assert len(sentences) == 2, output  # the paper's and the comparison's
     for line in sentences:
         assert f": {uri}: MLflow: " in line
-        assert line.endswith("type the same command again: it logs what is missing and trains nothing.")
+        assert line.endswith(AGAIN)
     run = out / "runs/deepemonet/ravdess/svm/published/seed0/fold0"
     assert (run / "run.json").exists()
     assert {path.name for path in (out / "tables").glob("*.html")} == {"comparison.html", "costs.html"}
@@ -407,8 +397,6 @@ def test_a_dead_server_stops_no_training_and_the_same_command_logs_everything_la
     made = {path.relative_to(out).parts[0] for path, time in files(out).items() if before.get(path) != time}
     assert made <= {"tracking", "logs", "benchmarks", "report.html"}
     assert {path.name for path in (out / "tracking").iterdir()} == {"deepemonet.json", "comparison.json"}
-
-    from mlflow import MlflowClient
 
     client = MlflowClient(f"http://127.0.0.1:{server.port}")
     for experiment, name in (("deepemonet", "deepemonet.json"), ("all papers", "comparison.json")):

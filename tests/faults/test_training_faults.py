@@ -38,13 +38,13 @@ SMALL = """
 import resource
 import numpy, torch, zarr
 used = int(next(line for line in open("/proc/self/status") if line.startswith("VmSize")).split()[1]) * 1024
-from serflow.features import cache
-load = cache.load
+from serflow.training import loading
+load = loading.open_store
 def loaded(*arguments):
     found = load(*arguments)
     resource.setrlimit(resource.RLIMIT_AS, (used, used))
     return found
-cache.load = loaded
+loading.open_store = loaded
 """
 
 

@@ -40,6 +40,7 @@ serflow:
   corpora: {ravdess: {source: demo}}
   seeds: {random: [0], grouped: [0]}
   pretrained: none
+  overrides: {deepemo: {systems: {resnet18: {input: {height: 16, width: 16}, training: {epochs: 1}}}}}
 """
 
 
@@ -79,10 +80,12 @@ def test_another_workflow_takes_what_serflow_makes(mine):
 
 def test_a_change_in_the_clone_reruns_that_stage_for_the_other_workflow(mine):
     assert "Nothing to be done" in snakemake(mine, "-n")
-    source = mine.parent / "serflow/workflow/serflow/corpora/manifest.py"
+    source = mine.parent / "serflow/workflow/serflow/corpora/scan.py"
     before = source.read_text()
-    source.write_text(before + "\n# edited\n")
     try:
+        source.write_text(before + "\n# edited\n")
+        assert "Nothing to be done" in snakemake(mine, "-n")
+        source.write_text(before + "\nEDITED = 1\n")
         assert "serflow_manifest" in snakemake(mine, "-n")
     finally:
         source.write_text(before)

@@ -1,4 +1,4 @@
-"""A run directory is enough to recognise new signals as the training job recognised its own."""
+"""A run's folder is enough to recognise new signals as the training job recognised its own."""
 
 import json
 import shutil
@@ -8,10 +8,12 @@ import pytest
 import soundfile
 import torch
 
+from serflow.corpora.manifest import COLUMNS, read_manifest
 from serflow.errors import TrainingError
-from serflow.features import cache
+from serflow.features.build import build_store
 from serflow.inference import predictor as inference
 from serflow.io.files import digest_file, read_csv, read_json, write_csv, write_json
+from serflow.runs import RunId, Spec
 from serflow.training.run import train
 
 RATE = 8000
@@ -62,9 +64,10 @@ def corpus(tmp_path_factory):
         tone = 0.3 * np.sin(2 * np.pi * (500 + 1500 * (n % 2)) * np.arange(length) / RATE)
         soundfile.write(folder / f"{name}.wav", tone + 0.1 * rng.standard_normal(length), RATE)
         signals[name] = soundfile.read(folder / f"{name}.wav", dtype="float32")[0]
-        row = {"utterance": name, "path": f"{name}.wav", "emotion": LABELS[n % 2], "sample_rate": RATE}
-        rows.append(row | {"samples": length, "sha1": digest_file(folder / f"{name}.wav", "sha1")})
-    write_csv(folder / "manifest.csv", list(rows[0]), rows)
+        row = {"utterance": name, "corpus": "c", "path": f"{name}.wav", "emotion": LABELS[n % 2], "sample_rate": RATE}
+        row |= {"samples": length, "sha1": digest_file(folder / f"{name}.wav", "sha1")}
+        rows.append(dict.fromkeys(COLUMNS, "") | row)
+    write_csv(folder / "manifest.csv", COLUMNS, rows)
     parts = ["train"] * 6 + ["validation"] * 2 + ["test"] * 2
     split = [{"utterance": f"u{n}", "fold": 0, "part": part} for n, part in enumerate(parts)]
     write_csv(folder / "split.csv", list(split[0]), split)
@@ -73,7 +76,7 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def runs(corpus):
-    """Return a function from a system to its run directory, trained once."""
+    """Return a function from a system to its run's folder, trained once."""
     folder, _ = corpus
     threads = torch.get_num_threads()
 
@@ -81,9 +84,8 @@ def runs(corpus):
         system, output = SYSTEMS[kind], folder / f"{kind}-{precision}"
         if not output.exists():
             store = folder / f"{kind}-{precision}.zarr"
-            cache.build(system["recipe"], read_csv(folder / "manifest.csv"), folder, store, 1)
-            identity = {"paper": "toy", "corpus": "c", "system": kind, "protocol": "p", "seed": 0, "fold": 0}
-            spec = {**identity, "labels": LABELS, "others": [], "system_config": system, "deviations": []}
+            build_store(system["recipe"], read_manifest(folder / "manifest.csv"), folder, store, 1)
+            spec = Spec(RunId("toy", "c", kind, "p", 0, 0), tuple(LABELS), (), system)
             paths = [folder / "manifest.csv"], [store], folder / "split.csv", None, output, folder / "x.pt"
             train(spec, *paths, "cpu", precision, 1)
         return output
@@ -99,9 +101,13 @@ def written(run):
     return [row["utterance"] for row in rows], np.array([[float(row[label]) for label in LABELS] for row in rows])
 
 
-@pytest.mark.parametrize(
-    ("kind", "precision"), [*((kind, "fp32") for kind in SYSTEMS), ("patch", "bf16"), ("sequence", "bf16")]
+#: On other CPUs torch has no bf16 LSTM of two layers.
+BF16_LSTM = pytest.param(
+    "sequence", "bf16", marks=pytest.mark.skipif(not torch.cpu.get_capabilities().get("avx512_f"), reason="no AVX-512")
 )
+
+
+@pytest.mark.parametrize(("kind", "precision"), [*((kind, "fp32") for kind in SYSTEMS), ("patch", "bf16"), BF16_LSTM])
 def test_posteriors_are_those_that_the_training_job_wrote(corpus, runs, kind, precision):
     """Of all parts; standardisation with the training part's statistics, though other signals are given."""
     run = runs(kind, precision)
@@ -135,17 +141,17 @@ def test_threads_are_the_trainings_unless_told(runs):
 @pytest.mark.parametrize(
     ("signal", "fault"),
     [
-        (np.zeros((2, 800), np.float32), r"has shape \(2, 800\)"),
-        (np.zeros(0, np.float32), r"has shape \(0,\)"),
-        (np.array([0.1, np.nan], np.float32), "is not finite"),
+        (np.zeros((2, 800), np.float32), r"\(2, 800\)"),
+        (np.zeros(0, np.float32), r"\(0,\)"),
+        (np.array([0.1, np.nan], np.float32), "not finite"),
     ],
 )
 def test_a_signal_that_cannot_be_recognised_is_named(corpus, runs, signal, fault):
-    with pytest.raises(inference.InferenceError, match=f"signal 1: {fault}"):
+    with pytest.raises(inference.InferenceError, match=f"signal 1: .*{fault}"):
         inference.load(runs("patch"), threads=1).posteriors([corpus[1]["u0"], signal])
 
 
-# Run directories that are not what they should be
+# Folders that are not what they should be
 
 
 @pytest.fixture
@@ -159,9 +165,7 @@ def test_memory_that_runs_out_on_a_device_names_it_and_what_to_do(corpus, runs, 
 
     predictor = inference.load(runs("image"), "cpu", 1)
     monkeypatch.setattr(type(predictor.network), "forward", greedy)
-    with pytest.raises(
-        TrainingError, match=r"device: out of memory on cpu with 10 items at once\. Run fewer .*--threads"
-    ):
+    with pytest.raises(TrainingError, match=r"device: .*cpu with 10 items.*--threads"):
         predictor.posteriors(list(corpus[1].values()))
 
 
@@ -186,7 +190,7 @@ def test_a_run_without_a_model_of_its_own_is_named(copied):
     """Such as a two-step predictor's."""
     run = copied("patch")
     write_json(run / "run.json", read_json(run / "run.json") | {"model_format": "none"})
-    with pytest.raises(inference.InferenceError, match="model_format is 'none'"):
+    with pytest.raises(inference.InferenceError, match="model_format"):
         inference.load(run)
 
 

@@ -13,9 +13,10 @@ import yaml
 
 from serflow.config import check_config, read_config
 from serflow.errors import ConfigError
-from serflow.papers.papers import PAPERS, Papers
+from serflow.papers.load import PAPERS
+from serflow.papers.papers import Papers
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FOLDER = "{folder}"
 
 
@@ -171,16 +172,36 @@ def copies(**changes):
     return {"protocols": {"augment_then_split": {"copies": changes}}}
 
 
+FIGURE = {"figure": "F", "kind": "spectrogram", "title": "", "corpus": "ravdess"}
+NUMBER = {"table": "T", "system": "resnet18", "corpus": "ravdess", "protocol": "published", "part": "test"}
+NUMBER |= {"metric": "WA", "value": 0.5}
 STOP = {"metric": "WA", "patience": 3}
 #: What a user lays over DeepEMO's file -> the key below it that is named, the value found, a word of what is allowed.
 PAPER = [
+    # what could be found only after all training
+    ({"published": [NUMBER | {"value": 66.1}]}, "published.0.value", "66.1", "0.661"),
+    ({"published": [NUMBER | {"metric": "loss"}]}, "published.0.part", "test part", "WA, UA or macro_F1"),
+    ({"published": [NUMBER, NUMBER | {"value": 0.2}]}, "published.1", "twice", "one entry"),
+    ({"published": [NUMBER | {"metric": "WAR"}]}, "published.0.metric", "'WAR'", "WA, UA, macro_F1"),
+    ({"published": [NUMBER | {"corpus": "savee"}]}, "published", "'savee'", "ravdess"),
+    ({"figures": [FIGURE | {"kind": "pie"}]}, "figures.0.kind", "'pie'", "waveforms"),
+    ({"figures": [FIGURE | {"recipe": "mfc"}]}, "figures.0: recipe", "'mfc'", "logmel128"),
+    ({"figures": [FIGURE]}, "figures.0", "'recipe'", "recipe"),
+    ({"figures": [FIGURE | {"recipe": "logmel128", "emotion": "calm"}]}, "figures.0", "'emotion'", "utterance"),
+    ({"figures": [FIGURE | {"corpora": ["ravdess"]}]}, "figures.0", "corpus and corpora", "one of them"),
     ({"titel": "x"}, "", "'titel'", "Did you mean 'title'?"),
     ({"year": "2020-01"}, "year", "'2020-01'", "a whole number"),
     ({"paper": "mine"}, "paper", "'mine'", "Remove the key"),
     ({"systems": {"resnet": {"training": {"epochs": 5}}}}, "systems.resnet", "'title'", "Did you mean 'resnet18'?"),
-    ({"systems": {"Res-Net": {}}}, "systems", "'Res-Net'", "that fits"),
+    ({"systems": {"Res-Net": {"based_on": "resnet18"}}}, "systems.Res-Net", "'Res-Net'", "that fits"),
     ({"systems": {"wide": {"based_on": "resnet8", "title": "x"}}}, "systems.wide.based_on", "'resnet8'", "resnet18"),
-    ({"systems": {"resnet18": {"combine": {}}}}, "systems.resnet18", "not exactly one", "recipe and input and model"),
+    ({"systems": {"resnet18": {"combine": {}}}}, "systems.resnet18.combine", "'first'", "first, second, neutral"),
+    (
+        {"systems": {"resnet18": {"combine": {"first": "a", "second": ["b"], "neutral": "calm"}}}},
+        "systems.resnet18",
+        "not exactly one",
+        "recipe and input and model",
+    ),
     # training
     (training(epoch=5), "systems.resnet18.training", "'epoch'", "Did you mean 'epochs'?"),
     (training(epochs=0), "systems.resnet18.training.epochs", "0", "from 1"),
@@ -201,13 +222,13 @@ PAPER = [
     (
         training(early_stopping=STOP, stages=[{"epochs": 50, "height": 224, "width": 224}]),
         "systems.resnet18.training.early_stopping",
-        "`stages`",
-        "Remove it",
+        "stages",
+        "Remove one",
     ),
     (
         training(stages=[{"epochs": 50, "height": 99, "width": 99}]),
         "systems.resnet18.training.stages",
-        "(99, 99)",
+        "99 x 99",
         "Make them equal",
     ),
     (
@@ -216,8 +237,8 @@ PAPER = [
         "sum to 5",
         "Make them equal",
     ),
-    (training(augment=[{"kind": "rotat"}]), "systems.resnet18.training.augment", "'rotat'", "rotate"),
-    (training(augment=[{"kind": "rotate"}]), "systems.resnet18.training.augment", "'degrees'", "probability"),
+    (training(augment=[{"kind": "rotat"}]), "systems.resnet18.training.augment.0.kind", "'rotat'", "rotate"),
+    (training(augment=[{"kind": "rotate"}]), "systems.resnet18.training.augment.0", "'degrees'", "degrees"),
     (
         training(augment=[{"kind": "flip", "probability": 50}]),
         "systems.resnet18.training.augment.0.probability",
@@ -231,35 +252,36 @@ PAPER = [
     (model(dept=34), "systems.resnet18.model", "'dept'", "Did you mean 'depth'?"),
     (model(depth=17), "systems.resnet18.model.pretrained", "resnet17", "resnet18, resnet34, resnet50"),
     (model(pretrained="imagent"), "systems.resnet18.model.pretrained", "'imagent'", "imagenet, none"),
+    (taken(kind="vector"), "systems.resnet18.input", "'height'", "Allowed"),
     (taken(kind="picture"), "systems.resnet18.input.kind", "'picture'", "image, patch, sequence, vector"),
     (taken(heigth=64), "systems.resnet18.input", "'heigth'", "Did you mean 'height'?"),
     (taken(height=-64), "systems.resnet18.input.height", "-64", "from 1"),
     (taken(channels=2), "systems.resnet18.input.channels", "2", "1, 3"),
     (taken(floor_db=80.0), "systems.resnet18.input.floor_db", "80.0", "below 0"),
     # recipes
-    (recipe(transform="mel"), "recipes.logmel128", "'mel'", "logmel"),
+    (recipe(transform="mel"), "recipes.logmel128.transform", "'mel'", "logmel"),
     (recipe(hop=160), "recipes.logmel128", "'hop'", "hop_length"),
     (recipe(hop_length=0), "recipes.logmel128.hop_length", "0", "from 1"),
     (recipe(n_fft="1024 points"), "recipes.logmel128.n_fft", "'1024 points'", "a whole number"),
     (recipe(sample_rate=-16000), "recipes.logmel128.sample_rate", "-16000", "from 1"),
     (recipe(fmax=16000.0), "recipes.logmel128.fmax", "16000.0", "up to 8000.0"),
-    (recipe(fmin=4000.0, fmax=3000.0), "recipes.logmel128.fmin", "4000.0", "up to 3000.0"),
-    (recipe(dtype="float64"), "recipes.logmel128", "'float64'", "float32, float16"),
-    (recipe(segment_seconds=0), "recipes.logmel128", "0", "duration in s"),
+    (recipe(fmin=4000.0, fmax=3000.0), "recipes.logmel128.fmin", "4000.0", "below 3000.0"),
+    (recipe(dtype="float64"), "recipes.logmel128.dtype", "'float64'", "float32, float16"),
+    (recipe(segment_seconds=0), "recipes.logmel128.segment_seconds", "0", "above 0"),
     ({"systems": {"resnet18": {"recipe": "logmel"}}}, "systems.resnet18.recipe", "'logmel'", "'logmel128'"),
     # protocols
     ({"systems": {"resnet18": {"protocols": ["loso"]}}}, "systems.resnet18.protocols", "'loso'", "speaker_independent"),
     ({"systems": {"resnet18": {"folds": [9]}}}, "systems.resnet18.folds", "9", "0 to 5"),
     ({"protocols": {"published": {"kind": "stratified"}}}, "protocols.published.kind", "'stratified'", "random"),
     ({"protocols": {"published": {"parts": {"train": 0.9}}}}, "protocols.published.parts", "0.9", "sum to 1"),
-    ({"protocols": {"published": {"validation": "male"}}}, "protocols.published.validation", "'male'", "speakers"),
+    ({"protocols": {"published": {"validation": "male"}}}, "protocols.published", "'validation'", "parts"),
     ({"protocols": {"published": {"corpora": ["savee"]}}}, "protocols.published.corpora", "'savee'", "ravdess"),
-    ({"protocols": {"published": {"copies": {"pitch": {"semitones": 1}}}}}, "protocols.published.copies", "pitch", "n"),
-    (copies(echo={"ms": 3}), "protocols.augment_then_split.copies", "'echo'", "noise, stretch, pitch"),
+    ({"protocols": {"published": {"copies": {"pitch": {"semitones": 1}}}}}, "protocols.published", "'copies'", "parts"),
+    (copies(echo={"ms": 3}), "protocols.augment_then_split.copies", "'echo'", "noise, pitch, stretch"),
     (copies(stretch={"rate": 0}), "protocols.augment_then_split.copies.stretch.rate", "0", "above 0"),
     (copies(noise={"snr_db": "loud"}), "protocols.augment_then_split.copies.noise.snr_db", "'loud'", "a number"),
     # corpora and labels
-    ({"corpora": ["emodb"]}, "corpora", "'emodb'", "ravdess, savee, iemocap"),
+    ({"corpora": ["emodb"]}, "corpora", "'emodb'", "iemocap, ravdess, savee"),
     ({"corpora": ["ravdess", "ravdess"]}, "corpora", "['ravdess', 'ravdess']", "each only once"),
     ({"corpora": ["ravdess+ravdess"]}, "corpora", "twice", "once"),
     ({"labels": ["happy"]}, "labels", "['happy']", "2 or more entries"),
@@ -361,7 +383,24 @@ def test_credentials_in_a_wrong_place_are_not_shown_either(tracking, folder):
     "uri", [None, "sqlite:///mlflow.db", "sqlite:////data/a@b/mlflow.db", "http://localhost:5000", "https://host/path"]
 )
 def test_an_address_alone_is_taken(uri):
-    assert check_config({"tracking": {"uri": uri}})["tracking"]["uri"] == uri
+    assert check_config({"tracking": {"uri": uri}}).tracking.uri == uri
+
+
+@pytest.mark.parametrize("key", ["results", "prefix"])
+def test_a_value_that_is_quoted_in_yaml_stays_text(key, tmp_path):
+    text = {"results": 'results: "2024"\n', "prefix": 'tracking: {prefix: "2024"}\n'}[key]
+    (tmp_path / "mine.yaml").write_text(text)
+    config = read_config([tmp_path / "mine.yaml"])
+    assert {"results": config.results, "prefix": config.tracking.prefix}[key] == "2024"
+
+
+def test_values_of_the_command_line_alone_are_parsed():
+    """Snakemake hands on nested ones as the text that was typed."""
+    typed = {"threads": "4", "corpora": {"ravdess": {"source": "null"}}, "folds": ["0", "1"]}
+    config = check_config(typed, typed)
+    assert (config.threads, config.source("ravdess"), config.folds) == (4, None, [0, 1])
+    with pytest.raises(ConfigError):
+        check_config(typed)
 
 
 # The same through Snakemake's own command line

@@ -4,28 +4,35 @@ from pathlib import Path
 
 import pytest
 
+from serflow.errors import RunError
 from serflow.io.files import write_csv
-from serflow.runs import ScoreError
-from serflow.tables.overview import COLUMNS as RESULT
+from serflow.scoring.results import COLUMNS as RESULT
+from serflow.tables.costs import COLUMNS as COST
 from serflow.tables.results_page import write_results_page
-from serflow.tables.tables import SYNTHETIC
+from serflow.tables.table import SYNTHETIC
 
-COST = ("Stage", "Paper or corpus", "System or recipe", "Device")
-COST += ("Jobs", "Seconds", "Longest job (s)", "Peak memory (MiB)")
-PROTOCOLS = {"own": "published", "independent": "speaker_independent", "leak": "augment_then_split"}
+PROTOCOLS = {"published": "published", "unseen": "speaker_independent", "leak": "augment_then_split"}
 
 
 def row(system="net", **known):
     """Return a row of the comparison of which nothing was run."""
     found = dict.fromkeys(RESULT, "") | {"paper": "toypaper", "corpus": "toy", "system": system, "title": f"A {system}"}
-    found |= {f"{kind}_protocol": protocol for kind, protocol in PROTOCOLS.items()}
-    found |= {f"{kind}_note": "not run: no run was made" for kind in PROTOCOLS}
+    found |= {f"ours_{role}_protocol": protocol for role, protocol in PROTOCOLS.items()}
+    found |= {f"ours_{role}_note": "not run: no run was made" for role in PROTOCOLS}
+    found |= {f"ours_{role}_deviations": "[]" for role in (*PROTOCOLS, "control")}
     return found | {"metric": "UA", "part": "test", "published": 0.7, "synthetic": 0} | known
 
 
-def cell(kind, value, low="", high="", speakers=24, note="", deviations=""):
-    known = {"value": value, "low": low, "high": high, "speakers": speakers, "note": note, "deviations": deviations}
-    return {f"{kind}_{key}": text for key, text in known.items()}
+def cell(role, value, low="", high="", speakers=24, note="", deviations=()):
+    known = {
+        "value": value,
+        "low": low,
+        "high": high,
+        "speakers": speakers,
+        "note": note,
+        "deviations": json.dumps(deviations),
+    }
+    return {f"ours_{role}_{key}": text for key, text in known.items()}
 
 
 def cost(stage, subject, seconds, device="-"):
@@ -41,8 +48,8 @@ def make(tmp_path):
         write_csv(folder / "tables" / "comparison.csv", RESULT, rows)
         write_csv(folder / "tables" / "costs.csv", COST, [*costs, cost("all", "-", 999)])
         for line in rows:
-            for kind, protocol in PROTOCOLS.items():
-                for seed in seeds if line[f"{kind}_value"] != "" else ():
+            for role, protocol in PROTOCOLS.items():
+                for seed in seeds if line[f"ours_{role}_value"] != "" else ():
                     key = {name: line[name] for name in ("paper", "corpus", "system")} | {"protocol": protocol}
                     info = key | {"seed": seed, "fold": 0, "device": "cpu", "device_name": "toy CPU"}
                     info |= {"precision": "fp32", "seconds": 50.0, "commit": "abc1234", "versions": {"torch": "2.9"}}
@@ -86,11 +93,11 @@ def measured(page):
     return {line["Protocol"]: line for line in tables(page)["Where and when it was measured"]}
 
 
-OWN, FAIR, LEAK = (f"Ours, {name} [95 %]" for name in ("paper's protocol", "speaker-independent", "leak"))
+OWN, FAIR, LEAK = (f"Ours, {name} [95 %]" for name in ("paper's protocol", "speaker-independent", "leaky split"))
 
 
 def test_the_page_says_when_on_what_and_with_which_code_and_holds_all_tables(make, page):
-    rows = [row(**cell("own", 0.72, 0.66, 0.78)), row("other")]
+    rows = [row(**cell("published", 0.72, 0.66, 0.78)), row("other")]
     results = make(rows, [cost("train", "toypaper", 150)], seeds=(0, 1))
     text = page(results, "snakemake --configfile mine.yaml")
     for expected in (
@@ -113,7 +120,7 @@ def test_the_page_says_when_on_what_and_with_which_code_and_holds_all_tables(mak
 
 
 def test_the_same_results_twice_and_no_results_give_the_same_page(make, page, tmp_path):
-    results = make([row(**cell("own", 0.72, 0.66, 0.78)), row("other")], [cost("train", "toypaper", 150)])
+    results = make([row(**cell("published", 0.72, 0.66, 0.78)), row("other")], [cost("train", "toypaper", 150)])
     first = page(results)
     kept = {path.name: path.read_bytes() for path in (tmp_path / "archive").iterdir()}
     assert kept.keys() == {"comparison.csv", "costs.csv", "runs.csv"}
@@ -123,8 +130,10 @@ def test_the_same_results_twice_and_no_results_give_the_same_page(make, page, tm
 
 
 def test_what_newer_results_did_not_run_stays(make, page):
-    page(make([row(**cell("own", 0.72, 0.66, 0.78))], name="old"), "the old command")
-    newer = make([row(), row("other", **cell("own", 0.9, 0.8, 0.95))], name="new", day="2026-12-24", commit="def5678")
+    page(make([row(**cell("published", 0.72, 0.66, 0.78))], name="old"), "the old command")
+    newer = make(
+        [row(), row("other", **cell("published", 0.9, 0.8, 0.95))], name="new", day="2026-12-24", commit="def5678"
+    )
     text = page(newer, "the new command")
     assert comparison(text)["A net (toypaper)"][OWN] == "72.0 [66.0, 78.0]; 24 speakers"
     assert comparison(text)["A other (toypaper)"][OWN] == "90.0 [80.0, 95.0]; 24 speakers"
@@ -142,14 +151,14 @@ def test_what_newer_results_did_not_run_stays(make, page):
 
 
 def test_results_of_other_papers_stay_and_papers_stand_together(make, page):
-    page(make([row(), row(paper="zoo", **cell("own", 0.72, 0.66, 0.78))], name="old"))
-    text = page(make([row("other", **cell("own", 0.9, 0.8, 0.95))], name="new"))
+    page(make([row(), row(paper="zoo", **cell("published", 0.72, 0.66, 0.78))], name="old"))
+    text = page(make([row("other", **cell("published", 0.9, 0.8, 0.95))], name="new"))
     assert list(comparison(text)) == ["A net (toypaper)", "A other (toypaper)", "A net (zoo)"]
 
 
 def test_a_newer_measurement_replaces_the_older_with_its_runs_and_its_verdict(make, page):
-    page(make([row(**cell("own", 0.72, 0.66, 0.78))], name="old", seeds=(0, 1, 2)))
-    text = page(make([row(**cell("own", 0.5, 0.4, 0.6))], name="new", day="2026-12-24"))
+    page(make([row(**cell("published", 0.72, 0.66, 0.78))], name="old", seeds=(0, 1, 2)))
+    text = page(make([row(**cell("published", 0.5, 0.4, 0.6))], name="new", day="2026-12-24"))
     assert comparison(text)["A net (toypaper)"]["Verdict"] == "not reproduced: 70.0 lies 10.0 points above [40.0, 60.0]"
     assert measured(text)["published"]["Seeds"] == "0"
     assert "Date of the runs: 2026-12-24\n" in text
@@ -158,9 +167,9 @@ def test_a_newer_measurement_replaces_the_older_with_its_runs_and_its_verdict(ma
 
 def test_a_kind_of_protocol_that_newer_results_lack_keeps_its_value_and_where_it_is_from(make, page):
     """The verdict is passed on the joined row: the leak of before explains the published number of now."""
-    old = row(**cell("own", 0.69, 0.6, 0.75), **cell("leak", 0.72, 0.65, 0.8, deviations="random weights"))
+    old = row(**cell("published", 0.69, 0.6, 0.75), **cell("leak", 0.72, 0.65, 0.8, deviations=["random weights"]))
     assert "reproduced" in page(make([old], name="old", device_name="old CPU"))
-    text = page(make([row(**cell("own", 0.5, 0.4, 0.6))], name="new", day="2026-12-24"))
+    text = page(make([row(**cell("published", 0.5, 0.4, 0.6))], name="new", day="2026-12-24"))
     (line,) = comparison(text).values()
     assert (line[OWN], line[LEAK]) == ("50.0 [40.0, 60.0]; 24 speakers", "72.0 [65.0, 80.0]; 24 speakers")
     assert line[FAIR] == "not run: no run was made"
@@ -174,14 +183,14 @@ def test_a_kind_of_protocol_that_newer_results_lack_keeps_its_value_and_where_it
 
 
 def test_chance_stays_where_newer_results_have_none(make, page):
-    page(make([row(chance_uniform=0.25, chance_majority=0.3, **cell("own", 0.72, 0.66, 0.78))], name="old"))
-    text = page(make([row(**cell("independent", 0.5, 0.4, 0.6))], name="new"))
+    page(make([row(chance_uniform=0.25, chance_majority=0.3, **cell("published", 0.72, 0.66, 0.78))], name="old"))
+    text = page(make([row(**cell("unseen", 0.5, 0.4, 0.6))], name="new"))
     (line,) = comparison(text).values()
     assert (line["Chance"], line[FAIR]) == ("25.0 / 30.0", "50.0 [40.0, 60.0]; 24 speakers")
 
 
 def test_costs_are_replaced_by_stage_subject_system_and_device(make, page):
-    rows = [row(**cell("own", 0.72, 0.66, 0.78))]
+    rows = [row(**cell("published", 0.72, 0.66, 0.78))]
     page(make(rows, [cost("train", "toypaper", 150, "cpu"), cost("scores", "toypaper", 2)], name="old"))
     text = page(make(rows, [cost("train", "toypaper", 7, "cuda"), cost("scores", "toypaper", 3)], name="new"))
     found = [(line["Stage"], line["Device"], line["Seconds"]) for line in tables(text)["What the reproduction cost"]]
@@ -190,46 +199,46 @@ def test_costs_are_replaced_by_stage_subject_system_and_device(make, page):
 
 def test_runs_that_no_value_stands_on_are_left_out(make, page):
     """Such as those of a study, or of a system that was narrowed away since."""
-    results = make([row(**cell("own", 0.72, 0.66, 0.78))])
-    make([row("study", **cell("own", 0.1))])  # its runs stay in the folder
-    make([row(**cell("own", 0.72, 0.66, 0.78))])
+    results = make([row(**cell("published", 0.72, 0.66, 0.78))])
+    make([row("study", **cell("published", 0.1))])  # its runs stay in the folder
+    make([row(**cell("published", 0.72, 0.66, 0.78))])
     assert (results / "runs/toypaper/toy/study").is_dir()
     assert "Runs: 1\n" in page(results)
 
 
 def refused(page, results, match, tmp_path):
-    with pytest.raises(ScoreError, match=match):
+    with pytest.raises(RunError, match=match):
         page(results)
     assert not (tmp_path / "results.md").exists()
     assert not (tmp_path / "archive").exists()
 
 
 def test_synthetic_results_are_refused_and_nothing_is_written(make, page, tmp_path):
-    results = make([row(**cell("own", 0.72)), row(paper="other", synthetic=1)])
-    refused(page, results, "other was run on synthetic demo corpora", tmp_path)
+    results = make([row(**cell("published", 0.72)), row(paper="other", synthetic=1)])
+    refused(page, results, "other", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["comparison.csv", "costs.csv"])
 def test_results_without_a_table_are_refused_and_nothing_is_written(name, make, page, tmp_path):
-    results = make([row(**cell("own", 0.72))])
+    results = make([row(**cell("published", 0.72))])
     (results / "tables" / name).unlink()
-    refused(page, results, rf"{name}: is missing", tmp_path)
+    refused(page, results, name, tmp_path)
 
 
 def test_results_without_runs_are_refused_and_nothing_is_written(make, page, tmp_path):
     results = make([row()])
-    refused(page, results, "results: holds no run", tmp_path)
-    results = make([row(**cell("own", 0.72))])
+    refused(page, results, "results", tmp_path)
+    results = make([row(**cell("published", 0.72))])
     next(results.rglob("run.json")).unlink()
-    refused(page, results, "runs/toypaper/toy/net/published: holds no run", tmp_path)
-    refused(page, None, "archive: holds no run", tmp_path)
+    refused(page, results, "runs/toypaper/toy/net/published", tmp_path)
+    refused(page, None, "archive", tmp_path)
 
 
 def test_a_table_of_one_paper_is_kept_as_it_is_and_pointed_to(make, page, tmp_path):
     table = tmp_path / "tables" / "toypaper" / "table_2.md"
     table.parent.mkdir(parents=True)
     table.write_text("# Toy: Table 2\n\n| noise | WA |\n")
-    results, link = make([row(**cell("own", 0.72))]), "- More: [toypaper table 2](archive/toypaper_table_2.md)"
+    results, link = make([row(**cell("published", 0.72))]), "- More: [toypaper table 2](archive/toypaper_table_2.md)"
     write_results_page(results, tmp_path / "results.md", archive=tmp_path / "archive", tables=[table])
     assert (tmp_path / "archive" / "toypaper_table_2.md").read_text() == table.read_text()
     assert link in (tmp_path / "results.md").read_text()
@@ -240,17 +249,17 @@ def test_a_table_of_synthetic_corpora_is_refused_and_nothing_is_written(make, pa
     table = tmp_path / "toypaper" / "table_2.md"
     table.parent.mkdir()
     table.write_text(f"# Toy: Table 2\n\n> **{SYNTHETIC}**\n")
-    results = make([row(**cell("own", 0.72))])
-    with pytest.raises(ScoreError, match=r"table_2\.md: is of synthetic"):
+    results = make([row(**cell("published", 0.72))])
+    with pytest.raises(RunError, match=r"table_2\.md"):
         write_results_page(results, tmp_path / "results.md", archive=tmp_path / "archive", tables=[table])
     assert not (tmp_path / "archive").exists()
 
 
 def test_half_an_archive_is_refused(make, page, tmp_path):
-    results = make([row(**cell("own", 0.72, 0.66, 0.78))])
+    results = make([row(**cell("published", 0.72, 0.66, 0.78))])
     page(results)
     (tmp_path / "archive" / "runs.csv").unlink()
-    with pytest.raises(ScoreError, match=r"runs\.csv: is missing"):
+    with pytest.raises(RunError, match=r"runs\.csv"):
         page(results)
 
 

@@ -9,11 +9,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from serflow import cli
-from serflow.errors import SerflowError
-from serflow.tables.overview import COLUMNS
-from serflow.tracking import store as tracking
-
-AGAIN = "type the same command again: it logs what is missing and trains nothing."
+from serflow.tracking.store import AGAIN, TrackingError, track_overview
 
 
 @pytest.fixture(autouse=True)
@@ -52,14 +48,11 @@ def answering(status, text, headers=()):
 
 
 @pytest.fixture
-def told(tmp_path):
-    """Track the comparison of no paper on a server, by the command line; return what it says."""
-    table = tmp_path / "tables" / "comparison.csv"
-    table.parent.mkdir()
-    table.write_text(",".join(COLUMNS) + "\n")
+def told(tmp_path, write_overview):
+    """Track the comparison of all papers on a server, by the command line; return what it says."""
 
     def call(uri, capsys):
-        arguments = ["--artifacts", table, "--results", tmp_path, "--output", tmp_path / "receipt.json"]
+        arguments = ["--artifacts", *write_overview(), "--results", tmp_path, "--output", tmp_path / "receipt.json"]
         arguments += ["--log", tmp_path / "track.log"]
         assert cli.main(["track-overview", "--uri", uri, *map(str, arguments)]) == 1
         assert not (tmp_path / "receipt.json").exists()
@@ -78,7 +71,7 @@ def test_a_server_that_is_down_is_told_in_one_sentence(told, capsys):
     text = told(uri, capsys)
     assert text.startswith(f"serflow track-overview: {uri}: ")
     assert "Connection refused" in text
-    assert "See that an MLflow server runs there" in text
+    assert "Check that an MLflow server runs there" in text
 
 
 def test_a_server_without_an_address_is_told_in_one_sentence(told, capsys):
@@ -90,7 +83,7 @@ def test_a_server_that_never_answers_is_told_in_one_sentence(told, capsys):
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
         text = told(f"http://127.0.0.1:{silent.getsockname()[1]}", capsys)
     assert "timed out" in text
-    assert "See that an MLflow server runs there" in text
+    assert "Check that an MLflow server runs there" in text
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"])
@@ -122,9 +115,9 @@ def test_a_server_that_breaks_off_is_told_in_one_sentence(answer, told, capsys):
         (403, '{"error_code": "PERMISSION_DENIED", "message": "read only"}', "read only", "or MLFLOW_TRACKING_TOKEN"),
         (404, "<html>\n<p>No such page</html>", "error code 404", "No MLflow server is there: correct tracking.uri"),
         (200, "<html>" + "long page " * 200, "not in a valid JSON format", "No MLflow server is there"),
-        (200, "{}", 'Invalid value ""', "See that an MLflow server runs there"),
-        (200, '{"experiment": 3}', "ParseError", "See that an MLflow server runs there"),
-        (500, "Internal error", "too many 500 error responses", "See that an MLflow server runs there"),
+        (200, "{}", 'Invalid value ""', "Check that an MLflow server runs there"),
+        (200, '{"experiment": 3}', "ParseError", "Check that an MLflow server runs there"),
+        (500, "Internal error", "too many 500 error responses", "Check that an MLflow server runs there"),
     ],
 )
 def test_a_server_that_refuses_or_is_no_mlflow_server_is_told_in_one_sentence(
@@ -165,11 +158,7 @@ def test_a_server_that_repeats_the_credentials_does_not_bring_them_into_messages
 
 
 @pytest.mark.parametrize("password", ["s3cret", "s3/cret", "s3@cret"])
-def test_a_password_in_a_server_s_address_is_never_shown(password, tmp_path):
-    table = tmp_path / "tables" / "comparison.csv"
-    table.parent.mkdir()
-    table.write_text(",".join(COLUMNS) + "\n")
-    with pytest.raises(SerflowError) as caught:
-        tracking.track_overview(f"http://me:{password}@127.0.0.1:9", [table], tmp_path, tmp_path / "receipt.json")
+def test_a_password_in_a_server_s_address_is_never_shown(password, write_overview, tmp_path):
+    with pytest.raises(TrackingError, match=r"127\.0\.0\.1:9") as caught:
+        track_overview(f"http://me:{password}@127.0.0.1:9", write_overview(), tmp_path)
     assert "cret" not in str(caught.value)
-    assert "127.0.0.1:9" in str(caught.value)

@@ -1,0 +1,140 @@
+"""What the paper files print as published, against the papers."""
+
+import pytest
+
+from serflow.papers.load import PAPERS, read_paper
+
+#: Table I of the paper: epoch -> training accuracy, loss, validation accuracy.
+TABLE_I = {
+    10: (0.88, 0.470, 0.970),
+    20: (0.991, 0.011, 1.000),
+    42: (1.000, 0.009, 1.000),
+    50: (1.000, 0.006, 1.000),
+}
+#: Figures 2-5 of the paper, in its order: neutral, calm, happy, sad, angry, fearful, disgust, surprised.
+FIGURES = {
+    ("Figure 2", "happy"): (
+        *(0.0048677153, 0.0005358637, 0.9746174, 0.010314977),
+        *(0.007403432, 0.0002637411, 0.0010324662, 0.0009643698),
+    ),
+    ("Figure 3", "calm"): (
+        *(0.028709957, 0.8574661, 0.004002171, 0.10271792),
+        *(0.0011412204, 0.0006780938, 0.0017453121, 0.0035392123),
+    ),
+    ("Figure 4", "sad"): (
+        *(0.0022458092, 0.056919422, 0.0020761874, 0.93391705),
+        *(0.0018439324, 0.00073689275, 0.0015491304, 0.0007116539),
+    ),
+    ("Figure 5", "surprised"): (
+        *(0.00014566825, 2.7457836e-05, 0.0010232395, 0.00071050884),
+        *(0.00011779756, 6.0533966e-05, 0.00081163005, 0.9971033),
+    ),
+}
+EMOTIONS = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
+
+
+def paper_file(name):
+    return read_paper(PAPERS / f"{name}.yaml")[0]
+
+
+def deepemo_file():
+    return paper_file("deepemo")
+
+
+def test_deepemo_carries_table_i():
+    published = {(e["epoch"], e["part"], e["metric"]): e["value"] for e in deepemo_file()["published"]}
+    expected = {}
+    for epoch, (train, loss, validation) in TABLE_I.items():
+        expected[epoch, "train", "accuracy"] = train
+        expected[epoch, "train", "loss"] = loss
+        expected[epoch, "validation", "accuracy"] = validation
+    assert published == expected
+    assert len(deepemo_file()["published"]) == 12
+    assert {(e["table"], e["protocol"]) for e in deepemo_file()["published"]} == {("Table I", "published")}
+
+
+def test_deepemo_carries_the_32_posteriors():
+    entries = deepemo_file()["published_posteriors"]
+    assert deepemo_file()["labels"] == EMOTIONS
+    assert {(e["figure"], e["label"]): e["posteriors"] for e in entries} == {
+        key: dict(zip(EMOTIONS, values, strict=True)) for key, values in FIGURES.items()
+    }
+    for entry in entries:
+        assert sum(entry["posteriors"].values()) == pytest.approx(1, abs=1e-6)
+        assert max(entry["posteriors"], key=entry["posteriors"].get) == entry["label"]
+
+
+#: Table 1 of Mittal, in per cent: true class by predicted class, both in the order of EMOTIONS.
+MITTAL_TABLE_1 = """
+50 34 1 1 0 6 4 5
+8 56 6 1 2 4 7 3
+0 0 78 2 1 1 0 20
+3 0 2 83 3 4 3 2
+2 3 5 5 67 10 9 4
+4 6 3 7 2 75 0 3
+1 6 1 4 0 1 87 0
+2 0 4 3 7 2 2 80
+"""
+#: Table 1 of DeepEmoNet: system -> accuracy, F1.
+VU_TABLE_1 = {
+    "svm": (0.517, 0.509),
+    "bilstm": (0.528, 0.497),
+    "resnet34_scratch": (0.458, 0.426),
+    "resnet34": (0.573, 0.528),
+    "resnet34_augmented": (0.667, 0.631),
+}
+
+
+def test_mittal_carries_its_confusion_matrix_and_what_72_percent_is():
+    paper = paper_file("mittal")
+    (entry,) = paper["published_confusion"]
+    printed = [list(map(int, line.split())) for line in MITTAL_TABLE_1.split("\n")[1:-1]]
+    assert [[entry["rows"][truth][guess] for guess in EMOTIONS] for truth in EMOTIONS] == printed
+    assert sum(printed[i][i] for i in range(8)) / 8 == 72
+    (number,) = paper["published"]
+    assert (number["metric"], number["value"], number["part"]) == ("UA", 0.72, "test")
+    assert "weighted accuracy" in number["note"]
+
+
+def test_deepemonet_carries_table_1_and_figure_2():
+    paper = paper_file("deepemonet")
+    table = [e for e in paper["published"] if e["table"] == "Table 1"]
+    assert {(e["system"], e["metric"]): e["value"] for e in table} == {
+        (system, metric): value
+        for system, pair in VU_TABLE_1.items()
+        for metric, value in zip(("WA", "macro_F1"), pair, strict=True)
+    }
+    assert {(e["corpus"], e["protocol"], e["part"]) for e in table} == {("ravdess+savee", "published", "validation")}
+    losses = {(e["system"], e["part"]): e["value"] for e in paper["published"] if e["metric"] == "loss"}
+    assert losses == {("bilstm", "train"): 0.5, ("bilstm", "validation"): 2.9}
+    figures = {e["figure"]: e for e in paper["figures"]}
+    assert list(figures) == [f"Figure {n}" for n in range(1, 6)]
+    counts = figures["Figure 2"]["published"]
+    assert (counts["neutral"], counts["calm"], sum(counts.values())) == (216, 192, 1920)
+    assert {n for emotion, n in counts.items() if emotion not in ("neutral", "calm")} == {252}
+
+
+def test_jin_carries_table_2():
+    assert {e["corpus"]: e["value"] for e in paper_file("jin")["published"]} == {"ravdess": 0.9730, "savee": 0.9826}
+
+
+def test_the_numbers_of_satt():
+    """Table 1 in per cent, WA and UA, five-fold; Table 2 overall accuracy."""
+    paper = paper_file("satt")
+    table = {}
+    for entry in paper["published"]:
+        table.setdefault(entry["system"], {})[entry["metric"]] = round(100 * entry["value"], 1)
+    assert table == {
+        "cnn_10hz": {"WA": 66.1, "UA": 56.6},
+        "cnn_20hz": {"WA": 63.6, "UA": 53.4},
+        "cnn_lstm_10hz": {"WA": 68.8, "UA": 59.4},
+        "cnn_lstm_20hz": {"WA": 65.8, "UA": 56.6},
+        "two_step": {"WA": 67.3, "UA": 62.0},
+    }
+    assert paper["noise"]["published"] == {
+        "snr_db": 0.0,
+        "clean": 0.688,
+        "modified_clean": 0.645,
+        "noisy": 0.401,
+        "modified_noisy": 0.598,
+    }

@@ -1,0 +1,178 @@
+from dataclasses import replace
+
+import pytest
+
+from serflow.errors import RunError
+from serflow.scoring.overview import compare_papers
+from serflow.scoring.results import Cell, read_results, write_results
+from serflow.scoring.scores import Score, Scores
+from toy_paper import PARTS, PROTOCOLS, make_record, published, system
+
+#: Names that say nothing: what a protocol is for is its role.
+NAMES = {"first": "published", "second": "unseen", "third": "leak"}
+RULES = {
+    "first": PROTOCOLS["published"],
+    "second": PROTOCOLS["speaker_independent"],
+    "third": {"kind": "augmented", "title": "copies first", "parts": PARTS, "copies": {"noise": {}}},
+}
+OWN = {"first": "toy/net/first", "second": "toy/net/second"}
+
+
+def record(value=0.7, *, corpus="toy", asked=tuple(NAMES), protocols=RULES, **more):
+    about = {"systems": {"net": system("Net_1", *asked)}, "protocols": dict(protocols), "corpora": [corpus]}
+    number = published("UA", "test", value, corpus=corpus, protocol="first")
+    return make_record(**{"published": [number]} | about | more)
+
+
+def score(protocol="first", *, value=0.72, low=0.66, high=0.78, speakers=24, **known):
+    about = {
+        "paper": "toypaper",
+        "corpus": "toy",
+        "system": "net",
+        "part": "test",
+        "metric": "UA",
+        "protocol": protocol,
+    }
+    return Score(**about | {"value": value, "low": low, "high": high, "n_speakers": speakers} | known)
+
+
+def judged(record, *rows):
+    (result,) = compare_papers([record], Scores(rows))
+    return result
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict", "distance"),
+    [
+        (0.66, "reproduced", ""),
+        (0.78, "reproduced", ""),
+        (0.8, "not reproduced", "2.0"),
+        (0.6, "not reproduced", "6.0"),
+    ],
+)
+def test_a_published_value_inside_the_interval_is_reproduced_and_outside_is_not(value, verdict, distance):
+    result = judged(record(value), score())
+    assert result.verdict == verdict
+    assert distance in result.reason
+
+
+def test_what_only_the_leak_reaches_is_said_to_be_reached_under_it():
+    leak = score("third", value=0.95, low=0.93, high=0.97)
+    assert "leak" in judged(record(0.96), score(), leak).reason
+    for value in (0.99, 0.5, 0.7):
+        assert "leak" not in judged(record(value), score(), leak).reason
+
+
+@pytest.mark.parametrize(
+    ("more", "row", "reason"),
+    [
+        ({"synthetic": True}, {}, "synthetic"),
+        ({}, {"note": "folds 0,1 of 5; printed as WA"}, "folds 0,1 of 5"),
+        ({"deviations": {OWN["first"]: ["model.pretrained: none instead of imagenet"]}}, {}, "depart"),
+        (
+            {},
+            {"value": None, "note": "folds 0,1 of 5; not run: SAVEE is missing; as printed"},
+            "not run: SAVEE is missing",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_never_called_reproduced(more, row, reason):
+    result = judged(record(0.7, **more), score(**row))
+    assert result.verdict == "cannot be compared"
+    assert reason in result.reason
+
+
+def test_deviations_of_other_protocols_do_not_touch_the_verdict():
+    result = judged(record(deviations={OWN["second"]: ["epochs"]}), score(), score("second"))
+    assert result.verdict == "reproduced"
+    assert result.cells["unseen"].deviations == ("epochs",)
+
+
+def test_fewer_than_six_speakers_are_inconclusive():
+    assert judged(record(), score(low=None, high=None, speakers=4)).verdict == "inconclusive"
+
+
+def test_a_paper_without_any_score_has_its_rows_with_the_reason():
+    result = judged(record(corpus="savee", not_run={"savee": "SAVEE is not configured"}))
+    assert (result.verdict, result.reason) == ("cannot be compared", "not run: SAVEE is not configured")
+    assert result.cells["published"] == Cell("first", note="not run: SAVEE is not configured")
+
+
+def test_the_last_printed_epoch_stands_for_a_paper_and_losses_and_training_parts_do_not():
+    numbers = [
+        ("accuracy", "train", 1.0, None),
+        ("loss", "validation", 0.4, None),
+        *(("accuracy", "validation", value, epoch) for value, epoch in ((0.97, 10), (0.7, 50), (0.99, 20))),
+    ]
+    told = [published(*number[:3], epoch=number[3], protocol="first") for number in numbers]
+    fair = score("second", metric="WA", value=0.4, low=0.3, high=0.5)
+    result = judged(record(published=told), score(metric="WA", part="validation"), fair)
+    assert (result.metric, result.part, result.epoch, result.published) == ("WA", "validation", 50, 0.7)
+    assert (result.cells["published"].value, result.cells["unseen"].value) == (0.72, 0.4)
+    assert result.verdict == "reproduced"
+
+
+def test_protocols_that_a_system_does_not_ask_for_are_left_empty():
+    result = judged(record(asked=["first"]), score())
+    assert result.cells["published"] == Cell("first", 0.72, 0.66, 0.78, speakers=24)
+    assert {result.cells[role] for role in ("unseen", "leak", "control")} == {Cell()}
+
+
+def test_a_role_written_in_the_paper_file_decides_over_that_of_the_kind():
+    rules = RULES | {"third": RULES["third"] | {"role": "control"}}
+    result = judged(record(protocols=rules), score(), score("third", value=0.5))
+    assert result.cells["control"].value == 0.5
+    assert result.cells["leak"] == Cell()
+
+
+def satt(**more):
+    """A paper like Satt et al.: its own protocol keeps speakers apart on its corpus, another one does on RAVDESS."""
+    speakers = PROTOCOLS["speaker_independent"]
+    rules = {"first": {**speakers, "corpora": ["iemocap"]}, "second": {**speakers, "corpora": ["ravdess"]}}
+    rules["first"]["role"] = "published"
+    systems = {name: system(name, "first", "second", **more) for name in ("net", "other")}
+    told = [published("WA", "test", 0.688, corpus="iemocap", protocol="first")]
+    return record(protocols=rules, systems=systems, published=told, corpora=["iemocap", "ravdess"])
+
+
+def test_a_paper_whose_own_protocol_keeps_speakers_apart_needs_no_other_for_that():
+    result = judged(satt(), score(corpus="iemocap", metric="WA", value=0.68, speakers=5, low=None, high=None))
+    assert result.cells["published"].value == 0.68
+    assert (result.cells["unseen"].protocol, result.cells["unseen"].value) == ("", None)
+    assert result.cells["unseen"].note
+    assert result.verdict == "inconclusive"
+
+
+def test_a_system_run_where_the_paper_prints_no_number_has_a_result_too():
+    fair = score("second", corpus="ravdess", metric="WA", value=0.45, low=0.4, high=0.5)
+    guess = replace(fair, system="chance (uniform)", source="chance", value=0.25)
+    missing = replace(fair, system="other", value=None, note="not run: no run was made")
+    _, result = compare_papers([satt()], Scores((fair, replace(fair, metric="UA", value=0.4), guess, missing)))
+    assert (result.corpus, result.system, result.metric, result.published) == ("ravdess", "net", "WA", None)
+    assert (result.cells["published"], result.cells["unseen"].value) == (Cell(), 0.45)
+    assert (result.chance_uniform, result.chance_majority) == (0.25, None)
+    assert result.verdict == "no published number"
+
+
+def test_a_system_that_tells_two_labels_apart_is_not_held_against_chance_among_all():
+    fair = score("second", corpus="ravdess", metric="WA", value=0.9)
+    guess = replace(fair, system="chance (uniform)", source="chance", value=0.25)
+    _, result = compare_papers([satt(labels=["happy", "neutral"])], Scores((fair, guess)))
+    assert (result.chance_uniform, result.chance_majority) == (None, None)
+
+
+def test_results_are_read_as_they_were_written_deviations_with_semicolons_too(tmp_path):
+    told = {OWN["first"]: ["a; b, [1]", 'random "weights"'], OWN["second"]: ["seeds: 1 instead of 3"]}
+    rows = [score(note="folds 0,1 of 5", sd=0.02), score("second", value=0.4, low=None, high=None, speakers=4)]
+    found = compare_papers([record(deviations=told)], Scores(tuple(rows)))
+    write_results(found, tmp_path / "comparison.csv")
+    assert read_results(tmp_path / "comparison.csv") == found
+    assert found[0].cells["published"].deviations == ("a; b, [1]", 'random "weights"')
+
+
+def test_a_csv_of_another_shape_is_named(tmp_path):
+    (tmp_path / "comparison.csv").write_text("paper,corpus\ntoypaper,toy\n")
+    with pytest.raises(RunError, match=r"comparison\.csv.*'system'"):
+        read_results(tmp_path / "comparison.csv")
+    with pytest.raises(RunError, match=r"none\.csv"):
+        read_results(tmp_path / "none.csv")

@@ -1,0 +1,199 @@
+import random
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score
+
+from serflow.errors import ConfigError, RunError
+from serflow.io.files import read_csv
+from serflow.runs import read_runs
+from serflow.scoring.conditions import find_deviations
+from serflow.scoring.confusion import confusion_percent, write_confusion
+from serflow.scoring.paper import score_paper, write_scores
+from serflow.scoring.scores import Scores
+from toy_paper import LABELS, make_record, system
+
+RECORD = make_record()
+
+
+def predictions(speakers, *, right, seed, part="test"):
+    rng = random.Random(seed)
+    for speaker in speakers:
+        for k in range(6):
+            label = LABELS[k % 3]
+            yield f"u{speaker}_{k}", part, label, label if rng.random() < right else rng.choice(LABELS)
+
+
+def train_part(speakers):
+    """Two thirds 'sad', so that the majority class is known."""
+    for speaker in speakers:
+        for k in range(6):
+            label = "sad" if k < 4 else "neutral"
+            yield f"u{speaker}_{k}", "train", label, label
+
+
+@pytest.fixture
+def grouped(make_run):
+    """Two folds of four speakers each with two seeds; returns the directories and the test rows of each seed."""
+    dirs, rows = [], {0: [], 1: []}
+    for seed in (0, 1):
+        for fold, test in enumerate([range(4), range(4, 8)]):
+            found = list(predictions(test, right=0.6 + 0.2 * fold, seed=10 * seed + fold))
+            others = [s for s in range(8) if s not in test]
+            dirs.append(make_run([*found, *train_part(others)], protocol="speaker_independent", seed=seed, fold=fold))
+            rows[seed] += found
+    return dirs, rows
+
+
+def pick(scores, **wanted):
+    (found,) = scores.select(**{"scope": "all"} | wanted)
+    return found
+
+
+def ours(scores, protocol, metric, **wanted):
+    about = {"system": "net", "corpus": "toy", "part": "test", "epoch": None}
+    return pick(scores, **about | {"protocol": protocol, "metric": metric} | wanted)
+
+
+@pytest.fixture
+def score(speakers):
+    """Score run folders."""
+    return lambda folders, record=RECORD: score_paper(record, read_runs(folders), speakers)
+
+
+def test_folds_of_a_seed_are_pooled_and_seeds_averaged(grouped, score):
+    dirs, rows = grouped
+    scored = score(dirs, make_record(n_folds={"toy": {"speaker_independent": 2}}))
+    measures = {
+        "WA": accuracy_score,
+        "UA": balanced_accuracy_score,
+        "macro_F1": lambda t, g: f1_score(t, g, average="macro"),
+    }
+    for metric, measure in measures.items():
+        per_seed = [measure([r[2] for r in found], [r[3] for r in found]) for found in rows.values()]
+        row = ours(scored, "speaker_independent", metric)
+        assert row.value == pytest.approx(np.mean(per_seed))
+        assert row.sd == pytest.approx(np.std(per_seed, ddof=1))
+        assert row.low < row.value < row.high
+        assert (row.n_runs, row.n_folds, row.n_speakers, row.n_utterances, row.note) == (2, 2, 8, 48, "")
+
+
+def test_order_of_the_run_folders_does_not_matter(grouped, score):
+    assert score(grouped[0]) == score(grouped[0][::-1])
+
+
+def test_each_fold_has_rows_of_its_own(grouped, score):
+    dirs, rows = grouped
+    first = [np.mean([r[2] == r[3] for r in found[:24]]) for found in rows.values()]
+    row = ours(score(dirs), "speaker_independent", "WA", scope="fold 0")
+    assert row.value == pytest.approx(np.mean(first))
+    assert (row.n_speakers, row.n_folds, row.n_runs) == (4, 1, 2)
+
+
+def test_missing_folds_are_told(grouped, score):
+    dirs, _ = grouped
+    even = score(dirs, make_record(n_folds={"toy": {"speaker_independent": 6}}))
+    assert ours(even, "speaker_independent", "WA").note == "folds 0,1 of 6"
+    uneven = score(dirs[:3], make_record(n_folds={"toy": {"speaker_independent": 2}}))
+    assert ours(uneven, "speaker_independent", "WA").note == "seed 0: folds 0,1; seed 1: fold 0 of 2"
+
+
+def test_few_speakers_have_values_each_and_no_interval(make_run, score):
+    found = list(predictions(range(3), right=0.5, seed=1))
+    scored = score([make_run([*found, *train_part([7])])])
+    row = ours(scored, "published", "WA")
+    assert (row.low, row.high, row.sd) == (None, None, None)
+    assert row.note
+    for speaker in range(3):
+        right = np.mean([label == guess for u, _, label, guess in found if u.startswith(f"u{speaker}_")])
+        assert ours(scored, "published", "WA", scope=f"speaker toy/{speaker:02d}").value == pytest.approx(right)
+
+
+def test_published_numbers_stand_beside_the_epoch_and_part_they_were_printed_for(make_run, score):
+    found = [*predictions(range(7), right=0.7, seed=1), *train_part([7])]
+    scored = score([make_run(found, seed=seed, epochs=3) for seed in (0, 1)])
+    row = ours(scored, "published", "accuracy", part="validation", epoch=1)
+    assert (row.published, row.table) == (0.97, "Table I")
+    assert row.value == pytest.approx(np.mean([0.1, 0.2]))
+    assert row.sd == pytest.approx(0.1 / np.sqrt(2))
+    late = ours(scored, "published", "accuracy", part="train", epoch=50)
+    assert (late.value, late.published, late.reason) == (None, 1.0, "not run: only 3 epochs")
+    test = ours(scored, "published", "WA")
+    assert (test.published, test.table, test.note) == (0.9, "Table II", "printed as WA")
+
+
+def test_what_was_not_run_has_a_row_with_its_reason(make_run, score):
+    found = [*predictions(range(7), right=0.7, seed=1), *train_part([7])]
+    scored = score([make_run(found)], make_record(not_run={"savee": "SAVEE is not configured"}))
+    row = ours(scored, "published", "UA", corpus="savee")
+    assert (row.value, row.note) == (None, "not run: SAVEE is not configured")
+    assert ours(scored, "speaker_independent", "UA").note == "not run: no run was made"
+
+
+def test_chance_is_uniform_guessing_and_the_training_parts_majority(grouped, score):
+    dirs, rows = grouped
+    scored = score(dirs)
+    about = {"corpus": "toy", "protocol": "speaker_independent", "part": "test"}
+    assert pick(scored, system="chance (uniform)", metric="UA", **about).value == pytest.approx(1 / 3)
+    truth = [r[2] for r in rows[0]]
+    expected = f1_score(truth, ["sad"] * len(truth), average="macro")
+    assert pick(scored, system="chance (majority)", metric="macro_F1", **about).value == pytest.approx(expected)
+    assert pick(scored, system="chance (uniform)", metric="loss", **about).value == pytest.approx(np.log(3))
+
+
+def test_chance_is_of_the_paper_s_labels_not_of_a_system_that_tells_two_apart(grouped, score, make_run):
+    dirs, _ = grouped
+    pair = [
+        (name, part, "happy", "happy") for name, part, *_ in (*predictions(range(4), right=1, seed=0), *train_part([5]))
+    ]
+    record = make_record(systems={"a_pair": system("pair", labels=["happy", "sad"]), "net": system("Net")})
+    two = make_run(pair, protocol="speaker_independent", system="a_pair")
+    chance = {"system": "chance (majority)", "protocol": "speaker_independent", "part": "test", "metric": "WA"}
+    assert pick(score([two, *dirs], record), **chance) == pick(score(dirs), **chance)
+
+
+def test_files_in_files_out(grouped, manifest, tmp_path):
+    dirs, rows = grouped
+    write_scores(RECORD, dirs, [manifest], tmp_path / "scores.csv")
+    row = ours(Scores.read(tmp_path / "scores.csv"), "speaker_independent", "WA")
+    assert row.value == pytest.approx(np.mean([r[2] == r[3] for f in rows.values() for r in f]), abs=1e-6)
+
+
+def test_a_confusion_matrix_pools_folds_and_seeds_of_one_system(grouped, make_run, tmp_path):
+    dirs, rows = grouped
+    write_confusion(dirs, tmp_path / "confusion.csv")
+    found = [[int(row[label]) for label in LABELS] for row in read_csv(tmp_path / "confusion.csv")]
+    truth, guess = zip(*(row[2:] for part in rows.values() for row in part), strict=True)
+    assert np.array_equal(found, confusion_matrix(truth, guess, labels=LABELS))
+    with pytest.raises(ConfigError):
+        write_confusion([*dirs, make_run([("u0_0", "test", "sad", "sad")])], tmp_path / "two.csv")
+    assert not (tmp_path / "two.csv").exists()
+
+
+def test_a_published_confusion_matrix_is_compared_in_its_own_order_of_classes(make_run):
+    found = [(f"u0_{k}", "test", "sad", "sad" if k < 3 else "happy") for k in range(4)]
+    runs = read_runs([make_run([*found, ("u1_1", "train", "happy", "happy")]), make_run(found, system="other")])
+    matrix = {truth: dict.fromkeys(("sad", "neutral", "happy"), 30.0) for truth in ("sad", "neutral", "happy")}
+    entry = {"table": "T", "system": "net", "corpus": "toy", "protocol": "published", "rows": matrix}
+    (published,) = make_record(published_confusion=[entry]).paper.published_confusion
+    labels, theirs, ours_percent = confusion_percent(published, runs)
+    assert labels == ["sad", "neutral", "happy"]
+    assert (theirs == 30).all()
+    np.testing.assert_array_equal(ours_percent, [[75, 0, 25], [np.nan] * 3, [np.nan] * 3])
+
+
+def test_faulty_runs_are_named_and_nothing_is_written(make_run, manifest, tmp_path):
+    run = make_run([("nobody", "test", "happy", "happy")])
+    with pytest.raises(RunError, match="nobody"):
+        write_scores(RECORD, [run], [manifest], tmp_path / "scores.csv")
+    (run / "history.csv").unlink()
+    with pytest.raises(RunError, match=r"history\.csv"):
+        write_scores(RECORD, [run], [manifest], tmp_path / "scores.csv")
+    assert not (tmp_path / "scores.csv").exists()
+
+
+def test_deviations_are_joined_from_the_record_and_counted(grouped, make_run):
+    dirs, _ = grouped
+    told = {"toy/net/speaker_independent": ["a; b", "epochs"], "toy/net/published": ["epochs"], "toy/gone/x": ["never"]}
+    runs = read_runs([*dirs, make_run([("u0_0", "test", "sad", "sad")])])
+    assert find_deviations(make_record(deviations=told), runs) == ["epochs", "a; b (4 of 5 runs)"]

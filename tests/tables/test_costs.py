@@ -1,0 +1,43 @@
+import csv
+
+import pandas as pd
+import pytest
+
+from serflow.errors import RunError
+from serflow.scoring.costs import TYPES
+from serflow.tables.costs import cost_table, read_cost_table
+
+COSTS = pd.DataFrame(
+    [
+        ("scores", "toypaper", "", "", 1, 2.0, 2.0, 60.0),
+        ("train", "toypaper", "net", "cpu (toy CPU), fp32", 2, 150.0, 100.0, 1200.0),
+        ("table", "toypaper", "", "", 2, None, None, None),
+    ],
+    columns=list(TYPES),
+).astype(TYPES)
+
+
+@pytest.fixture
+def written(tmp_path):
+    cost_table(COSTS).write(tmp_path / "costs")
+    return tmp_path / "costs.csv"
+
+
+def test_the_table_has_the_most_expensive_first_and_the_sum_of_what_was_measured_last(written):
+    rows = list(csv.DictReader(written.open()))
+    assert [row["Stage"] for row in rows] == ["train", "scores", "table", "all"]
+    numbers = ("Jobs", "Seconds", "Longest job (s)", "Peak memory (MiB)")
+    assert [rows[2][key] for key in numbers] == ["2", "-", "-", "-"]
+    assert [rows[3][key] for key in numbers] == ["5", "152", "100", "1200"]
+
+
+def test_the_table_is_read_back_without_its_sum(written):
+    again = read_cost_table(written).sort_values("stage", ignore_index=True)
+    pd.testing.assert_frame_equal(again, COSTS.sort_values("stage", ignore_index=True))
+
+
+def test_a_table_of_another_shape_is_named(tmp_path):
+    (tmp_path / "costs.csv").write_text("Stage,Jobs\ntrain,1\n")
+    for name in ("costs.csv", "none.csv"):
+        with pytest.raises(RunError, match=name):
+            read_cost_table(tmp_path / name)
