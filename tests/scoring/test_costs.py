@@ -44,10 +44,6 @@ def results(tmp_path):
     return folder
 
 
-def run_dirs(results):
-    return [path.parent for path in (results / "runs").rglob("run.json")]
-
-
 def costs_of(results):
     """Return the costs by stage."""
     runs = [path.parent for path in (results / "runs").rglob("run.json")]
@@ -96,9 +92,10 @@ def test_a_job_without_seconds_leaves_the_sums_numbers(results, seconds):
         "train/toypaper/toy/net/published/seed0/fold0.tsv",
     ):
         (results / "benchmarks" / name).write_text(f"{HEADER}{seconds}\t-\t-\t-\n")
+    change(results, 0, peak_memory_mib=1500.0)
     costs = costs_of(results)
     assert (costs["table"].jobs, costs["table"].seconds) == (2, 0.2)
     assert math.isnan(costs["scores"].seconds)
-    assert costs["train"].seconds == 100.0
+    assert (costs["train"].seconds, costs["train"].peak_mib) == (100.0, 1500.0)
     frame = read_costs(results / "benchmarks", [])
     assert sum_costs(frame)["seconds"] == pytest.approx(10.5 + 0.2)

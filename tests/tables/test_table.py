@@ -1,5 +1,6 @@
 import csv
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from serflow.papers.model import Assumption
 from serflow.tables.table import Table, tex_escape
 
+ROOT = Path(__file__).parents[2]
 TABLE = Table(
     "A & B_1",
     ["System", "WA"],
@@ -70,6 +72,12 @@ def test_latex_has_as_many_cells_in_each_line(texts):
 def test_latex_markup_is_escaped():
     assert tex_escape("a_b & 5 % {x} ± 1") == r"a\_b \& 5 \% \{x\} $\pm$ 1"
     assert tex_escape("\\~^") == r"\textbackslash{}\textasciitilde{}\textasciicircum{}"
+
+
+def test_latex_knows_every_character_of_the_papers():
+    for path in (ROOT / "workflow" / "papers").glob("*.yaml"):
+        assert tex_escape(path.read_text(encoding="utf-8")).isascii(), path.name
+    assert tex_escape("γ · β") == r"$\gamma$ $\cdot$ $\beta$"
 
 
 def test_without_deviations_there_is_no_heading_for_them_and_data_replaces_the_cells(tmp_path):

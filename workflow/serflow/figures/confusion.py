@@ -105,7 +105,7 @@ def draw_difference(labels: Sequence[str], published: np.ndarray, ours: np.ndarr
     panels = (
         ("published (%)", published, "{:.0f}", None),
         ("ours (%)", ours, "{:.1f}", None),
-        ("ours minus published (points)", difference, "{:+.1f}", bound),
+        ("ours minus published (points)", difference, "{:+z.1f}", bound),
     )
     with style():
         figure = new_figure(16, 5.9)

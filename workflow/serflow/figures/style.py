@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 
 from serflow.io.files import atomic_path
 
-#: Okabe & Ito's palette, told apart with any common colour blindness: https://jfly.uni-koeln.de/color/
-BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
+#: Seven of the eight colours of Okabe & Ito, told apart with any common colour blindness: https://jfly.uni-koeln.de/color/
+BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
     *("#000000", "#E69F00", "#56B4E9", "#009E73"),
-    *("#F0E442", "#0072B2", "#D55E00", "#CC79A7"),
+    *("#0072B2", "#D55E00", "#CC79A7"),
 )
 PALETTE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 MARKERS = ("o", "s", "^", "v", "P")

@@ -70,7 +70,8 @@ def _read_training(info: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     measured = _read_benchmark(path) if path.is_file() else {}
     own = info["seconds"]  # of a resumed training with the epochs before, which its benchmark lacks
     seconds = float(np.fmax(own, measured.get("seconds", math.nan)))
-    peak = measured.get("peak_mib", info.get("peak_memory_mib", math.nan))
+    peak = measured.get("peak_mib", math.nan)  # which a job too short for psutil lacks
+    peak = info.get("peak_memory_mib", math.nan) if math.isnan(peak) else peak
     device = f"{info['device']} ({info.get('device_name', 'unknown')}), {info.get('precision', 'unknown')}"
     about = {"stage": TRAIN, "subject": info["paper"], "system": info["system"], "device": device}
     return {**about, "seconds": seconds, "peak_mib": peak}

@@ -150,7 +150,7 @@ def uniform_confusion(counts: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     counts
-        ``(C, C)`` confusion counts, of which only the true classes matter.
+        ``(..., C, C)`` confusion counts, of which only the true classes matter.
     """
     truth = np.asarray(counts, dtype=float).sum(axis=-1, keepdims=True)
     return np.broadcast_to(truth / counts.shape[-1], counts.shape).copy()

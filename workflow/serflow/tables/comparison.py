@@ -75,4 +75,4 @@ def _cells(paper: Paper, scores: Scores, corpus: str, system: str, metric: str, 
     own, unseen = values.get("published"), values.get("unseen")
     if own is None or unseen is None or system in (UNIFORM, MAJORITY):
         return [*cells, NOTHING]
-    return [*cells, f"{100 * (own - unseen):+.1f}"]
+    return [*cells, f"{100 * (own - unseen):+z.1f}"]

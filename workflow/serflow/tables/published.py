@@ -59,7 +59,7 @@ def confusion_table(record: PaperRecord, entry: PublishedConfusion, runs: Sequen
     matrices = (
         ("published", published, ".0f"),
         ("ours", ours, ".1f"),
-        ("ours minus published", ours - published, "+.1f"),
+        ("ours minus published", ours - published, "+z.1f"),
     )
     rows = [
         [name, truth, *(NOTHING if np.isnan(x) else format(x, form) for x in (*line, line.sum()))]

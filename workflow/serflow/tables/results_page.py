@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -136,9 +137,7 @@ def _all(values: Iterable[str]) -> str:
 
 def _count(values: Sequence[str]) -> str:
     """Return the different values, each with its number of runs if there is more than one."""
-    counts: dict[str, int] = {}
-    for value in values:
-        counts[value] = counts.get(value, 0) + 1
+    counts = Counter(values)
     return ", ".join(
         value if len(counts) == 1 else f"{value} ({n} run{'s' * (n > 1)})" for value, n in sorted(counts.items())
     )

@@ -69,7 +69,7 @@ def study_table(
         lines.append(
             [row["corpus"], protocol_label(paper, row["protocol"]), row["title"]]
             + [format_score(score, scores) for score in found]
-            + [_format(row[f"{metric}_difference"], "{:+.1f}", 100) for metric in COMPARED]
+            + [_format(row[f"{metric}_difference"], "{:+z.1f}", 100) for metric in COMPARED]
             + [_format(row["n_parameters"], "{:,}"), _format_epochs(members), format_sizes(found)]
         )
     for corpus, protocol in dict.fromkeys((row["corpus"], row["protocol"]) for row in plain if row["n_runs"]):
