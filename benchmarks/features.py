@@ -15,16 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
-RECIPE = {
-    "transform": "logmel",
-    "sample_rate": 16000,
-    "n_fft": 1024,
-    "hop_length": 256,
-    "n_mels": 128,
-    "fmin": 0.0,
-    "fmax": 8000.0,
-    "top_db": 80.0,
-}
+import yaml
+
+ROOT = Path(__file__).parents[1]
+RECIPE = yaml.safe_load((ROOT / "workflow/papers/deepemo.yaml").read_text())["recipes"]["logmel128"]
 
 
 def bare(manifest: str, tree: str, store: str) -> None:
@@ -41,7 +35,7 @@ def bare(manifest: str, tree: str, store: str) -> None:
         items = list(pool.map(bare_item, paths, chunksize=16))
     group = zarr.create_group(store, overwrite=True)
     frames = np.concatenate(items)
-    group.create_array("frames", data=frames, chunks=(2048, 128), compressors=None)
+    group.create_array("frames", data=frames, chunks=(2048, RECIPE["n_mels"]), compressors=None)
     group.create_array("offsets", data=np.concatenate([[0], np.cumsum([len(item) for item in items])]))
 
 
@@ -61,7 +55,7 @@ def bare_item(path: str):
     signal, rate = soundfile.read(path, dtype="float32")
     options = {key: RECIPE[key] for key in ("n_fft", "hop_length", "n_mels", "fmin", "fmax")}
     mel = librosa.feature.melspectrogram(y=signal, sr=rate, **options)
-    return librosa.power_to_db(mel, ref=np.max, top_db=80.0).T.astype(np.float32)
+    return librosa.power_to_db(mel, ref=np.max, top_db=RECIPE["top_db"]).T.astype(np.float32)
 
 
 def main() -> None:

@@ -61,6 +61,8 @@ def first_batch(options: argparse.Namespace) -> float:
             while job.poll() is None and not (log.exists() and "starting from epoch 1" in log.read_text()):
                 time.sleep(0.005)
             seconds = time.perf_counter() - begin
+            if job.poll():
+                sys.exit(f"The training ended with exit code {job.returncode} before its first batch.")
             job.kill()
     return seconds
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import librosa
 import numpy as np
 import pytest
+import soundfile
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
@@ -21,7 +22,7 @@ from sklearn.svm import SVC
 from serflow.corpora.demo import write
 from serflow.corpora.demo.names import DEMOS, utterances
 from serflow.corpora.demo.synthesis import synthesise
-from serflow.corpora.demo.write import TRUTH_COLUMNS, generate, truth
+from serflow.corpora.demo.write import TRUTH_COLUMNS, generate
 from serflow.corpora.scan import scan_corpus
 from serflow.errors import ConfigError
 from serflow.io.files import read_csv
@@ -169,7 +170,11 @@ def test_truth_is_kept_beside_the_audio(trees):
         assert tuple(rows[0]) == TRUTH_COLUMNS
         assert [row["utterance"] for row in rows] == [utterance.id for utterance in utterances(corpus)]
         assert all(75 < float(row["f0_min"]) <= float(row["f0_mean"]) <= float(row["f0_max"]) < 450 for row in rows)
-    assert truth("savee") == read_csv(trees / "savee" / "truth.csv")
+    first, row = utterances("savee")[0], read_csv(trees / "savee" / "truth.csv")[0]
+    f0 = synthesise("savee", first, seed=0)[1]
+    for key, value in (("mean", f0[f0 > 0].mean()), ("min", f0[f0 > 0].min()), ("max", f0.max())):
+        assert float(row[f"f0_{key}"]) == pytest.approx(value, abs=1e-4)
+    assert float(row["seconds"]) == pytest.approx(soundfile.info(trees / "savee" / first.path).duration, abs=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from serflow.features.segments import count_segments, cut
         (320000, 16000, 3.0, 7),  # 20 s
         (144000, 48000, 3.0, 1),
         (4410, 44100, 0.1, 1),
+        (30870, 44100, 0.7, 1),
+        (30871, 44100, 0.7, 2),
     ],
 )
 def test_there_are_as_few_parts_as_can_be(samples, rate, seconds, expected):

@@ -15,19 +15,8 @@ from serflow.inference import predictor as inference
 from serflow.io.files import digest_file, read_csv, read_json, write_csv, write_json
 from serflow.runs import RunId, Spec
 from serflow.training.run import train
+from toy_recipe import LABELS, RATE, RECIPE
 
-RATE = 8000
-LABELS = ["happy", "sad"]
-RECIPE = {
-    "transform": "logmel",
-    "sample_rate": RATE,
-    "n_fft": 128,
-    "hop_length": 64,
-    "n_mels": 16,
-    "fmin": 0.0,
-    "fmax": 4000.0,
-    "top_db": 80.0,
-}
 SEGMENTS = RECIPE | {"segment_seconds": 0.1, "dtype": "float16"}
 SGD = {"epochs": 2, "batch_size": 3, "optimiser": "adam", "learning_rate": 0.01}
 SATT = {"module": "satt", "convolutions": [[2, 3, 3]], "dense": 4, "dropout": 0.1}

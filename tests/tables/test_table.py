@@ -77,7 +77,7 @@ def test_latex_markup_is_escaped():
 def test_latex_knows_every_character_of_the_papers():
     for path in (ROOT / "workflow" / "papers").glob("*.yaml"):
         assert tex_escape(path.read_text(encoding="utf-8")).isascii(), path.name
-    assert tex_escape("γ · β") == r"$\gamma$ $\cdot$ $\beta$"
+    assert tex_escape("\N{GREEK SMALL LETTER GAMMA} · β") == r"$\gamma$ $\cdot$ $\beta$"
 
 
 def test_without_deviations_there_is_no_heading_for_them_and_data_replaces_the_cells(tmp_path):

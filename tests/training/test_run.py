@@ -20,19 +20,7 @@ from serflow.training import fit as fitting
 from serflow.training import loading, network
 from serflow.training import run as running
 from serflow.training.run import train
-
-RATE = 8000
-LABELS = ["happy", "sad"]
-RECIPE = {
-    "transform": "logmel",
-    "sample_rate": RATE,
-    "n_fft": 128,
-    "hop_length": 64,
-    "n_mels": 16,
-    "fmin": 0.0,
-    "fmax": 4000.0,
-    "top_db": 80.0,
-}
+from toy_recipe import LABELS, RATE, RECIPE
 
 
 def make_corpus(folder, name, n_utterances, emotions=("happy", "sad", "calm"), noise=0.01, prefix=""):

@@ -125,6 +125,20 @@ def test_the_joined_run_is_read_like_any_other(parts, tmp_path):
     assert {path.name for path in out.iterdir()} == {"predictions.csv", "history.csv", "run.json"}
 
 
+def test_an_emotion_that_is_no_label_keeps_its_name(parts, tmp_path):
+    calm = ("e", "other", "calm", [0.1, 0.2, 0.6, 0.1])
+    for pair in parts[1]:
+        with (pair / "predictions.csv").open("a") as handle:
+            handle.write("e,other,calm,neutral,0.3,0.7\r\n")
+    first = write_run(tmp_path / "first", LABELS, [*FOUR, calm])
+    for path in parts[1]:
+        info = json.loads((path / "run.json").read_text())
+        info["parts"]["other"] = info["parts"].get("other", 0) + 1
+        (path / "run.json").write_text(json.dumps(info))
+    combine(first, parts[1], tmp_path / "out")
+    assert read_run(tmp_path / "out").emotions == ("angry", "happy", "neutral", "sad", "calm")
+
+
 def test_the_record_joins_what_the_parts_say(parts, tmp_path):
     first, pairs = parts
     combine(first, pairs, tmp_path / "out")

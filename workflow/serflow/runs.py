@@ -133,8 +133,9 @@ class Predictions:
 class RunRecord:
     """A finished run: what `run.json` says (``info``), its predictions and its history.
 
-    ``parts``, ``truth`` and ``predicted`` have one entry per utterance; the latter two index ``labels``. Utterances of
-    the part ``other`` have emotions of the paper that are none of the run's ``labels``: their truth is -1.
+    ``emotions``, ``parts``, ``truth`` and ``predicted`` have one entry per utterance; the latter two index ``labels``.
+    Utterances of the part ``other`` have emotions of the paper that are none of the run's ``labels``: their truth is
+    -1.
     """
 
     path: Path
@@ -142,6 +143,7 @@ class RunRecord:
     info: dict[str, Any]
     labels: tuple[str, ...]
     utterances: tuple[str, ...]
+    emotions: tuple[str, ...]
     parts: np.ndarray
     truth: np.ndarray
     predicted: np.ndarray
@@ -229,6 +231,7 @@ def read_run(path: Path | str) -> RunRecord:
         info=info,
         labels=labels,
         utterances=tuple(row["utterance"] for row in rows),
+        emotions=tuple(row["label"] for row in rows),
         parts=parts,
         truth=truth,
         predicted=_indices(where, rows, "predicted", labels),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from serflow.errors import CorpusError
 from serflow.io import files
-from serflow.items import Row
 
 #: The columns, in this order.
 COLUMNS = (
@@ -56,8 +54,3 @@ def read_manifest(path: Path | str) -> list[dict[str, str]]:
     if len(rows) != expected or not rows:
         raise CorpusError(path, f"holds {len(rows)} of {expected} utterances", remedy)
     return rows
-
-
-def digest_manifest(rows: Sequence[Row]) -> str:
-    """Return the SHA-256 of a manifest's content."""
-    return files.digest_value([[row[column] for column in COLUMNS] for row in rows])

@@ -17,7 +17,8 @@ def count_segments(samples: int, sample_rate: int, seconds: float) -> int:
     seconds
         The longest part allowed.
     """
-    return max(1, math.ceil(samples / (sample_rate * seconds)))
+    parts = round(samples / (sample_rate * seconds), 9)  # 44100 * 0.7 is not quite 30870
+    return max(1, math.ceil(parts))
 
 
 def cut(signal: np.ndarray, n: int) -> list[np.ndarray]:

@@ -12,8 +12,8 @@ RULE = (
     "compared: nothing was run, the corpus is synthetic, only some folds of the paper's protocol were run, or the runs "
     f"depart from the paper as the last column says. Inconclusive: ours has fewer than {MIN_SPEAKERS} test speakers. "
     "Reproduced: the published value lies within the 95 % interval of ours (same metric, same part, the paper's "
-    "protocol). Not reproduced: otherwise; 'reached under the leak' where the published value lies above the interval of "
-    "ours, and below or within that of ours under the leak (test part)."
+    "protocol). Not reproduced: otherwise; 'reached under the leak' where the published value lies above the interval "
+    "of ours, and below or within that of ours under the leak (test part)."
 )
 
 

@@ -43,7 +43,7 @@ _TEX = {
     "\N{EN DASH}": "--",
     "·": r"$\cdot$",
     "β": r"$\beta$",
-    "γ": r"$\gamma$",
+    "\N{GREEK SMALL LETTER GAMMA}": r"$\gamma$",
     "λ": r"$\lambda$",
     "→": r"$\to$",
     "≥": r"$\geq$",

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+PACKAGE = Path(__file__).parents[1]
+
 
 def versions(libraries: Sequence[str]) -> dict[str, str]:
     """Return the versions of what a run's numbers depend on."""
@@ -15,9 +17,9 @@ def versions(libraries: Sequence[str]) -> dict[str, str]:
 
 
 def commit() -> str:
-    """Return the git commit of the code, with ``+`` where the tree has changes, or ``unknown`` outside a checkout."""
+    """Return the code's git commit, with ``+`` where the package has changes, or ``unknown`` outside a checkout."""
     try:
-        head, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", ".")
+        head, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", str(PACKAGE))
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return head + ("+" if changes else "")
@@ -29,5 +31,5 @@ def peak_memory_mib() -> float:
 
 
 def _git(*arguments: str) -> str:
-    command, here = ["git", *arguments], Path(__file__).parent
-    return subprocess.run(command, cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True, check=True).stdout.strip()

@@ -44,7 +44,6 @@ def combine(spec: Spec, first: Path, second: Sequence[Path], output: Path) -> No
     emotions = _emotions(one, others, neutral)
     pairs = {emotion: _aligned(one, run, neutral, emotion) for emotion, run in zip(emotions, others, strict=True)}
     predicted, posteriors = decide(one.labels, neutral, one.posteriors, pairs)
-    truth = [one.labels[label] for label in one.truth]
     info = {
         **spec.plain(),
         **_join([one, *others]),
@@ -53,9 +52,8 @@ def combine(spec: Spec, first: Path, second: Sequence[Path], output: Path) -> No
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - clock, 1),
     }
-    write_run(
-        output, Predictions(one.labels, one.utterances, one.parts.tolist(), truth, predicted, posteriors), [], info
-    )
+    made = Predictions(one.labels, one.utterances, one.parts.tolist(), one.emotions, predicted, posteriors)
+    write_run(output, made, [], info)
 
 
 def decide(

@@ -46,13 +46,12 @@ def generate(corpus: str, root: Path | str, *, seed: int = 0) -> None:
         replace_folder(partial, root)
 
 
-def truth(corpus: str, *, seed: int = 0) -> list[dict[str, str]]:
-    """Return the rows of ``truth.csv``: F0 of each utterance over its voiced part in Hz, and durations in s."""
-    return [_truth(utterance.id, synthesise(corpus, utterance, seed=seed)[1]) for utterance in utterances(corpus)]
-
-
 def _truth(name: str, f0: Array) -> dict[str, str]:
-    """Return one row of ``truth.csv``; slope is that of the regression of F0 on time, in semitones per second."""
+    """Return one row of ``truth.csv``.
+
+    F0 is over the voiced part, in Hz, durations are in s; the slope is that of the regression of F0 on time, in
+    semitones per second.
+    """
     time, voiced = np.flatnonzero(f0) / SAMPLE_RATE, f0[f0 > 0]
     offset = time - time.mean()
     slope = float(np.sum(offset * 12 * np.log2(voiced)) / np.sum(offset**2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from torch import nn
@@ -41,9 +42,7 @@ def build(n_classes: int, *, input_shape: Sequence[int], dense: Count) -> nn.Seq
         "dropout": [nn.Dropout(0.25), nn.Dropout(0.5)],
         "output": [nn.Linear(dense, n_classes)],
     }
-    network = nn.Sequential()
-    for name, layers in blocks.items():
-        network.add_module(name, nn.Sequential(*layers))
+    network = nn.Sequential(OrderedDict((name, nn.Sequential(*layers)) for name, layers in blocks.items()))
     initialise_as_keras(network)
     return network
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import torch
@@ -66,9 +67,7 @@ def build(n_classes: int, *, input_shape: Sequence[int]) -> nn.Sequential:
         "flatten": [nn.Flatten()],
         "dense": [nn.Linear(frames // 8 // 8 * 64, n_classes)],
     }
-    network = nn.Sequential()
-    for name, layers in blocks.items():
-        network.add_module(name, nn.Sequential(*layers))
+    network = nn.Sequential(OrderedDict((name, nn.Sequential(*layers)) for name, layers in blocks.items()))
     initialise_as_keras(network)
     return network
 
