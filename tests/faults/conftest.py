@@ -55,13 +55,15 @@ class Undisturbed:
         """A stage's command that writes below `place`, and without a log; and its outputs there -> the project's."""
         words = next(list(words) for words in self.commands if words[0] == stage)
         made = {}
-        for option in ("--output", "--report", "--matrix", "--stem", "--checkpoint"):
+        for option in ("--output", "--report", "--matrix", "--stem", "--folder", "--checkpoint"):
             if option in words:
                 at = words.index(option) + 1
                 old, new = self.folder / words[at], place / option[2:] / Path(words[at]).name
                 words[at] = str(new)
                 if option == "--stem":
                     made |= {new.with_name(path.name): path for path in old.parent.glob(f"{old.name}.*")}
+                elif option == "--folder":
+                    made |= {new / path.name: path for path in old.iterdir() if path.is_file()}
                 elif option != "--checkpoint":
                     made[new] = old
         at = words.index("--log")

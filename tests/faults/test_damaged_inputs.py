@@ -10,24 +10,26 @@ import pytest
 from serflow.io.files import read_csv, write_csv
 from workflow_project import environment
 
-WRITTEN = ("--output", "--report", "--matrix", "--stem", "--checkpoint", "--log")
+WRITTEN = ("--output", "--report", "--matrix", "--stem", "--folder", "--checkpoint", "--log")
 RUN = "out/runs/deepemo/ravdess/resnet18/published/seed0/fold0"
 STORE = "out/features/ravdess/logmel128/features.zarr"
 PREDICTIONS = f"{RUN}/predictions.csv"
 SPLIT = "out/splits/deepemo/ravdess/published/seed0.csv"
 MANIFEST = "out/manifests/ravdess.csv"
 SCORES = "out/scores/deepemo.csv"
+#: A manifest's report is found beside it.
+BESIDE = {"out/manifests/ravdess.json": MANIFEST}
 #: File -> the stages that read it.
 READERS = {
-    MANIFEST: ["features", "split", "train", "evaluate", "figure-recognition"],
+    MANIFEST: ["features", "split", "train", "scores", "figure-recognition"],
     SPLIT: ["train"],
-    f"{RUN}/run.json": ["evaluate", "figure-confusion", "figure-recognition", "compare", "costs", "track"],
-    PREDICTIONS: ["evaluate", "table", "figure-confusion", "figure-recognition", "track"],
-    f"{RUN}/history.csv": ["evaluate", "figure-curves", "track"],
-    SCORES: ["table", "figure-comparison", "compare", "track"],
+    f"{RUN}/run.json": ["scores", "figure-confusion", "figure-recognition", "comparison", "costs", "track"],
+    PREDICTIONS: ["scores", "tables", "figure-confusion", "figure-recognition", "track"],
+    f"{RUN}/history.csv": ["scores", "figure-curves", "track"],
+    SCORES: ["tables", "figure-comparison", "comparison", "track"],
     "out/tables/comparison.csv": ["figure-overview", "track-overview"],
-    "out/manifests/ravdess.json": ["table-data"],
-    "out/splits/deepemo/ravdess/published/seed0.json": ["table-data"],
+    "out/manifests/ravdess.json": ["tables"],
+    "out/splits/deepemo/ravdess/published/seed0.json": ["tables"],
     f"{STORE}/zarr.json": ["train", "figure-recognition"],
     f"{STORE}/frames/zarr.json": ["train"],
     f"{STORE}/offsets/zarr.json": ["train"],
@@ -45,8 +47,8 @@ def project(undisturbed, tmp_path):
         path.unlink() if content is None else path.write_bytes(content)
 
     def run(stage, file):
-        """Run a stage that reads `file`, or the run or store that it belongs to, with its outputs elsewhere."""
-        whole = next((parent for parent in (RUN, STORE) if file.startswith(parent)), file)
+        """Run a stage that reads `file`, or what it belongs to, with its outputs elsewhere."""
+        whole = next((parent for parent in (RUN, STORE) if file.startswith(parent)), BESIDE.get(file, file))
         reading = [c for c in undisturbed.commands if c[0] == stage and any(word.endswith(whole) for word in c)]
         pairs = itertools.pairwise(["", *reading[0]])
         verb = [str(tmp_path / "new" / word) if before in WRITTEN else word for before, word in pairs]
@@ -103,7 +105,7 @@ def without_a_row(path, tmp_path):
         (MANIFEST, "split", MANIFEST),
         (MANIFEST, "train", STORE),
         (SPLIT, "train", SPLIT),
-        (PREDICTIONS, "evaluate", PREDICTIONS),
+        (PREDICTIONS, "scores", PREDICTIONS),
         (PREDICTIONS, "track", PREDICTIONS),
         (PREDICTIONS, "figure-confusion", PREDICTIONS),
     ],

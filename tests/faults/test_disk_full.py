@@ -93,7 +93,7 @@ def left_behind(disc):
     return [path for path in disc.path.rglob("*") if ".part" in path.name]
 
 
-STAGES = ["demo", "manifest", "features", "split", "train", "paper", "evaluate", "table", "table-data", "compare"]
+STAGES = ["demo", "manifest", "features", "split", "train", "paper", "scores", "tables", "comparison"]
 STAGES += ["figure-confusion", "figure-curves", "figure-comparison", "figure-recognition", "figure-overview"]
 
 

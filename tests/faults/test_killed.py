@@ -68,7 +68,7 @@ def left_behind(folder):
     return [path for path in folder.rglob("*") if ".part" in path.name or path.suffix in (".pt", ".db-journal")]
 
 
-STAGES = ["demo", "manifest", "features", "split", "train", "paper", "evaluate", "table", "table-data", "compare"]
+STAGES = ["demo", "manifest", "features", "split", "train", "paper", "scores", "tables", "comparison"]
 STAGES += ["figure-confusion", "figure-curves", "figure-comparison", "figure-recognition", "figure-overview"]
 
 

@@ -1,5 +1,6 @@
 """Mistakes in config.yaml, --config and paper files: each told in one sentence before any job starts."""
 
+import datetime
 import os
 import shutil
 import subprocess
@@ -258,6 +259,8 @@ PAPER = [
     (taken(height=-64), "systems.resnet18.input.height", "-64", "from 1"),
     (taken(channels=2), "systems.resnet18.input.channels", "2", "1, 3"),
     (taken(floor_db=80.0), "systems.resnet18.input.floor_db", "80.0", "below 0"),
+    ({"systems": {"resnet18": {"model": "bilstm"}}}, "systems.resnet18.model", "'bilstm'", "a mapping of keys"),
+    ({"systems": {"resnet18": {"based_on": ["x"]}}}, "systems.resnet18.based_on", "['x']", "Allowed"),
     # recipes
     (recipe(transform="mel"), "recipes.logmel128.transform", "'mel'", "logmel"),
     (recipe(hop=160), "recipes.logmel128", "'hop'", "hop_length"),
@@ -301,6 +304,12 @@ def test_a_mistake_in_an_override_is_told(changes, key, found, allowed, folder):
     assert allowed in remedy
 
 
+def test_a_system_that_is_taken_away_from_those_based_on_it_is_told(folder):
+    where, fault, _ = told({"overrides": {"satt": {"systems": {"cnn_10hz": None}}}}, folder)
+    assert where.startswith("config.yaml: overrides.satt: systems.")
+    assert "null" in fault
+
+
 def test_the_same_mistake_in_a_paper_file_is_told_with_the_file(tmp_path):
     paper = yaml.safe_load((PAPERS / "deepemo.yaml").read_text())
     paper["recipes"]["logmel128"]["hop_length"] = 0
@@ -309,6 +318,16 @@ def test_the_same_mistake_in_a_paper_file_is_told_with_the_file(tmp_path):
     assert where == f"{tmp_path / 'deepemo.yaml'}: recipes.logmel128.hop_length"
     assert "0" in fault
     assert "from 1" in remedy
+
+
+def test_a_date_as_a_key_of_a_paper_file_is_told(tmp_path):
+    paper = yaml.safe_load((PAPERS / "deepemo.yaml").read_text())
+    paper["select"] = {datetime.date(2020, 1, 1): {}}
+    (tmp_path / "deepemo.yaml").write_text(yaml.safe_dump(paper))
+    where, fault, remedy = told({}, tmp_path, tmp_path)
+    assert where == f"{tmp_path / 'deepemo.yaml'}: select"
+    assert "2020-01-01" in fault
+    assert "quotes" in remedy
 
 
 def test_two_papers_that_define_a_recipe_differently_are_both_named(folder):

@@ -260,15 +260,9 @@ def test_an_unknown_corpus_names_the_paper_file(tmp_path, toy):
         read_paper(tmp_path / "toy.yaml")
 
 
-def test_a_paper_file_that_is_no_yaml_is_named(tmp_path):
+def test_a_paper_file_that_is_no_yaml_is_named_in_one_line(tmp_path):
     (tmp_path / "toy.yaml").write_text("paper: [toy\nlabels: ]")
-    with pytest.raises(ConfigError, match=r"toy\.yaml.*not valid YAML"):
-        read_paper(tmp_path / "toy.yaml")
-
-
-def test_a_paper_file_that_is_no_yaml_gives_one_line(tmp_path):
-    (tmp_path / "toy.yaml").write_text("paper: [toy\nlabels: ]")
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError, match=r"toy\.yaml.*not valid YAML") as caught:
         read_paper(tmp_path / "toy.yaml")
     assert "\n" not in str(caught.value)
 
@@ -367,6 +361,15 @@ def test_a_partial_union_runs_only_if_asked():
     for run in found.runs("deepemonet"):
         assert "corpus: ravdess alone instead of ravdess+savee" in record.deviations_of(run.group)
     assert found.record("deepemo").deviations == {}
+
+
+def test_a_protocol_and_a_figure_of_a_partial_union_are_those_of_its_part(tmp_path):
+    paper = yaml.safe_load((PAPERS / "deepemonet.yaml").read_text())
+    paper["protocols"]["published"]["corpora"] = ["ravdess+savee"]
+    paper["figures"][0]["corpora"] = None
+    write(tmp_path, paper)
+    found = papers(tmp_path, allow_partial=True)
+    assert "published" in {run.protocol for run in found.runs("deepemonet")}
 
 
 def test_a_union_is_whole_where_all_is_configured_and_left_out_where_nothing_is(tmp_path, toy):

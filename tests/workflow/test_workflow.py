@@ -189,17 +189,6 @@ def test_what_can_change_a_result_repeats_the_trainings_that_it_touches(project,
     assert ("features" in planned) == (name in ("line of a transform", "line of a helper of all training"))
 
 
-def test_noise_ratios_repeat_no_training(project):
-    """The README's own example."""
-    (project / "satt.yaml").write_text(SATT.replace("[satt]", "[satt]\nsystems: [cnn_lstm_10hz]"))
-    plain = snakemake(project, "-n", "--configfile", "satt.yaml")
-    (project / "satt.yaml").write_text(
-        (project / "satt.yaml").read_text() + "overrides: {satt: {noise: {snr_db: [0, 10]}}}\n"
-    )
-    changed = snakemake(project, "-n", "--configfile", "satt.yaml")
-    assert jobs(plain) == jobs(changed)
-
-
 def test_a_changed_feature_parameter_reruns_that_recipe_and_what_depends_on_it(project, edited):
     edited("workflow/papers/deepemo.yaml", "hop_length: 256", "hop_length: 320")
     planned = jobs(snakemake(project, "-n"))

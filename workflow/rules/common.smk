@@ -58,7 +58,6 @@ for paper in PAPERS.papers:
 
 CONFIGURED = [corpus for corpus in CORPORA if CONFIG.source(corpus)]
 RUNS = PAPERS.all_runs()
-STUDIES = [stem for paper in PAPERS.active() for stem in targets.studies(PAPERS, paper)]
 
 
 def any_of(names):
@@ -228,6 +227,11 @@ def features_of_run(paper):
     return f"<results>/features/{run.corpora[0]}/{recipe}"
 
 
+def manifest_of_run(paper):
+    """The manifest that `features_of_run` was computed from."""
+    return f"<results>/manifests/{next(PAPERS.runs(paper)).corpora[0]}.csv"
+
+
 def figure_entry(wildcards):
     """What a paper file says of a figure, or of a published confusion matrix."""
     paper = PAPERS.papers[wildcards.paper]
@@ -235,7 +239,7 @@ def figure_entry(wildcards):
 
 
 def figure_inputs(wildcards):
-    """What a published figure is drawn from, by the options of `serflow figure_published`."""
+    """What a published figure is drawn from, by the options of `serflow figure-published`."""
     entry, paper = figure_entry(wildcards), wildcards.paper
     runs = targets.runs_shown(PAPERS, paper, entry)
     needs = ["runs"] if isinstance(entry, PublishedConfusion) else targets.needs_of(entry)
@@ -256,7 +260,7 @@ def figure_inputs(wildcards):
 
 
 def figure_options(wildcards, input):
-    """The options of `serflow figure_published` for its inputs."""
+    """The options of `serflow figure-published` for its inputs."""
     places = {"runs": folders, "features": lambda paths: [f"{path}/features.zarr" for path in paths]}
     options = []
     for key in ("runs", "manifests", "features", "roots", "sounds"):

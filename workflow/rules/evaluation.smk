@@ -67,8 +67,8 @@ for name in PAPERS.active():
                     path,
                     category=name,
                     subcategory="1 Tables",
-                    caption="../report/table.rst",
-                    labels={"table": Path(path).stem},
+                    caption="../report/data.rst" if Path(path).stem == "data" else "../report/table.rst",
+                    labels={"table": "corpora and splits" if Path(path).stem == "data" else Path(path).stem},
                 )
                 for path in tables_of(name)
                 if path.endswith(".html")

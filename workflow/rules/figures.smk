@@ -166,7 +166,7 @@ rule figure_recognition:
         paper="<results>/papers/{paper}.json",
         run=lambda wildcards: first_run(wildcards.paper),
         features=lambda wildcards: features_of_run(wildcards.paper),
-        manifest=lambda wildcards: manifests_of_paper(wildcards.paper)[0],
+        manifest=lambda wildcards: manifest_of_run(wildcards.paper),
     output:
         svg="<results>/figures/{paper}/{figure}.svg",
         png=report(

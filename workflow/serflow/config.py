@@ -17,14 +17,12 @@ from serflow.corpora.demo.names import DEMOS
 from serflow.errors import ConfigError
 from serflow.kinds import suggest
 from serflow.schema import Model, check, hide_credentials
-from serflow.types import Count, Distinct, Index, Limit, Text
+from serflow.types import Count, Indices, Limit, Names, Text
 
 #: libyaml's, ten times as fast, where PyYAML was built with it.
 Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: Sources of a corpus that are no path.
 KEYWORDS = ("download", "demo")
-Names = Annotated[list[Text], Limit(min_length=1), Distinct()]
-Indices = Annotated[list[Index], Limit(min_length=1), Distinct()]
 
 
 class CorpusConfig(Model):

@@ -55,6 +55,8 @@ def check_plain(value: Any, where: str, path: tuple[Any, ...] = ()) -> None:
     """Raise a ConfigError at a value that YAML knows and JSON does not: a date, infinity, not-a-number."""
     if isinstance(value, Mapping | list):
         for key, part in value.items() if isinstance(value, Mapping) else enumerate(value):
+            if not isinstance(key, str | int):
+                raise ConfigError(place_of(where, path), f"key {key} is not allowed", "Put it in quotes.")
             check_plain(part, where, (*path, key))
     elif not isinstance(value, str | int | float | None) or (isinstance(value, float) and not math.isfinite(value)):
         remedy = "Allowed: finite numbers, text (dates in quotes), true, false, null."

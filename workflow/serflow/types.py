@@ -59,6 +59,7 @@ Negative = Annotated[float, Limit(lt=0)]
 Share = Annotated[float, Limit(ge=0, le=1)]
 Text = Annotated[str, Limit(min_length=1)]
 Names = Annotated[list[Text], Limit(min_length=1), Distinct()]
+Indices = Annotated[list[Index], Limit(min_length=1), Distinct()]
 #: A key that paths and wildcards are made of.
 Name = Annotated[str, Limit(pattern="^[a-z][a-z0-9_]*$")]
 #: The manifest's vocabularies that a paper may select by.

@@ -25,19 +25,19 @@ def check_paper(paper: Paper, where: str) -> None:
         _within(f"{where}: corpora", "", members, corpus)
     for corpus in paper.select:
         known = {member for name in paper.corpora for member in members(name)}
-        _check_names([corpus], known, f"{where}: select")
+        check_names([corpus], known, f"{where}: select")
     for name, recipe in paper.recipes.items():
         _check_recipe(recipe, f"{where}: recipes.{name}")
     for name, protocol in paper.protocols.items():
         place = f"{where}: protocols.{name}"
-        _check_names(protocol.corpora or [], paper.corpora, f"{place}.corpora")
+        check_names(protocol.corpora or [], paper.corpora, f"{place}.corpora")
         _check_copies(protocol.copies, f"{place}.copies")
     for name, system in paper.systems.items():
         _check_system(paper, system, f"{where}: systems.{name}")
     for name, study in paper.studies.items():
-        _check_names(study.systems, paper.systems, f"{where}: studies.{name}.systems")
+        check_names(study.systems, paper.systems, f"{where}: studies.{name}.systems")
     if paper.noise:
-        _check_names([paper.noise.normal, paper.noise.modified], paper.systems, f"{where}: noise")
+        check_names([paper.noise.normal, paper.noise.modified], paper.systems, f"{where}: noise")
     _check_folds(paper, where)
     _check_published(paper, where)
     for n, figure in enumerate(paper.figures):
@@ -81,7 +81,8 @@ def _told_at(where: str, function: Any, *arguments: Any) -> None:
         raise ConfigError(".".join(filter(None, [where, error.where])), error.fault, error.remedy) from None
 
 
-def _check_names(names: Iterable[str], allowed: Iterable[str], where: str) -> None:
+def check_names(names: Iterable[str], allowed: Iterable[str], where: str) -> None:
+    """Raise a ConfigError at the first name that is not allowed."""
     for name in names:
         if name not in allowed:
             raise ConfigError(where, f"unknown name {name!r}", suggest(name, sorted(allowed)))
@@ -97,25 +98,25 @@ def _check_recipe(recipe: Mapping[str, Any], where: str) -> None:
 
 def _check_copies(copies: Mapping[str, Mapping[str, Any]], where: str) -> None:
     for name, options in copies.items():
-        _check_names([name], COPIES.known(), where)
+        check_names([name], COPIES.known(), where)
         _told_at(f"{where}.{name}", check, options_model(name, tuple(COPIES.options(name).values())), dict(options), "")
 
 
 def _check_system(paper: Paper, system: System, where: str) -> None:
     """Check one system; a combined one is made of others, a trained one of kinds."""
-    _check_names(system.protocols, paper.protocols, f"{where}.protocols")
-    _check_names(system.labels or [], paper.labels, f"{where}.labels")
+    check_names(system.protocols, paper.protocols, f"{where}.protocols")
+    check_names(system.labels or [], paper.labels, f"{where}.labels")
     if system.combine:
-        _check_names(system.parts, paper.systems, f"{where}.combine")
-        _check_names([system.combine.neutral], paper.labels, f"{where}.combine.neutral")
+        check_names(system.parts, paper.systems, f"{where}.combine")
+        check_names([system.combine.neutral], paper.labels, f"{where}.combine.neutral")
     else:
         assert system.recipe is not None and system.input is not None and system.model is not None  # noqa: S101
-        _check_names([system.recipe], paper.recipes, f"{where}.recipe")
+        check_names([system.recipe], paper.recipes, f"{where}.recipe")
         _check_model(system.model, f"{where}.model")
         check_options(INPUTS, system.input, f"{where}.input")
         taken = input_kinds(system.model)
         if taken:
-            _check_names([system.input["kind"]], taken, f"{where}.input.kind")
+            check_names([system.input["kind"]], taken, f"{where}.input.kind")
         _told_at(f"{where}.input", check_input, system.input)
         _check_training(system, where)
     _check_classes(paper, system, where)
@@ -192,7 +193,7 @@ def _check_published(paper: Paper, where: str) -> None:
             raise ConfigError(f"{where}: published.{n}", f"{number.table}, {number.system}: stands twice", remedy)
         seen.add(number.identity)
     for posteriors in paper.published_posteriors:
-        _check_names([posteriors.label, *posteriors.posteriors], paper.labels, f"{where}: published_posteriors")
+        check_names([posteriors.label, *posteriors.posteriors], paper.labels, f"{where}: published_posteriors")
     for matrix in paper.published_confusion:
         _check_place(paper, matrix, f"{where}: published_confusion")
         if any(set(row) != set(paper.labels) for row in (set(matrix.rows), *map(set, matrix.rows.values()))):
@@ -201,17 +202,17 @@ def _check_published(paper: Paper, where: str) -> None:
 
 
 def _check_place(paper: Paper, entry: Any, where: str) -> None:
-    _check_names([entry.system], paper.systems, where)
-    _check_names([entry.protocol], paper.protocols, where)
-    _check_names([entry.corpus], paper.corpora, where)
+    check_names([entry.system], paper.systems, where)
+    check_names([entry.protocol], paper.protocols, where)
+    check_names([entry.corpus], paper.corpora, where)
 
 
 def _check_figure(paper: Paper, figure: Figure, where: str) -> None:
     """Check a figure's kind, that it has all keys which the kind needs, and the names in it."""
     check_options(FIGURES, {"kind": figure.kind, **figure.options}, where)
-    _check_names(figure.shown, paper.corpora, f"{where}: corpora")
+    check_names(figure.shown, paper.corpora, f"{where}: corpora")
     known: dict[str, Iterable[str]] = {"recipe": paper.recipes, "systems": paper.systems, "protocol": paper.protocols}
     known |= dict.fromkeys(("emotion", "emotions", "published"), paper.labels)
     for key, allowed in known.items():
         names = figure.options.get(key, [])
-        _check_names([names] if isinstance(names, str) else names, allowed, f"{where}: {key}")
+        check_names([names] if isinstance(names, str) else names, allowed, f"{where}: {key}")

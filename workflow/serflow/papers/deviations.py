@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from serflow.items import members_of
 from serflow.papers.load import Plain
 from serflow.papers.model import System
 from serflow.runs import Group
@@ -36,7 +37,7 @@ def select_deviations(found: list[Deviation], group: Group, system: System) -> l
         "recipes": [system.recipe],
         "protocols": [protocol],
         "corpora": [corpus],
-        "select": list(corpus.split("+")),
+        "select": list(members_of(corpus)),
     }
     texts = (text for path, text in found if path[0] not in scope or len(path) == 1 or path[1] in scope[path[0]])
     return list(dict.fromkeys(texts))

@@ -64,12 +64,13 @@ def derive_systems(content: Any, where: str = "paper") -> Any:
         if not isinstance(system, Mapping) or "based_on" not in system:
             return system
         base, place = system["based_on"], f"{where}: systems.{name}.based_on"
-        if base not in systems:
+        if not isinstance(base, str) or base not in systems:
             raise ConfigError(place, f"unknown name {base!r}", suggest(base, sorted(systems)))
         if base in (name, *above):
             raise ConfigError(place, f"{base!r} is itself based on {name!r}", "Break the circle.")
         own = {key: value for key, value in system.items() if key != "based_on"}
-        return overlay(derive(base, (name, *above)), own)
+        found = derive(base, (name, *above))
+        return overlay(found, own) if isinstance(found, Mapping) else found  # for the model to complain about
 
     return {**content, "systems": {name: derive(name, ()) for name in systems}}
 
@@ -86,8 +87,9 @@ def apply_config(content: Plain, paper: Paper, config: Config) -> tuple[Plain, P
     where = f"config.yaml: overrides.{name}"
     result = derive_systems(overlay(content, config.overrides.get(name, {})), where)
     for system in result["systems"].values() if isinstance(result["systems"], Mapping) else ():
-        if isinstance(system, Mapping) and system.get("model", {}).get("pretrained") == "imagenet":
-            system["model"]["pretrained"] = config.pretrained
+        model = system.get("model") if isinstance(system, Mapping) else None
+        if isinstance(model, dict) and model.get("pretrained") == "imagenet":
+            model["pretrained"] = config.pretrained
     if result == derive_systems(content):
         return result, paper
     changed = make_paper(result, where)
@@ -112,10 +114,12 @@ def take_partial(content: Plain, config: Config) -> tuple[Plain, dict[str, str]]
         if not taken or taken in result["corpora"]:
             continue
         result["corpora"][result["corpora"].index(corpus)] = taken
-        for entry in (one for key in ("published", "published_confusion", "figures") for one in result.get(key, [])):
+        entries = [one for key in ("published", "published_confusion", "figures") for one in result.get(key, [])]
+        for entry in (*entries, *result["protocols"].values()):
             if entry.get("corpus") == corpus:
                 entry["corpus"] = taken
-            if corpus in entry.get("corpora", []):
-                entry["corpora"][entry["corpora"].index(corpus)] = taken
+            names = entry.get("corpora") or []
+            if corpus in names:
+                names[names.index(corpus)] = taken
         replaced[taken] = corpus
     return result, replaced

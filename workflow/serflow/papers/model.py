@@ -18,7 +18,7 @@ from serflow.protocols.base import Protocol
 from serflow.protocols.registry import KINDS, protocol_class
 from serflow.schema import Model, check
 from serflow.training.options import Training
-from serflow.types import Count, Distinct, Index, Intensity, Limit, Name, Names, Scenario, Sex, Share, Text
+from serflow.types import Count, Distinct, Index, Indices, Intensity, Limit, Name, Names, Scenario, Sex, Share, Text
 
 Labels = Annotated[list[Text], Limit(min_length=2), Distinct()]
 #: Options of a kind, as they stand in the file.
@@ -53,9 +53,7 @@ class System(Model):
     training: Training | None = Field(None, description="How a network is trained.")
     combine: Combination | None = Field(None, description="Made from other systems instead of trained.")
     labels: Labels | None = Field(None, description="The labels it tells apart; by default all of the paper.")
-    folds: Annotated[list[Index], Limit(min_length=1), Distinct()] | None = Field(
-        None, description="The folds it runs on; by default all."
-    )
+    folds: Indices | None = Field(None, description="The folds it runs on; by default all.")
     study: bool = Field(False, description="Whether it belongs to a study alone.")
 
     @model_validator(mode="after")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from serflow.config import Config
 from serflow.corpora import load, members
 from serflow.errors import ConfigError
-from serflow.kinds import suggest
-from serflow.papers.checks import count_folds
+from serflow.papers.checks import check_names, count_folds
 from serflow.papers.deviations import Deviation, find_deviations, select_deviations
 from serflow.papers.load import PAPERS, Plain, apply_config, derive_systems, make_paper, read_paper, take_partial
 from serflow.papers.model import Paper, PaperRecord
@@ -41,8 +40,8 @@ class Papers:
         self.config = config
         available = sorted(path.stem for path in folder.glob("*.yaml"))
         wanted = config.papers or available
-        _check_names("papers", wanted, available)
-        _check_names("overrides", config.overrides, available)
+        check_names(wanted, available, "config.yaml: papers")
+        check_names(config.overrides, available, "config.yaml: overrides")
         files = {name: read_paper(folder / f"{name}.yaml") for name in dict.fromkeys([*wanted, *config.overrides])}
         #: Each paper as builtins and as a model, with all changes laid over it.
         self.contents: dict[str, Plain] = {}
@@ -169,7 +168,7 @@ class Papers:
 
     def record(self, name: str) -> PaperRecord:
         """Return all that the stages after training need to know of a paper."""
-        _check_names("papers", [name], self.papers)
+        check_names([name], self.papers, "config.yaml: papers")
         paper = self.papers[name]
         n_folds = {
             corpus: {
@@ -199,8 +198,9 @@ class Papers:
     def _check_narrowing(self) -> None:
         """Raise a ConfigError if config.yaml asks for names or folds that no paper has, or for nothing at all."""
         config, papers = self.config, self.papers.values()
-        _check_names("systems", config.systems or [], {name for paper in papers for name in paper.systems})
-        _check_names("protocols", config.protocols or [], {name for paper in papers for name in paper.protocols})
+        for key in ("systems", "protocols"):
+            known = {name for paper in papers for name in getattr(paper, key)}
+            check_names(getattr(config, key) or [], known, f"config.yaml: {key}")
         n_folds = max((count_folds(paper, name) for paper in papers for name in paper.protocols), default=1)
         if config.folds and max(config.folds) >= n_folds:
             fault = f"{max(config.folds)} is a fold of no protocol"
@@ -226,9 +226,3 @@ class Papers:
                     fault = f"{name!r} is defined differently in {paper} and in {other}, a file or its overrides"
                     raise ConfigError("recipes", fault, "Give one of the two another name.")
         return {name: recipe for name, (_, recipe) in merged.items()}
-
-
-def _check_names(key: str, names: Iterable[str], allowed: Iterable[str]) -> None:
-    for name in names:
-        if name not in allowed:
-            raise ConfigError(f"config.yaml: {key}", f"unknown name {name!r}", suggest(name, sorted(allowed)))

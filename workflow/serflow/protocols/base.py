@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from serflow.corpora import load
 from serflow.items import Row
+from serflow.schema import Model
 
 #: What may stand on both sides of a split.
 LEAKS = ("speakers", "statements", "identical_recordings", "augmented_siblings")
@@ -21,14 +22,12 @@ Assignment = dict[str, str]
 Rows = Sequence[Row]
 
 
-class Protocol(BaseModel):
+class Protocol(Model):
     """How a corpus is divided.
 
     ``kind`` says which class; the class's own fields are its options. Presentation (``title``, ``role``) and the
     corpora that a protocol is for never change a split: see `rules`.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     kind: str = Field(description="How the parts are made.")
     title: str = Field(description="What is said of it in tables.")

@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from serflow.errors import ConfigError, SplitError
 from serflow.protocols.base import Assignment, Protocol, Rows
+from serflow.schema import Model
 from serflow.types import Share
 
 
-class Parts(BaseModel):
+class Parts(Model):
     """Fractions of the whole; they sum to 1."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     train: Share = Field(description="To train on.")
     validation: Share = Field(description="To watch, or to choose the epoch by.")
