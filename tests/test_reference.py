@@ -1,5 +1,6 @@
 """The schemas and the reference page that are committed are those of the models; the files of the project fit them."""
 
+import inspect
 import json
 from pathlib import Path
 
@@ -7,7 +8,10 @@ import jsonschema
 import pytest
 import yaml
 
+from serflow.features.recipes import COPIES, TRANSFORMS
+from serflow.models import ARCHITECTURES
 from serflow.reference import write_reference
+from serflow.training.options import AUGMENTATIONS, INPUTS
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,3 +37,14 @@ def test_an_editor_finds_a_fault_in_an_option_of_a_kind():
     paper = yaml.safe_load((ROOT / "workflow/papers/deepemo.yaml").read_text())
     paper["systems"]["resnet18"]["model"]["dept"] = 18
     assert list(jsonschema.Draft202012Validator(schema).iter_errors(paper))
+
+
+@pytest.mark.parametrize(
+    "kinds", [TRANSFORMS, COPIES, INPUTS, ARCHITECTURES, AUGMENTATIONS], ids=lambda kinds: kinds.package
+)
+def test_the_defaults_told_are_those_of_the_functions(kinds):
+    for name in kinds.known():
+        parameters = inspect.signature(kinds.load(name)).parameters
+        for option in kinds.options(name).values():
+            if not option.required:
+                assert option.default == parameters[option.name].default, (name, option.name)

@@ -30,12 +30,13 @@ PACKAGE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Option:
-    """One option: its name, annotation (`object` where there is none), whether it is needed, and what it means."""
+    """One option: its name, annotation (`object` where there is none), whether it is needed, meaning and default."""
 
     name: str
     annotation: Any
     required: bool
     meaning: str = ""
+    default: str | float | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def options_model(title: str, options: tuple[Option, ...]) -> type[BaseModel]:
 
     fields: dict[str, Any] = {}
     for option in options:
-        default = ... if option.required else None
+        default = ... if option.required else option.default
         fields[option.name] = (option.annotation, Field(default, description=option.meaning or None))
     return create_model(title, __config__=ConfigDict(extra="forbid", strict=True, validate_default=False), **fields)
 
@@ -173,9 +174,17 @@ def _read_options(path: Path, name: str) -> tuple[Option, ...]:
     meanings = _read_meanings(ast.get_docstring(function) or "")
     parameters = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
     return tuple(
-        Option(found.arg, _resolve(found.annotation, path), default is None, meanings.get(found.arg, ""))
+        Option(
+            found.arg, _resolve(found.annotation, path), default is None, meanings.get(found.arg, ""), _plain(default)
+        )
         for found, default in parameters
     )
+
+
+def _plain(default: ast.expr | None) -> str | float | None:
+    """Return a default that is a number, text, true or false; None for any other."""
+    value = default.value if isinstance(default, ast.Constant) else None
+    return value if isinstance(value, str | int | float) else None
 
 
 def _resolve(node: ast.expr | None, path: Path) -> Any:

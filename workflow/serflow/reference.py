@@ -10,7 +10,7 @@ from typing import Any
 from serflow.config import Config
 from serflow.features.recipes import COPIES, STORE_OPTIONS, TRANSFORMS
 from serflow.io.files import write_text
-from serflow.kinds import Kinds, options_model
+from serflow.kinds import Kinds, Option, options_model
 from serflow.models import ARCHITECTURES
 from serflow.papers.model import FIGURES, Figure, Paper
 from serflow.protocols.registry import KINDS as PROTOCOLS
@@ -89,6 +89,7 @@ def _inline(schema: Schema, definitions: Schema) -> Schema:
 def reference_page(config: Schema, paper: Schema) -> str:
     """Return the page: one table of keys for each mapping of config.yaml and of a paper file."""
     parts = [HEAD, "\n## config.yaml\n", *_tables(config), "\n## A paper file\n", *_tables(paper)]
+    parts += ["\n## Options of every recipe (`recipes`)\n", _options_table("recipe", STORE_OPTIONS)]
     parts += _kind_tables("Transforms (`recipes`: `transform`)", TRANSFORMS)
     parts += _kind_tables("Inputs (`input`: `kind`)", INPUTS)
     parts += _kind_tables("Models (`model`: `module`)", ARCHITECTURES)
@@ -115,9 +116,13 @@ def _tables(schema: Schema) -> list[str]:
 def _kind_tables(title: str, kinds: Kinds) -> list[str]:
     parts = [f"\n## {title}\n"]
     for name in kinds.known():
-        schema = options_model(name, tuple(kinds.options(name).values())).model_json_schema()
-        parts += [f"\n### {name}\n", _table(schema, schema) if schema.get("properties") else "No options."]
+        parts += [f"\n### {name}\n", _options_table(name, tuple(kinds.options(name).values()))]
     return parts
+
+
+def _options_table(name: str, options: tuple[Option, ...]) -> str:
+    schema = options_model(name, options).model_json_schema()
+    return _table(schema, schema) if options else "No options."
 
 
 def _table(schema: Schema, root: Schema) -> str:
@@ -125,7 +130,8 @@ def _table(schema: Schema, root: Schema) -> str:
     lines = ["| key | allowed | default | meaning |", "|---|---|---|---|"]
     needed = schema.get("required", [])
     for key, part in schema["properties"].items():
-        default = "needed" if key in needed else f"`{json.dumps(part.get('default'), ensure_ascii=False)}`"
+        default = f"`{json.dumps(part['default'], ensure_ascii=False)}`" if "default" in part else "as below"
+        default = "needed" if key in needed else default
         cells = (f"`{key}`", _words(part, root), default, part.get("description", ""))
         lines.append("| " + " | ".join(" ".join(str(cell).split()).replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"

@@ -29,7 +29,7 @@ DTYPE = "float32"
 STORE_OPTIONS = (
     Option("copies", dict[str, dict[str, Any]], False, "Augmented copies of each recording: kind and its options."),
     Option("segment_seconds", Positive, False, "Longest part that recordings are cut into before the transform, in s."),
-    Option("dtype", Literal["float32", "float16"], False, f"Type of the stored frames; by default {DTYPE}."),
+    Option("dtype", Literal["float32", "float16"], False, "Type of the stored frames.", DTYPE),
 )
 #: Options of which the first must be below the second, or, where it may, equal to it.
 _ORDERED = (

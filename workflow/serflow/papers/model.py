@@ -41,7 +41,7 @@ class Combination(Model):
 
 
 class System(Model):
-    """A model with its features and training: recipe, input, model and training, or combine."""
+    """Recipe, input, model and training, or combine; with `based_on`, another system's keys but for its own."""
 
     title: str = Field(description="What it is called in tables and figures.")
     protocols: Names = Field(description="The protocols it runs under.")
