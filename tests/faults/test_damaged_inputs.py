@@ -103,7 +103,7 @@ def without_a_row(path, tmp_path):
     [
         (MANIFEST, "features", MANIFEST),
         (MANIFEST, "split", MANIFEST),
-        (MANIFEST, "train", STORE),
+        (MANIFEST, "train", MANIFEST),
         (SPLIT, "train", SPLIT),
         (PREDICTIONS, "scores", PREDICTIONS),
         (PREDICTIONS, "track", PREDICTIONS),

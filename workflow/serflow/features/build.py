@@ -53,10 +53,10 @@ def build_store(recipe: Recipe, manifest: Sequence[Row], root: Path, store: Path
     CacheError
         If what was written cannot be read back complete.
     """
-    # Refuses a wrong recipe, and imports what the workers call before they are forked, so that they share it.
-    make_transform(recipe)
-    make_copies(recipe)
     with workspace(store) as partial:
+        # Refuses a wrong recipe, and imports what the workers call before they are forked, so that they share it.
+        make_transform(recipe)
+        make_copies(recipe)
         group = zarr.create_group(partial)
         lengths, sha256 = _write_frames(group, _compute(recipe, manifest, root, workers))
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
