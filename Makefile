@@ -10,7 +10,7 @@ DEMO := snakemake --workflow-profile profiles/demo
 DEMO_REPORT := results/demo/report.html
 SOURCES := workflow/serflow tests benchmarks
 
-.PHONY: help install demo report test test-faults test-slurm lint format reference lock ui clean
+.PHONY: help install demo report test test-long test-faults test-slurm lint format reference lock ui clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ report: .venv/.installed ## Make results/report.html from the results of the rea
 
 test: .venv/.installed ## Run the tests, two files at a time
 	$(PYTEST) --no-loadscope-reorder
+
+test-long: .venv/.installed ## Extend serflow and use it from another workflow (2 minutes)
+	$(PYTEST) tests/long
 
 test-faults: .venv/.installed ## Kill, cut off and fill up what runs, and see that nothing is lost (8 minutes; root for all of it)
 	$(PYTEST) tests/faults
