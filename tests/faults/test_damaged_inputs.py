@@ -21,16 +21,16 @@ SCORES = "out/scores/deepemo.csv"
 BESIDE = {"out/manifests/ravdess.json": MANIFEST}
 #: File -> the stages that read it.
 READERS = {
-    MANIFEST: ["features", "split", "train", "scores", "figure-recognition"],
+    MANIFEST: ["features", "split", "train", "scores", "figure-published"],
     SPLIT: ["train"],
-    f"{RUN}/run.json": ["scores", "figure-confusion", "figure-recognition", "comparison", "costs", "track"],
-    PREDICTIONS: ["scores", "tables", "figure-confusion", "figure-recognition", "track"],
+    f"{RUN}/run.json": ["scores", "figure-confusion", "figure-published", "comparison", "costs", "track"],
+    PREDICTIONS: ["scores", "tables", "figure-confusion", "figure-published", "track"],
     f"{RUN}/history.csv": ["scores", "figure-curves", "track"],
     SCORES: ["tables", "figure-comparison", "comparison", "track"],
     "out/tables/comparison.csv": ["figure-overview", "track-overview"],
     "out/manifests/ravdess.json": ["tables"],
     "out/splits/deepemo/ravdess/published/seed0.json": ["tables"],
-    f"{STORE}/zarr.json": ["train", "figure-recognition"],
+    f"{STORE}/zarr.json": ["train", "figure-published"],
     f"{STORE}/frames/zarr.json": ["train"],
     f"{STORE}/offsets/zarr.json": ["train"],
 }

@@ -54,14 +54,14 @@ def test_deepemo_carries_table_i():
 
 
 def test_deepemo_carries_the_32_posteriors():
-    entries = deepemo_file()["published_posteriors"]
+    entries = deepemo_file()["figures"]
     assert deepemo_file()["labels"] == EMOTIONS
-    assert {(e["figure"], e["label"]): e["posteriors"] for e in entries} == {
+    assert {(e["figure"], e["emotion"]): e["published"] for e in entries} == {
         key: dict(zip(EMOTIONS, values, strict=True)) for key, values in FIGURES.items()
     }
     for entry in entries:
-        assert sum(entry["posteriors"].values()) == pytest.approx(1, abs=1e-6)
-        assert max(entry["posteriors"], key=entry["posteriors"].get) == entry["label"]
+        assert sum(entry["published"].values()) == pytest.approx(1, abs=1e-6)
+        assert max(entry["published"], key=entry["published"].get) == entry["emotion"]
 
 
 #: Table 1 of Mittal, in per cent: true class by predicted class, both in the order of EMOTIONS.

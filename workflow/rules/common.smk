@@ -215,23 +215,6 @@ def folders(paths):
     return [str(Path(path).parent) for path in paths]
 
 
-def first_run(paper):
-    """The run whose recordings a paper's figures show: its first protocol, seed and fold."""
-    return runs_of(paper)[0]
-
-
-def features_of_run(paper):
-    """The feature cache of `first_run`."""
-    run = next(PAPERS.runs(paper))  # a trained one: what combines them stands below them
-    recipe, _ = PAPERS.recipe_of(paper, run.system, run.protocol)
-    return f"<results>/features/{run.corpora[0]}/{recipe}"
-
-
-def manifest_of_run(paper):
-    """The manifest that `features_of_run` was computed from."""
-    return f"<results>/manifests/{next(PAPERS.runs(paper)).corpora[0]}.csv"
-
-
 def figure_entry(wildcards):
     """What a paper file says of a figure, or of a published confusion matrix."""
     paper = PAPERS.papers[wildcards.paper]

@@ -161,43 +161,6 @@ rule figure_overview:
         "serflow figure-overview --comparison {input.table:q} --stem {params.stem:q} --log {log:q}"
 
 
-rule figure_recognition:
-    input:
-        paper="<results>/papers/{paper}.json",
-        run=lambda wildcards: first_run(wildcards.paper),
-        features=lambda wildcards: features_of_run(wildcards.paper),
-        manifest=lambda wildcards: manifest_of_run(wildcards.paper),
-    output:
-        svg="<results>/figures/{paper}/{figure}.svg",
-        png=report(
-            "<results>/figures/{paper}/{figure}.png",
-            category="{paper}",
-            subcategory="3 Figures",
-            caption="../report/recognition.rst",
-            labels={"figure": "{figure}"},
-        ),
-    log:
-        "<results>/logs/figure_recognition/{paper}/{figure}.log",
-    benchmark:
-        "<results>/benchmarks/figure_recognition/{paper}/{figure}.tsv"
-    wildcard_constraints:
-        paper=stems_of(targets.recognition_figures)[0],
-        figure=stems_of(targets.recognition_figures)[1],
-    localrule: True
-    conda:
-        "../../envs/serflow.yaml"
-    params:
-        code=code("figure_recognition"),
-        run=lambda wildcards, input: str(Path(input.run).parent),
-        store=lambda wildcards, input: f"{input.features}/features.zarr",
-        stem=lambda wildcards, output: output.png.removesuffix(".png"),
-    message:
-        "Drawing {wildcards.figure} of {wildcards.paper}"
-    shell:
-        "serflow figure-recognition --paper {input.paper:q} --figure {wildcards.figure} --run {params.run:q}"
-        " --features {params.store:q} --manifest {input.manifest:q} --stem {params.stem:q} --log {log:q}"
-
-
 rule figure_study:
     input:
         paper="<results>/papers/{paper}.json",

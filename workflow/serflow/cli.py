@@ -370,21 +370,6 @@ def figure_comparison(paper: PaperRecord, scores: Path, stem: Path) -> None:
 
 @verb(
     paper=PAPER,
-    figure={"help": "name of the published figure in small letters, such as figure_2"},
-    run=ONE | {"help": "run folder"},
-    features=ONE | {"help": "Zarr store"},
-    manifest=ONE,
-    stem=STEM,
-)
-def figure_recognition(paper: PaperRecord, figure: str, run: Path, features: Path, manifest: Path, stem: Path) -> None:
-    """Draw a recording's spectrogram, and its posteriors beside the published ones."""
-    from serflow.figures.recognition import plot_recognition
-
-    plot_recognition(paper, figure, run, features, manifest, stem)
-
-
-@verb(
-    paper=PAPER,
     figure={"help": "its name in small letters, such as figure_2 or table_1_confusion"},
     runs=RUNS | {"default": []},
     manifests=MANY | {"default": [], "help": "manifests of the corpora that it shows"},

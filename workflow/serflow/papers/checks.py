@@ -192,8 +192,6 @@ def _check_published(paper: Paper, where: str) -> None:
             remedy = "Keep one entry per system, corpus, protocol, part, metric and epoch."
             raise ConfigError(f"{where}: published.{n}", f"{number.table}, {number.system}: stands twice", remedy)
         seen.add(number.identity)
-    for posteriors in paper.published_posteriors:
-        check_names([posteriors.label, *posteriors.posteriors], paper.labels, f"{where}: published_posteriors")
     for matrix in paper.published_confusion:
         _check_place(paper, matrix, f"{where}: published_confusion")
         if any(set(row) != set(paper.labels) for row in (set(matrix.rows), *map(set, matrix.rows.values()))):

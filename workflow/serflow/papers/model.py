@@ -156,14 +156,6 @@ class PublishedConfusion(Model):
     note: str = Field("", description="What must be said of it.")
 
 
-class PublishedPosteriors(Model):
-    """The class probabilities that a figure prints for one recording."""
-
-    figure: Text
-    label: Text = Field(description="The recording's emotion.")
-    posteriors: dict[str, float] = Field(description="Emotion -> probability.")
-
-
 class Figure(Model):
     """A figure of the paper to draw again; the keys of its kind stand beside these."""
 
@@ -245,7 +237,6 @@ class Paper(Model):
     studies: dict[Name, Study] = Field({})
     published: list[Published]
     published_confusion: list[PublishedConfusion] = Field([])
-    published_posteriors: list[PublishedPosteriors] = Field([])
     figures: list[Figure] = Field([])
     assumptions: list[Assumption] = Field(description="Every choice that the paper leaves unsaid.")
 

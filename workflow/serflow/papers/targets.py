@@ -34,7 +34,7 @@ def noisy_runs(papers: Papers, paper: str) -> list[RunId]:
 def figures(papers: Papers, paper: str) -> list[str]:
     """Return the figures of a paper: those it prints, and curves and confusion matrices of all that is run."""
     content, runs = papers.papers[paper], list(papers.runs(paper))
-    stems = ["comparison", *recognition_figures(papers, paper), *drawn_figures(papers, paper)]
+    stems = ["comparison", *drawn_figures(papers, paper)]
     stems += dict.fromkeys(f"{run.corpus}/{run.system}/curves" for run in runs if content.systems[run.system].training)
     stems += dict.fromkeys(f"{run.corpus}/{run.system}/{run.protocol}/confusion" for run in runs)
     return [f"{paper}/{stem}" for stem in stems]
@@ -45,13 +45,8 @@ def studies(papers: Papers, paper: str) -> list[str]:
     return [f"{paper}/studies/{study}" for study in papers.papers[paper].studies]
 
 
-def recognition_figures(papers: Papers, paper: str) -> list[str]:
-    """Return the paper's figures of recognised recordings."""
-    return [slug(entry.figure) for entry in papers.papers[paper].published_posteriors]
-
-
 def drawn_figures(papers: Papers, paper: str) -> list[str]:
-    """Return the paper's other figures and confusion matrices that there is something for."""
+    """Return the paper's figures and confusion matrices that there is something for."""
     content = papers.papers[paper]
     figures_of_paper = [
         stem for stem, figure in published_figures(content).items() if _has_sources(papers, paper, figure)

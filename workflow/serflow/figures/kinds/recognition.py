@@ -3,59 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from serflow.corpora.manifest import read_manifest
 from serflow.features.recipes import Recipe
+from serflow.figures.request import Request
 from serflow.figures.spectrograms import draw_spectrogram
-from serflow.figures.style import BLUE, ORANGE, new_figure, save, style
+from serflow.figures.style import BLUE, ORANGE, new_figure, style
 from serflow.figures.utterances import choose_tested, read_frames
-from serflow.papers.model import PaperRecord
-from serflow.papers.names import slug
-from serflow.runs import read_run
+from serflow.types import Names, Share, Text
+
+NEEDS = "one_run manifests features"
 
 
-def plot_recognition(
-    record: PaperRecord, name: str, run: Path, features: Path, manifest: Path, stem: Path | str
-) -> None:
-    """Draw one of a paper's ``published_posteriors`` beside ours and save it as png and svg.
+def recognition(
+    request: Request, *, systems: Names, recipe: Text, emotion: Text, published: dict[Text, Share]
+) -> Figure:
+    """Draw a test utterance and what a run makes of it beside the probabilities that the paper prints for another one.
 
     Parameters
     ----------
-    record
-        The paper.
-    name
-        The file stem of the paper's figure.
-    run
-        Folder of the run whose test part the utterance is taken from; see `choose_tested`.
-    features, manifest
-        Zarr store of the run's recipe, a ``logmel`` one, and the manifest it was computed from.
-    stem
-        Path of the figure without suffix.
+    systems
+        The system whose first run is shown.
+    recipe
+        What it was trained on, of the transform ``logmel``.
+    emotion
+        Of the utterance, the first by name in the run's test part.
+    published
+        Emotion -> published probability.
     """
-    entry = next(entry for entry in record.paper.published_posteriors if slug(entry.figure) == name)
-    found, rows = read_run(run), read_manifest(manifest)
-    n, row = choose_tested(found, rows, entry.label)
-    recipe = found.info["system_config"]["recipe"]
-    ours = dict(zip(found.labels, found.posteriors[n].tolist(), strict=True))
-    title = (
-        f"{record.paper.title}\n{entry.figure}: {entry.label}. Ours: test utterance {rows[row]['utterance']}."
-        f" Published: a {entry.label} recording the paper does not name."
-    )
-    frames = read_frames(features, recipe, rows, row)
-    save(draw_recognition(frames, recipe, ours, entry.posteriors, title), stem, synthetic=record.synthetic)
+    run, rows, options = request.read_runs(systems)[0], request.read_rows(), request.paper.recipes[recipe]
+    n, row = choose_tested(run, rows, emotion)
+    ours = dict(zip(run.labels, run.posteriors[n].tolist(), strict=True))
+    told = f"Ours: test utterance {rows[row]['utterance']}. Published: a {emotion} recording the paper does not name."
+    frames = read_frames(request.features[0], options, rows, row)
+    return draw(frames, options, ours, published, f"{request.title()}. {told}")
 
 
-def draw_recognition(
-    frames: np.ndarray,
-    recipe: Recipe,
-    ours: Mapping[str, float],
-    published: Mapping[str, float],
-    title: str,
+def draw(
+    frames: np.ndarray, recipe: Recipe, ours: Mapping[str, float], published: Mapping[str, float], title: str
 ) -> Figure:
     """Draw an utterance's log-mel spectrogram beside our and the published class probabilities.
 
