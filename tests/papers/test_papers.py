@@ -93,7 +93,7 @@ def test_what_is_not_configured_is_left_out_and_said(tmp_path, toy):
 
 
 def test_a_union_of_corpora_has_the_folds_of_the_larger(tmp_path, toy):
-    write(tmp_path, toy | {"corpora": ["ravdess+savee", "savee"], "published": []})
+    write(tmp_path, toy | {"corpora": ["ravdess+savee", "savee"], "published": [], "figures": []})
     found = papers(tmp_path, corpora=DEMO | {"savee": {"source": "demo"}})
     grouped = [run.corpus for run in found.runs("toy") if run.protocol == "speaker_independent"]
     assert grouped == ["ravdess+savee"] * 6 + ["savee"] * 4
