@@ -1,10 +1,9 @@
 import numpy as np
-import pandas as pd
 import pytest
 
 from serflow.figures.studies import draw_study, plot_study
-from serflow.scoring.frames import write_frame
-from serflow.scoring.studies import column_types
+from serflow.scoring.frames import make_frame, write_frame
+from serflow.scoring.studies import TYPES
 
 STUDIES = {"layers": {"title": "1-3 layers", "said": "two are best", "systems": ["d", "e"]}}
 
@@ -19,9 +18,8 @@ def row(system, *, corpus="ravdess", protocol="published", wa=None, ua=None, spr
 
 
 def frame(rows):
-    types = column_types()
-    texts = {name: "" for name, kind in types.items() if kind == "str"}
-    return pd.DataFrame([texts | one for one in rows], columns=list(types)).astype(types)
+    texts = {name: "" for name, kind in TYPES.items() if kind == "str"}
+    return make_frame([texts | one for one in rows], TYPES)
 
 
 ROWS = [

@@ -11,7 +11,7 @@ from serflow.scoring.conditions import find_deviations
 from serflow.scoring.confusion import confusion_percent, write_confusion
 from serflow.scoring.paper import score_paper, write_scores
 from serflow.scoring.scores import Scores
-from toy_paper import LABELS, make_record, system
+from toy_paper import LABELS, make_record, published, system
 
 RECORD = make_record()
 
@@ -120,6 +120,14 @@ def test_published_numbers_stand_beside_the_epoch_and_part_they_were_printed_for
     assert (late.value, late.published, late.reason) == (None, 1.0, "not run: only 3 epochs")
     test = ours(scored, "published", "WA")
     assert (test.published, test.table, test.note) == (0.9, "Table II", "printed as WA")
+
+
+def test_the_end_of_a_training_that_stopped_early_is_its_best_epoch(make_run, score):
+    record = make_record(published=[published("accuracy", "validation", 0.9)])
+    found = [*predictions(range(7), right=0.7, seed=1), *train_part([7])]
+    folders = [make_run(found, epochs=5, fold=fold, **info) for fold, info in enumerate([{"best_epoch": 2}, {}])]
+    row = ours(score(folders, record), "published", "accuracy", part="validation")
+    assert (row.published, row.value) == (0.9, pytest.approx((0.2 + 0.7) / 2))  # 0.1 per epoch and 0.2 per fold
 
 
 def test_what_was_not_run_has_a_row_with_its_reason(make_run, score):

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from serflow.scoring.paper import write_scores
-from serflow.scoring.results import COLUMNS, Cell, Result, read_results
+from serflow.scoring.results import TYPES, Cell, Result, read_results
 from serflow.tables.overview import overview_table, write_overview
 from toy_paper import LABELS, PARTS, PROTOCOLS, make_record, published, system
 
@@ -56,7 +56,7 @@ def test_from_files_to_files_with_augmented_items_counted_as_their_speakers(runs
     write_scores(record, runs, [manifest], tmp_path / "scores.csv")
     write_overview([record], [tmp_path / "scores.csv"], runs, tmp_path / "comparison")
     assert {path.suffix for path in tmp_path.glob("comparison.*")} == {".csv", ".md", ".tex", ".html"}
-    assert (tmp_path / "comparison.csv").read_text().startswith(",".join(COLUMNS) + "\n")
+    assert (tmp_path / "comparison.csv").read_text().startswith(",".join(TYPES) + "\n")
     (found,) = read_results(tmp_path / "comparison.csv")
     assert (found.cells["published"].value, found.cells["leak"].value, found.cells["leak"].speakers) == (1, 1, 8)
     assert found.cells["unseen"].note == "not run: no run was made"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from serflow.errors import RunError
-from serflow.io.files import write_csv
-from serflow.scoring.results import COLUMNS as RESULT
+from serflow.io.files import write_csv, write_json
+from serflow.scoring.results import TYPES as RESULT
 from serflow.tables.costs import COLUMNS as COST
 from serflow.tables.results_page import write_results_page
 from serflow.tables.table import SYNTHETIC
@@ -47,6 +47,7 @@ def make(tmp_path):
         folder = tmp_path / name
         write_csv(folder / "tables" / "comparison.csv", RESULT, rows)
         write_csv(folder / "tables" / "costs.csv", COST, [*costs, cost("all", "-", 999)])
+        receipt = {}
         for line in rows:
             for role, protocol in PROTOCOLS.items():
                 for seed in seeds if line[f"ours_{role}_value"] != "" else ():
@@ -54,9 +55,10 @@ def make(tmp_path):
                     info = key | {"seed": seed, "fold": 0, "device": "cpu", "device_name": "toy CPU"}
                     info |= {"precision": "fp32", "seconds": 50.0, "commit": "abc1234", "versions": {"torch": "2.9"}}
                     info |= {"started": f"{day}T10:00:00+00:00", "finished": f"{day}T10:02:00+00:00"}
-                    run = folder.joinpath("runs", *key.values(), f"seed{seed}", "fold0")
-                    run.mkdir(parents=True, exist_ok=True)
-                    (run / "run.json").write_text(json.dumps(info | known))
+                    place = "/".join([*key.values(), f"seed{seed}", "fold0"])
+                    write_json(folder / "runs" / place / "run.json", info | known)
+                    receipt[place] = "MLflow's id"
+        write_json(folder / "tracking" / "papers.json", receipt)
         return folder
 
     return write
@@ -204,6 +206,12 @@ def test_runs_that_no_value_stands_on_are_left_out(make, page):
     make([row(**cell("published", 0.72, 0.66, 0.78))])
     assert (results / "runs/toypaper/toy/study").is_dir()
     assert "Runs: 1\n" in page(results)
+
+
+def test_seeds_that_an_earlier_configuration_left_in_the_folder_are_no_runs_of_its_values(make, page):
+    rows = [row(**cell("published", 0.72, 0.66, 0.78))]
+    make(rows, seeds=(0, 1, 2))
+    assert measured(page(make(rows, seeds=(1,))))["published"]["Seeds"] == "1"
 
 
 def refused(page, results, match, tmp_path):

@@ -1,7 +1,7 @@
 import pytest
 
 from serflow.io.files import read_csv
-from serflow.scoring.studies import column_types, read_study
+from serflow.scoring.studies import TYPES, read_study
 from serflow.tables.studies import write_study
 from toy_paper import LABELS, PROTOCOLS, make_record, system
 
@@ -55,7 +55,7 @@ def test_each_system_is_compared_with_the_first(write):
         *(("savee", "published", name) for name in ("net", "two", "three")),
     ]
     first, second = found["toy", "published", "net"], found["toy", "published", "two"]
-    assert list(first) == list(column_types())
+    assert list(first) == list(TYPES)
     # Half of each class is called sad: both recalls are 1/2, and so is the accuracy, of every speaker.
     for metric in ("WA", "UA"):
         assert [float(first[metric + end]) for end in ("", "_low", "_high")] == [1, 1, 1]

@@ -41,7 +41,7 @@ def draw_study(rows: pd.DataFrame, paper: Paper, title: str) -> Figure:
     Parameters
     ----------
     rows
-        With the columns of `serflow.scoring.studies.column_types`: fractions in 0..1.
+        With the columns of `serflow.scoring.studies.TYPES`: fractions in 0..1.
     paper
         The paper file, for the titles of its protocols.
     title

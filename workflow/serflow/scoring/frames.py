@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,18 @@ from serflow.errors import RunError
 from serflow.io.files import read_csv, write_text
 
 REMAKE = "Delete the file and run the workflow again."
+#: Annotation of a dataclass's field -> type of its column.
+_TYPES = {"str": "str", "float | None": "float", "int | None": "Int64", "bool": "Int64", "tuple[str, ...]": "str"}
+
+
+def column_types(rows: type) -> dict[str, str]:
+    """Return the columns of a dataclass, each with its type, without the fields that are no single cell."""
+    return {own.name: _TYPES[str(own.type)] for own in fields(rows) if own.type in _TYPES}
+
+
+def make_frame(rows: Iterable[Any], types: Mapping[str, str]) -> pd.DataFrame:
+    """Return rows as a data frame with the columns `types`."""
+    return pd.DataFrame(rows, columns=list(types)).astype(types)
 
 
 def read_frame(path: Path | str, types: Mapping[str, str]) -> pd.DataFrame:

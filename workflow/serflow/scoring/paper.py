@@ -146,7 +146,10 @@ def _score_history(paper: Paper, runs: Sequence[RunRecord]) -> list[Score]:
 
 
 def _score_epoch(runs: Sequence[RunRecord], part: str, metric: str, epoch: int | None) -> Score:
-    """Return the mean over seeds of the mean over folds of one column of the history at one epoch."""
+    """Return the mean over seeds of the mean over folds of one column of the history at an epoch.
+
+    ``epoch`` None: the end of training, which is a run's ``best_epoch`` where it stopped early, else its last one.
+    """
     by_seed: dict[int, list[RunRecord]] = {}
     for run in runs:
         by_seed.setdefault(run.id.seed, []).append(run)
@@ -156,8 +159,11 @@ def _score_epoch(runs: Sequence[RunRecord], part: str, metric: str, epoch: int |
     shortest = min(len(run.history) for run in runs)
     if shortest < (epoch or 1):
         return replace(about, note=f"{NOT_RUN}only {shortest} epochs")
-    at = epoch - 1 if epoch else -1
-    means = [np.mean([run.history[at][f"{part}_{metric}"] for run in members]) for members in by_seed.values()]
+
+    def value_of(run: RunRecord) -> float:
+        return run.history[(epoch or run.info.get("best_epoch", 0)) - 1][f"{part}_{metric}"]
+
+    means = [np.mean([value_of(run) for run in members]) for members in by_seed.values()]
     return replace(about, value=float(np.mean(means)), sd=_spread(np.array(means)))
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from serflow.protocols.base import Role
-from serflow.scoring.frames import plain_rows, read_frame, write_frame
+from serflow.scoring.frames import column_types, make_frame, plain_rows, read_frame, write_frame
 
 #: What the roles of protocols are called. Ours is shown once for each role.
 ROLES: dict[Role, str] = {
@@ -64,21 +64,18 @@ class Result:
         return any(cell.value is not None for cell in self.cells.values())
 
 
-_TYPES = {"str": "str", "float | None": "float", "int | None": "Int64", "bool": "Int64", "tuple[str, ...]": "str"}
-_OWN = {own.name: _TYPES[str(own.type)] for own in fields(Result) if own.name != "cells"}
-_CELL = {own.name: _TYPES[str(own.type)] for own in fields(Cell)}
-TYPES = {**_OWN, **{f"ours_{role}_{name}": kind for role in ROLES for name, kind in _CELL.items()}}
-COLUMNS = tuple(TYPES)
+_OWN, _CELL = column_types(Result), column_types(Cell)
+TYPES = _OWN | {f"ours_{role}_{name}": kind for role in ROLES for name, kind in _CELL.items()}
 
 
 def write_results(results: Iterable[Result], path: Path | str) -> None:
-    """Write results as CSV with `COLUMNS`; a cell's deviations are one JSON list."""
+    """Write results as CSV; see `results_frame`."""
     write_frame(path, results_frame(results))
 
 
 def results_frame(results: Iterable[Result]) -> pd.DataFrame:
-    """Return results as a data frame with `COLUMNS`."""
-    return pd.DataFrame(map(_flatten, results), columns=list(COLUMNS)).astype(TYPES)
+    """Return results as a data frame with the columns `TYPES`; a cell's deviations are one JSON list."""
+    return make_frame(map(_flatten, results), TYPES)
 
 
 def read_results(path: Path | str) -> list[Result]:

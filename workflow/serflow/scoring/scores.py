@@ -6,13 +6,11 @@ import functools
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from serflow.scoring.frames import plain_rows, read_frame, write_frame
+from serflow.scoring.frames import column_types, make_frame, plain_rows, read_frame, write_frame
 
 #: What stands in the column ``source``: computed from predictions, logged by training, or what guessing would score.
 PREDICTIONS, HISTORY, CHANCE = "predictions", "history", "chance"
@@ -71,9 +69,7 @@ class Score:
         return found[0] if found else ""
 
 
-_TYPES = {"str": "str", "float | None": "float", "int | None": "Int64"}
-TYPES = {field.name: _TYPES[str(field.type)] for field in fields(Score)}
-COLUMNS = tuple(TYPES)
+TYPES = column_types(Score)
 
 
 @dataclass(frozen=True)
@@ -88,13 +84,8 @@ class Scores:
         return cls(tuple(Score(**row) for path in paths for row in plain_rows(read_frame(path, TYPES))))
 
     def write(self, path: Path | str) -> None:
-        """Write them as CSV."""
-        write_frame(path, self.frame)
-
-    @functools.cached_property
-    def frame(self) -> pd.DataFrame:
-        """The rows as a data frame with `COLUMNS`: numbers where there are numbers, else text."""
-        return pd.DataFrame(map(vars, self.rows), columns=list(COLUMNS)).astype(TYPES)
+        """Write them as CSV with the columns `TYPES`."""
+        write_frame(path, make_frame(map(vars, self.rows), TYPES))
 
     def __iter__(self) -> Iterator[Score]:
         return iter(self.rows)

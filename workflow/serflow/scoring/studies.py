@@ -12,7 +12,7 @@ import pandas as pd
 from serflow.papers.model import PaperRecord
 from serflow.runs import RunRecord
 from serflow.scoring.chance import score_chance
-from serflow.scoring.frames import read_frame
+from serflow.scoring.frames import make_frame, read_frame
 from serflow.scoring.metrics import METRICS
 from serflow.scoring.paper import asked_groups, score_group
 from serflow.scoring.pooling import Speakers, group_runs
@@ -20,22 +20,19 @@ from serflow.scoring.scores import Scores
 
 #: The metrics whose difference from the first system is shown.
 COMPARED = ("WA", "UA")
-
-
-def column_types() -> dict[str, str]:
-    """Return the columns of a study's CSV: one row per corpus, protocol and system; values are fractions in 0..1."""
-    return {
-        **dict.fromkeys(("paper", "study", "corpus", "protocol", "system", "title", "said"), "str"),
-        **{f"{metric}{suffix}": "float" for metric in METRICS for suffix in ("", "_low", "_high", "_sd")},
-        **{f"{metric}_difference": "float" for metric in COMPARED},
-        **{"n_parameters": "Int64", "epochs": "float", "n_speakers": "Int64", "n_runs": "Int64", "n_folds": "Int64"},
-        "note": "str",
-    }
+#: Columns of a study's CSV: one row per corpus, protocol and system; values are fractions in 0..1.
+TYPES = {
+    **dict.fromkeys(("paper", "study", "corpus", "protocol", "system", "title", "said"), "str"),
+    **{f"{metric}{suffix}": "float" for metric in METRICS for suffix in ("", "_low", "_high", "_sd")},
+    **{f"{metric}_difference": "float" for metric in COMPARED},
+    **{"n_parameters": "Int64", "epochs": "float", "n_speakers": "Int64", "n_runs": "Int64", "n_folds": "Int64"},
+    "note": "str",
+}
 
 
 def read_study(path: Path | str) -> pd.DataFrame:
     """Read a study's CSV; see `read_frame` for errors."""
-    return read_frame(path, column_types())
+    return read_frame(path, TYPES)
 
 
 def score_study(record: PaperRecord, study: str, runs: Sequence[RunRecord], speakers: Speakers) -> Scores:
@@ -47,7 +44,7 @@ def score_study(record: PaperRecord, study: str, runs: Sequence[RunRecord], spea
 
 
 def tabulate_study(record: PaperRecord, study: str, scores: Scores, runs: Sequence[RunRecord]) -> pd.DataFrame:
-    """Return one row per corpus, protocol and system, all systems of one place together; columns: `column_types`.
+    """Return one row per corpus, protocol and system, all systems of one place together; columns: `TYPES`.
 
     Parameters
     ----------
@@ -67,8 +64,7 @@ def tabulate_study(record: PaperRecord, study: str, scores: Scores, runs: Sequen
         row |= {"system": system, "title": paper.title_of("systems", system), "said": content.said}
         row |= _describe_runs(groups.get((corpus, system, protocol), []))
         rows.append(row | _measure(scores, row, content.systems[0]))
-    types = column_types()
-    return pd.DataFrame(rows, columns=list(types)).astype(types)
+    return make_frame(rows, TYPES)
 
 
 def _measure(scores: Scores, place: dict[str, Any], first: str) -> dict[str, Any]:

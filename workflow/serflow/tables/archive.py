@@ -13,7 +13,7 @@ from serflow.errors import RunError
 from serflow.io.files import read_csv, read_json, write_csv
 from serflow.scoring.conditions import LIBRARIES
 from serflow.scoring.costs import KEY, TYPES
-from serflow.scoring.frames import write_frame
+from serflow.scoring.frames import make_frame, write_frame
 from serflow.scoring.results import Result, read_results, write_results
 from serflow.scoring.verdicts import judge
 from serflow.tables.costs import COLUMNS, cost_cells, read_cost_table
@@ -45,7 +45,7 @@ def read_archive(folder: Path | str) -> Archive:
         If one of the three files is missing, or has other columns.
     """
     if not any(Path(folder).glob("*.csv")):
-        return Archive([], pd.DataFrame(columns=list(TYPES)).astype(TYPES), [])
+        return Archive([], make_frame([], TYPES), [])
     results, costs = read_results(Path(folder, "comparison.csv")), read_cost_table(Path(folder, "costs.csv"))
     path = Path(folder, "runs.csv")
     if not path.is_file():
@@ -62,6 +62,9 @@ def write_archive(archive: Archive, folder: Path | str) -> None:
 
 def read_folder(folder: Path | str, command: str) -> Archive:
     """Return what a results folder holds: its two tables over all papers, and the runs behind their values.
+
+    Seeds and folds that an earlier configuration left in the folder are none of them: the receipts of tracking name
+    those that the last one asked for.
 
     Parameters
     ----------
@@ -81,9 +84,11 @@ def read_folder(folder: Path | str, command: str) -> Archive:
             fault = f"{result.paper} was run on synthetic demo corpora, whose numbers say nothing about speech"
             raise RunError(folder, fault, "Run the workflow on real corpora into a results folder of its own.")
     costs = read_cost_table(Path(folder, "tables", "costs.csv"))
+    asked = sorted(key for path in Path(folder, "tracking").glob("*.json") for key in read_json(path))
     runs = []
     for group in _groups(results):
-        found = sorted(Path(folder, "runs").joinpath(*group).glob("seed*/fold*/run.json"))
+        paths = [Path(folder, "runs", key, "run.json") for key in asked if key.startswith("/".join([*group, "seed"]))]
+        found = [path for path in paths if path.is_file()]
         if not found:
             raise RunError(Path(folder, "runs", *group), "holds no run", "Run the workflow to its end first.")
         runs += [_run(read_json(path), command) for path in found]
