@@ -20,34 +20,28 @@ def plot_comparison(record: PaperRecord, scores: Path | str, stem: Path | str) -
     save(draw_comparison(Scores.read(scores), record.paper), stem, synthetic=record.synthetic)
 
 
+@style()
 def draw_comparison(scores: Scores, paper: Paper) -> Figure:
     """Draw, for each system and metric, the published value, ours under each protocol with intervals, and chance.
 
-    Parameters
-    ----------
-    scores
-        Those over all folds and speakers, on the test part, are drawn. A published value that was measured on the
-        validation part is drawn hollow.
-    paper
-        The paper file, for titles and the order of protocols.
+    Scores over all folds and speakers, on the test part, are drawn. A published value that was measured on the
+    validation part is drawn hollow.
     """
     ours = scores.select(scope=ALL, part="test", source=PREDICTIONS)
     lines = list(dict.fromkeys((score.corpus, score.system) for score in ours if score.value is not None))
-    with style():
-        figure = new_figure(11, 2.3 + row_height(1 + len(paper.protocols)) * max(1, len(lines)))
-        grid = figure.subplots(1, len(METRICS), sharey=True, squeeze=False)[0]
-        for axes, metric in zip(grid, METRICS, strict=True):
-            for y, (corpus, system) in enumerate(lines):
-                if paper.systems[system].labels is None:  # chance is among all labels
-                    _draw_chance(axes, scores, corpus, metric, y)
-                points = [_published_point(scores, corpus, system, metric)]
-                draw(axes, points + _points(scores, paper, corpus, system, metric), y)
-            axes.set(xlim=LIMITS, xticks=range(0, 101, 20), xlabel=f"{label_of(metric)} (%)")
-            axes.grid(axis="x")
-        draw_rows(grid[0], [f"{fill(paper.title_of('systems', system), 26)}\n{corpus}" for corpus, system in lines])
-        place_legend(figure, order=lambda name: (not name.startswith("published"), not name.startswith("ours")))
-        told = "test part; bars: 95 % bootstrap intervals over speakers; no bar: too few speakers"
-        figure.suptitle(f"{paper.title}\n{told}")
+    told = "test part; bars: 95 % bootstrap intervals over speakers; no bar: too few speakers"
+    figure = new_figure(11, 2.3 + row_height(1 + len(paper.protocols)) * max(1, len(lines)), f"{paper.title}\n{told}")
+    grid = figure.subplots(1, len(METRICS), sharey=True, squeeze=False)[0]
+    for axes, metric in zip(grid, METRICS, strict=True):
+        for y, (corpus, system) in enumerate(lines):
+            if paper.systems[system].labels is None:  # chance is among all labels
+                _draw_chance(axes, scores, corpus, metric, y)
+            points = [_published_point(scores, corpus, system, metric)]
+            draw(axes, points + _points(scores, paper, corpus, system, metric), y)
+        axes.set(xlim=LIMITS, xticks=range(0, 101, 20), xlabel=f"{label_of(metric)} (%)")
+        axes.grid(axis="x")
+    draw_rows(grid[0], [f"{fill(paper.title_of('systems', system), 26)}\n{corpus}" for corpus, system in lines])
+    place_legend(figure, order=lambda name: (not name.startswith("published"), not name.startswith("ours")))
     return figure
 
 

@@ -21,17 +21,7 @@ LEAST_BOUND = 25.0
 
 
 def plot_confusion(record: PaperRecord, runs: Sequence[Path], stem: Path | str) -> None:
-    """Draw the confusions of one system on one corpus under one protocol, pooled over the runs' test parts.
-
-    Parameters
-    ----------
-    record
-        The paper.
-    runs
-        The runs' folders.
-    stem
-        Path without suffix: png and svg are written.
-    """
+    """Draw the confusions of one system on one corpus under one protocol, pooled over the runs' test parts."""
     found, paper = read_runs(runs), record.paper
     corpus, system, protocol = found[0].group
     title = f"{paper.paper} on {corpus}: {paper.title_of('systems', system)}; {paper.title_of('protocols', protocol)}"
@@ -42,7 +32,7 @@ def plot_confusion(record: PaperRecord, runs: Sequence[Path], stem: Path | str) 
 def plot_published_confusion(
     record: PaperRecord, entry: PublishedConfusion, runs: Sequence[Path], stem: Path | str
 ) -> None:
-    """Draw a published confusion matrix beside ours and their difference; parameters as of `plot_confusion`."""
+    """Draw a published confusion matrix beside ours and their difference."""
     found = read_runs(runs)
     told = (
         f"{record.paper.title}\n{entry.table}: confusion matrix\n{describe_pooled(found)}; per cent of the true emotion"
@@ -57,6 +47,7 @@ def describe_pooled(runs: Sequence[RunRecord]) -> str:
     return f"Ours: {system} on {corpus}, protocol {protocol}, {pooled}"
 
 
+@style()
 def draw_confusion(counts: np.ndarray, labels: Sequence[str], title: str) -> Figure:
     """Draw a confusion matrix with counts and row percentages; the colour is the row percentage.
 
@@ -66,8 +57,6 @@ def draw_confusion(counts: np.ndarray, labels: Sequence[str], title: str) -> Fig
         ``(C, C)`` counts; rows are true classes. A class without utterances has an empty row.
     labels
         The C class names.
-    title
-        Title, best with corpus, system and protocol.
     """
     totals = counts.sum(axis=1)
     percent = 100 * counts / np.maximum(totals, 1)[:, np.newaxis]
@@ -75,19 +64,18 @@ def draw_confusion(counts: np.ndarray, labels: Sequence[str], title: str) -> Fig
     def text_of(i: int, j: int) -> str:
         return f"{counts[i, j]}\n{percent[i, j]:.1f} %" if totals[i] else "-"
 
-    with style():
-        size = 1.6 + 0.78 * len(labels)
-        figure = new_figure(size + 1.1, size)
-        axes = figure.subplots()
-        image = _draw_matrix(axes, percent, text_of)
-        _name_predicted(axes, labels)
-        axes.set_yticks(range(len(labels)), [f"{label} ({n})" for label, n in zip(labels, totals, strict=True)])
-        axes.set_ylabel("true emotion (utterances)")
-        figure.colorbar(image, ax=axes, label="share of the true emotion (%)", shrink=0.8)
-        figure.suptitle(wrap(title, int(TITLE_CHARACTERS * figure.get_figwidth())))
+    size = 1.6 + 0.78 * len(labels)
+    figure = new_figure(size + 1.1, size, wrap(title, int(TITLE_CHARACTERS * (size + 1.1))))
+    axes = figure.subplots()
+    image = _draw_matrix(axes, percent, text_of)
+    _name_predicted(axes, labels)
+    axes.set_yticks(range(len(labels)), [f"{label} ({n})" for label, n in zip(labels, totals, strict=True)])
+    axes.set_ylabel("true emotion (utterances)")
+    figure.colorbar(image, ax=axes, label="share of the true emotion (%)", shrink=0.8)
     return figure
 
 
+@style()
 def draw_difference(labels: Sequence[str], published: np.ndarray, ours: np.ndarray, title: str) -> Figure:
     """Draw a published confusion matrix, ours, and ours minus the published one.
 
@@ -97,8 +85,6 @@ def draw_difference(labels: Sequence[str], published: np.ndarray, ours: np.ndarr
         The C class names.
     published, ours
         ``(C, C)`` in per cent of the true class (rows); NaN where ours has no utterance.
-    title
-        Title.
     """
     difference = ours - published
     bound = max(LEAST_BOUND, float(np.nanmax(np.abs(difference), initial=0.0)))
@@ -107,17 +93,15 @@ def draw_difference(labels: Sequence[str], published: np.ndarray, ours: np.ndarr
         ("ours (%)", ours, "{:.1f}", None),
         ("ours minus published (points)", difference, "{:+z.1f}", bound),
     )
-    with style():
-        figure = new_figure(16, 5.9)
-        grid = figure.subplots(1, len(panels), sharey=True)
-        for axes, (name, values, form, limit) in zip(grid, panels, strict=True):
-            image = _draw_matrix(axes, values, _printer(values, form), limit)
-            _name_predicted(axes, labels)
-            axes.set_title(name)
-            figure.colorbar(image, ax=axes, shrink=0.6)
-        grid[0].set_yticks(range(len(labels)), labels)
-        grid[0].set_ylabel("true emotion")
-        figure.suptitle(wrap(title, 170))
+    figure = new_figure(16, 5.9, wrap(title, 170))
+    grid = figure.subplots(1, len(panels), sharey=True)
+    for axes, (name, values, form, limit) in zip(grid, panels, strict=True):
+        image = _draw_matrix(axes, values, _printer(values, form), limit)
+        _name_predicted(axes, labels)
+        axes.set_title(name)
+        figure.colorbar(image, ax=axes, shrink=0.6)
+    grid[0].set_yticks(range(len(labels)), labels)
+    grid[0].set_ylabel("true emotion")
     return figure
 
 

@@ -39,6 +39,7 @@ def plot_curves(record: PaperRecord, runs: Sequence[Path], stem: Path | str) -> 
     save(draw_curves(histories, title, published), stem, synthetic=record.synthetic)
 
 
+@style()
 def draw_curves(
     histories: Mapping[str, Sequence[History]], title: str, published: Mapping[str, Sequence[Published]]
 ) -> Figure:
@@ -48,27 +49,23 @@ def draw_curves(
     ----------
     histories
         Name of a protocol to the histories of its runs (seeds and folds): thin lines; their mean is thick.
-    title
-        Title, best with paper, system and corpus.
     published
         Name of a protocol to published numbers, those of an epoch drawn as points.
     """
-    with style():
-        n = len(histories)
-        figure = new_figure(max(6.4, 0.8 + 4.2 * n), 6.2)
-        grid = figure.subplots(len(QUANTITIES), n, sharex="col", sharey="row", squeeze=False)
-        for column, (name, runs) in zip(grid.T, histories.items(), strict=True):
-            column[0].set_title(f"{fill(name, 46)}\n({count_runs(runs)})", fontsize=10, va="bottom")
-            for axes, quantity in zip(column, QUANTITIES, strict=True):
-                draw_histories(axes, runs, quantity)
-                _draw_points(axes, published.get(name, []), quantity)
-            column[-1].set_xlabel("epoch")
-        for axes, (_, label) in zip(grid[:, 0], QUANTITIES.values(), strict=True):
-            axes.set_ylabel(label)
-        grid[0, 0].set_ylim(bottom=0)
-        grid[1, 0].set_ylim(0, 103)
-        place_legend(figure, 2 * len(PARTS))
-        figure.suptitle(title)
+    n = len(histories)
+    figure = new_figure(max(6.4, 0.8 + 4.2 * n), 6.2, title)
+    grid = figure.subplots(len(QUANTITIES), n, sharex="col", sharey="row", squeeze=False)
+    for column, (name, runs) in zip(grid.T, histories.items(), strict=True):
+        column[0].set_title(f"{fill(name, 46)}\n({count_runs(runs)})", fontsize=10, va="bottom")
+        for axes, quantity in zip(column, QUANTITIES, strict=True):
+            draw_histories(axes, runs, quantity)
+            _draw_points(axes, published.get(name, []), quantity)
+        column[-1].set_xlabel("epoch")
+    for axes, (_, label) in zip(grid[:, 0], QUANTITIES.values(), strict=True):
+        axes.set_ylabel(label)
+    grid[0, 0].set_ylim(bottom=0)
+    grid[1, 0].set_ylim(0, 103)
+    place_legend(figure, 2 * len(PARTS))
     return figure
 
 

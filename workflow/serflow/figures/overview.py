@@ -16,6 +16,11 @@ from serflow.scoring.metrics import label_of
 from serflow.scoring.results import ROLES, Result, read_results
 from serflow.scoring.scores import UNIFORM
 
+TITLE = (
+    "Published and reproduced\n"
+    "published and ours: part as named; speaker-independent and leak: test part\n"
+    "bars: 95 % bootstrap intervals over speakers, none where speakers are too few"
+)
 LOOKS: dict[Role, tuple[str, str]] = {
     "published": (BLUE, "o"),
     "unseen": (VERMILION, "s"),
@@ -30,27 +35,25 @@ def plot_overview(comparison: Path | str, stem: Path | str) -> None:
     save(draw_overview(results), stem, synthetic=any(result.synthetic for result in results))
 
 
+@style()
 def draw_overview(results: Sequence[Result]) -> Figure:
     """Draw one row per system and corpus, of the first metric its paper prints; the verdict stands on the right."""
     lines = list({(one.paper, one.corpus, one.system): one for one in reversed(results)}.values())[::-1]
     roles = [role for role in LOOKS if role != "control" or any(one.cells[role].value is not None for one in lines)]
-    with style():
-        figure = new_figure(11, 2.1 + row_height(len(roles) + 1) * max(1, len(lines)))
-        axes = figure.subplots()
-        for y, result in enumerate(lines):
-            _draw_line(axes, result, roles, y)
-        axes.set(xlim=LIMITS, xticks=range(0, 101, 10), xlabel="%")
-        draw_rows(axes, [_name(result) for result in lines])
-        axes.grid(axis="x")
-        right = axes.secondary_yaxis("right")
-        right.set_yticks(range(len(lines)), [_verdict(result) for result in lines])
-        right.spines[:].set_visible(False)
-        for one in (axes, right):
-            one.tick_params(axis="y", length=0)
-        place_legend(figure, 3, order=["published", *map(_legend, roles), UNIFORM].index)
-        parts = "published and ours: part as named; speaker-independent and leak: test part"
-        bars = "bars: 95 % bootstrap intervals over speakers, none where speakers are too few"
-        figure.suptitle(f"Published and reproduced\n{parts}\n{bars}")
+    height = 2.1 + row_height(len(roles) + 1) * max(1, len(lines))
+    figure = new_figure(11, height, TITLE)
+    axes = figure.subplots()
+    for y, result in enumerate(lines):
+        _draw_line(axes, result, roles, y)
+    axes.set(xlim=LIMITS, xticks=range(0, 101, 10), xlabel="%")
+    draw_rows(axes, [_name(result) for result in lines])
+    axes.grid(axis="x")
+    right = axes.secondary_yaxis("right")
+    right.set_yticks(range(len(lines)), [_verdict(result) for result in lines])
+    right.spines[:].set_visible(False)
+    for one in (axes, right):
+        one.tick_params(axis="y", length=0)
+    place_legend(figure, 3, order=["published", *map(_legend, roles), UNIFORM].index)
     return figure
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from serflow.errors import ConfigError
 from serflow.figures.confusion import plot_published_confusion
 from serflow.figures.request import Request
-from serflow.figures.style import save
+from serflow.figures.style import save, style
 from serflow.papers.model import FIGURES, PaperRecord
 from serflow.papers.names import published_confusions, published_figures
 
@@ -21,12 +21,8 @@ def plot_published(record: PaperRecord, name: str, stem: Path | str, **sources: 
 
     Parameters
     ----------
-    record
-        The paper.
     name
         The file stem of one of its figures or published confusion matrices.
-    stem
-        Path of the figure without suffix.
     **sources
         The files to draw it from; see `serflow.figures.request.Request`.
 
@@ -46,4 +42,6 @@ def plot_published(record: PaperRecord, name: str, stem: Path | str, **sources: 
             fault = f"{figure.figure} is of kind {figure.kind}, which is drawn from {source}"
             raise ConfigError(name, fault, f"Give --{source}.")
     request = Request(record.paper, figure, **sources)
-    save(FIGURES.load(figure.kind)(request, **figure.options), stem, synthetic=record.synthetic)
+    with style():
+        drawn = FIGURES.load(figure.kind)(request, **figure.options)
+    save(drawn, stem, synthetic=record.synthetic)

@@ -26,10 +26,7 @@ def draw_image(
 def draw_spectrogram(figure: Figure, axes: Axes, frames: np.ndarray, recipe: Recipe) -> None:
     """Draw ``(n_frames, n_bins)`` levels in dB below the maximum, bins evenly spaced whatever their frequencies.
 
-    Parameters
-    ----------
-    recipe
-        Of the transform ``logspectrogram`` or ``logmel``.
+    ``recipe``: of the transform ``logspectrogram`` or ``logmel``.
     """
     n_frames, n_bins = frames.shape
     hop, centres, mel = recipe["hop_length"] / recipe["sample_rate"], centre_frequencies(recipe, n_bins), is_mel(recipe)
@@ -43,10 +40,7 @@ def draw_spectrogram(figure: Figure, axes: Axes, frames: np.ndarray, recipe: Rec
 def draw_map(figure: Figure, axes: Axes, values: np.ndarray, recipe: Recipe, label: str) -> None:
     """Draw ``(bins, frames)`` values, each at its window's centre and its bin's frequency; `label`: of the colours.
 
-    Parameters
-    ----------
-    recipe
-        Of the transform ``logpower`` or ``harmonic``.
+    ``recipe``: of the transform ``logpower`` or ``harmonic``.
     """
     bins, frames = values.shape
     hop, step = recipe["hop_length"] / recipe["sample_rate"], recipe["sample_rate"] / recipe["n_fft"]

@@ -35,36 +35,28 @@ def plot_study(record: PaperRecord, study: str, table: Path | str, stem: Path | 
     save(draw_study(shown, record.paper, wrap(title, 120)), stem, synthetic=record.synthetic)
 
 
+@style()
 def draw_study(rows: pd.DataFrame, paper: Paper, title: str) -> Figure:
     """Draw one row per corpus and system, with a point and an interval for each protocol it was run under.
 
-    Parameters
-    ----------
-    rows
-        With the columns of `serflow.scoring.studies.TYPES`: fractions in 0..1.
-    paper
-        The paper file, for the titles of its protocols.
-    title
-        Title.
+    ``rows``: with the columns of `serflow.scoring.studies.TYPES`.
     """
     lines = [mine for _, mine in rows.groupby(["corpus", "system"], sort=False)]
     corpora = [mine.corpus.iloc[0] for mine in lines]
     slots = {corpus: list(rows.protocol[rows.corpus == corpus].unique()) for corpus in corpora}
-    with style():
-        figure = new_figure(11, 2.2 + max(0.62, row_height(max(map(len, slots.values())))) * len(lines))
-        grid = figure.subplots(1, len(COMPARED), sharey=True, squeeze=False)[0]
-        for axes, metric in zip(grid, COMPARED, strict=True):
-            for y, (corpus, mine) in enumerate(zip(corpora, lines, strict=True)):
-                _draw_line(axes, mine, metric, paper, slots[corpus], y)
-                if y and corpora[y - 1] != corpus:
-                    axes.axhline(y - 0.5, color=GREY, linewidth=0.8)
-            _draw_references(axes, rows, metric, paper)
-            axes.set(xlim=_limits(rows, metric), xlabel=f"{label_of(metric)} (%)")
-            axes.grid(axis="x")
-        names = [mine.title.iloc[0] for mine in lines]
-        draw_rows(grid[0], [f"{fill(name, 34)}\n{corpus}" for name, corpus in zip(names, corpora, strict=True)])
-        place_legend(figure)
-        figure.suptitle(title)
+    figure = new_figure(11, 2.2 + max(0.62, row_height(max(map(len, slots.values())))) * len(lines), title)
+    grid = figure.subplots(1, len(COMPARED), sharey=True, squeeze=False)[0]
+    for axes, metric in zip(grid, COMPARED, strict=True):
+        for y, (corpus, mine) in enumerate(zip(corpora, lines, strict=True)):
+            _draw_line(axes, mine, metric, paper, slots[corpus], y)
+            if y and corpora[y - 1] != corpus:
+                axes.axhline(y - 0.5, color=GREY, linewidth=0.8)
+        _draw_references(axes, rows, metric, paper)
+        axes.set(xlim=_limits(rows, metric), xlabel=f"{label_of(metric)} (%)")
+        axes.grid(axis="x")
+    names = [mine.title.iloc[0] for mine in lines]
+    draw_rows(grid[0], [f"{fill(name, 34)}\n{corpus}" for name, corpus in zip(names, corpora, strict=True)])
+    place_legend(figure)
     return figure
 
 

@@ -62,9 +62,12 @@ def style() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of that size in inches; it needs no display and no pyplot state."""
-    return Figure(figsize=(width, height))
+def new_figure(width: float, height: float, title: str = "") -> Figure:
+    """Return a figure of that size in inches with nothing but its title; it needs no display and no pyplot state."""
+    figure = Figure(figsize=(width, height))
+    if title:
+        figure.suptitle(title)
+    return figure
 
 
 def wrap(title: str, width: int = 100) -> str:
@@ -107,19 +110,9 @@ def _say_synthetic(figure: Figure) -> None:
 def save(figure: Figure, stem: Path | str, *, synthetic: bool) -> None:
     """Write a figure as ``{stem}.png`` (150 dpi) and ``{stem}.svg`` (text kept as text), each whole or not at all.
 
-    Parameters
-    ----------
-    figure
-        It must not be drawn any more afterwards.
-    stem
-        Path without suffix.
-    synthetic
-        Whether it shows synthetic data, which is then said above its title.
+    ``figure`` must not be drawn any more afterwards; ``synthetic`` data is told above its title.
     """
-    metadata: dict[str, dict[str, str | None]] = {
-        ".png": {"Software": None},
-        ".svg": {"Date": None, "Creator": None},
-    }
+    metadata: Any = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
     with style():
         if synthetic:
             _say_synthetic(figure)

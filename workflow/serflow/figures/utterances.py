@@ -46,10 +46,7 @@ def choose_speaker(rows: Sequence[Row], emotions: Sequence[str]) -> list[Row]:
 def choose_tested(run: RunRecord, rows: Sequence[Row], emotion: str) -> tuple[int, int]:
     """Return the first utterance by name of an emotion in a run's test part: which prediction, and which manifest row.
 
-    Parameters
-    ----------
-    rows
-        Of the manifest of a corpus of the run.
+    ``rows``: of the manifest of a corpus of the run.
 
     Raises
     ------
@@ -57,7 +54,7 @@ def choose_tested(run: RunRecord, rows: Sequence[Row], emotion: str) -> tuple[in
         If the test part has none of that emotion.
     """
     known = {(row["corpus"], row["utterance"]): number for number, row in enumerate(rows)}
-    tested = np.flatnonzero((run.parts == "test") & (run.truth == _index(run.labels, emotion)))
+    tested = np.flatnonzero((run.parts == "test") & (np.array(run.labels)[run.truth] == emotion))
     items = [(run.item(n), n) for n in tested.tolist()]
     found = [(item.utterance, n, item.corpus) for item, n in items if not item.copy and item[:2] in known]
     if not found:
@@ -67,19 +64,10 @@ def choose_tested(run: RunRecord, rows: Sequence[Row], emotion: str) -> tuple[in
     return n, known[corpus, utterance]
 
 
-def _index(labels: Sequence[str], label: str) -> int | None:
-    return labels.index(label) if label in labels else None
-
-
 def read_frames(store: Path, recipe: Recipe, rows: Sequence[Row], row: int, segment: int | None = None) -> np.ndarray:
-    """Return the frames ``(n_frames, n_bins)`` of an utterance, or of one of its segments, from a feature store.
+    """Return the frames ``(n_frames, n_bins)`` of the utterance of a row, or of one of its segments, from a Zarr store.
 
-    Parameters
-    ----------
-    store, recipe, rows
-        The Zarr store, its recipe and its manifest.
-    row
-        Of the utterance.
+    ``recipe`` and ``rows``: the store's own, and those of its manifest.
     """
     features = open_store(store, recipe, rows)
     wanted = (features.utterance == row) & (features.copy == 0)

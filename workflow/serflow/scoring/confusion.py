@@ -31,9 +31,8 @@ def write_confusion(runs: Iterable[Path | str], output: Path | str) -> None:
         raise ConfigError(output, fault, "Give the run folders of one of them.")
     (members,) = groups.values()
     labels = list(members[0].labels)
-    write_frame(
-        output, pd.DataFrame(pooled_confusion(members), columns=labels).assign(truth=labels)[["truth", *labels]]
-    )
+    counts = pd.DataFrame(pooled_confusion(members), pd.Index(labels, name="truth"), labels)
+    write_frame(output, counts.reset_index())
 
 
 def confusion_percent(entry: PublishedConfusion, runs: Sequence[RunRecord]) -> tuple[list[str], np.ndarray, np.ndarray]:

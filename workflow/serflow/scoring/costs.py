@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -45,14 +46,9 @@ def sum_costs(costs: pd.DataFrame) -> dict[str, float]:
 
 def _sum(jobs: pd.DataFrame) -> pd.DataFrame:
     groups = jobs.groupby(list(KEY), sort=False)
-    seconds, peaks = groups["seconds"], groups["peak_mib"]
-    columns = {
-        "jobs": groups.size(),
-        "seconds": seconds.sum(min_count=1),
-        "longest": seconds.max(),
-        "peak_mib": peaks.max(),
-    }
-    return pd.DataFrame(columns).reset_index().astype(TYPES)
+    seconds = groups["seconds"]
+    sums = {"jobs": groups.size(), "seconds": seconds.sum(min_count=1), "longest": seconds.max()}
+    return pd.DataFrame(sums | {"peak_mib": groups["peak_mib"].max()}).reset_index().astype(TYPES)
 
 
 def _read_job(path: Path, folder: Path) -> dict[str, Any] | None:
@@ -79,15 +75,9 @@ def _read_training(info: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 def _read_benchmark(path: Path) -> dict[str, float]:
     """Return the seconds and MiB of a benchmark file, NaN where a short job has none; nothing if it holds no line."""
-    lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
-    if len(lines) < 2:
+    with path.open(encoding="utf-8", newline="") as file:
+        row = next(csv.DictReader(file, delimiter="\t"), None)
+    if row is None:
         return {}
-    row = dict(zip(lines[0], lines[1], strict=False))
-    return {"seconds": _number(row.get("s")), "peak_mib": _number(row.get("max_rss"))}
-
-
-def _number(text: str | None) -> float:
-    try:
-        return float(text or "nan")
-    except ValueError:
-        return math.nan
+    numbers = pd.to_numeric(pd.Series(row), errors="coerce")
+    return {"seconds": numbers.get("s", math.nan), "peak_mib": numbers.get("max_rss", math.nan)}

@@ -34,14 +34,8 @@ def compare_papers(records: Sequence[PaperRecord], scores: Scores) -> list[Resul
     """Return one result per published accuracy, UA or F1 that is not of the training part.
 
     Where a paper prints a number for several epochs, the last stands. A system that was run on a corpus for which the
-    paper prints no such number has one result too, its accuracy on the test part.
-
-    Parameters
-    ----------
-    records
-        The papers as run; also those of which nothing could be run.
-    scores
-        Scores of all papers.
+    paper prints no such number has one result too, its accuracy on the test part. ``records``: of all papers, also of
+    those of which nothing could be run.
     """
     results = []
     for record in records:

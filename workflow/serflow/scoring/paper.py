@@ -34,10 +34,8 @@ def score_paper(record: PaperRecord, runs: Iterable[RunRecord], speakers: Speake
 
     Parameters
     ----------
-    record
-        The paper as run.
     runs
-        Its runs, ordered as `runs.read_runs` orders them; those of studies are scored too.
+        Ordered as `runs.read_runs` orders them; those of studies are scored too.
     speakers
         See `pooling.read_speakers`.
 
@@ -150,12 +148,10 @@ def _score_epoch(runs: Sequence[RunRecord], part: str, metric: str, epoch: int |
 
     ``epoch`` None: the end of training, which is a run's ``best_epoch`` where it stopped early, else its last one.
     """
-    by_seed: dict[int, list[RunRecord]] = {}
-    for run in runs:
-        by_seed.setdefault(run.id.seed, []).append(run)
+    seeds, folds = ({getattr(run.id, key) for run in runs} for key in ("seed", "fold"))
     corpus, system, protocol = runs[0].group
     about = Score(runs[0].id.paper, system, protocol, corpus, part, metric, epoch, source=HISTORY)
-    about = replace(about, n_runs=len(by_seed), n_folds=len({run.id.fold for run in runs}))
+    about = replace(about, n_runs=len(seeds), n_folds=len(folds))
     shortest = min(len(run.history) for run in runs)
     if shortest < (epoch or 1):
         return replace(about, note=f"{NOT_RUN}only {shortest} epochs")
@@ -163,7 +159,7 @@ def _score_epoch(runs: Sequence[RunRecord], part: str, metric: str, epoch: int |
     def value_of(run: RunRecord) -> float:
         return run.history[(epoch or run.info.get("best_epoch", 0)) - 1][f"{part}_{metric}"]
 
-    means = [np.mean([value_of(run) for run in members]) for members in by_seed.values()]
+    means = [np.mean([value_of(run) for run in runs if run.id.seed == seed]) for seed in sorted(seeds)]
     return replace(about, value=float(np.mean(means)), sd=_spread(np.array(means)))
 
 

@@ -46,14 +46,7 @@ def score_study(record: PaperRecord, study: str, runs: Sequence[RunRecord], spea
 def tabulate_study(record: PaperRecord, study: str, scores: Scores, runs: Sequence[RunRecord]) -> pd.DataFrame:
     """Return one row per corpus, protocol and system, all systems of one place together; columns: `TYPES`.
 
-    Parameters
-    ----------
-    record, study
-        The paper as run and the key of one of its studies.
-    scores
-        What `score_study` returned.
-    runs
-        The study's runs.
+    ``scores``: what `score_study` returned of the study's runs.
     """
     paper, content, groups = record.paper, record.paper.studies[study], group_runs(runs)
     places = [(corpus, name) for corpus in paper.corpora for name in paper.protocols]

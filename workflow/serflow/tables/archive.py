@@ -117,8 +117,8 @@ def merge(old: Archive, new: Archive) -> Archive:
 
 
 def _key(result: Result) -> tuple[str, ...]:
-    where = (result.paper, result.corpus, result.system)
-    return (*where, result.cells["published"].protocol, result.metric, result.part)
+    protocol = result.cells["published"].protocol
+    return result.paper, result.corpus, result.system, protocol, result.metric, result.part
 
 
 def _join(old: Result, new: Result) -> Result:

@@ -27,10 +27,7 @@ NOTES = (
 
 
 def write_costs(benchmarks: Path | str, runs: Iterable[Path | str], stem: Path | str) -> None:
-    """Write the table of costs as csv, md, tex and html; see `scoring.costs.read_costs`.
-
-    ``stem``: path without suffix.
-    """
+    """Write the table of costs as csv, md, tex and html; see `scoring.costs.read_costs`."""
     cost_table(read_costs(benchmarks, runs), synthetic=Path(benchmarks, "demo").is_dir()).write(stem)
 
 

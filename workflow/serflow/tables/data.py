@@ -22,14 +22,8 @@ SHARED = "Shared: occurs in training or validation and in test; recordings: iden
 def data_table(record: PaperRecord, reports: Iterable[Path], splits: Iterable[Path]) -> Table:
     """Return one row per fold of each split, and one note per corpus.
 
-    Parameters
-    ----------
-    record
-        The paper as run.
-    reports
-        The report beside the manifest of each corpus.
-    splits
-        The leakage report beside each split, ``.../CORPUS/PROTOCOL/seedS.json``.
+    ``reports``: beside the manifest of each corpus; ``splits``: the leakage report beside each split,
+    ``.../CORPUS/PROTOCOL/seedS.json``.
     """
     paper, rows = record.paper, []
     for path in splits:

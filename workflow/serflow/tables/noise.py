@@ -11,18 +11,7 @@ from serflow.scoring.metrics import METRICS, label_of
 from serflow.scoring.noise import NoiseScores, NoisyRun, score_noise, sounds_of
 from serflow.scoring.pooling import Speakers
 from serflow.scoring.scores import MAJORITY, UNIFORM, Scores
-from serflow.tables.cells import (
-    BRACKETS,
-    INTERVALS,
-    SIZES,
-    finish,
-    format_score,
-    format_sizes,
-    format_value,
-    metric_note,
-    protocol_label,
-    protocol_notes,
-)
+from serflow.tables import texts
 from serflow.tables.table import NOTHING, Table
 
 POOLED = (
@@ -35,7 +24,7 @@ def noise_table(record: PaperRecord, noise: NoiseTable, heard: Sequence[NoisyRun
     """Return the rows that the paper prints for each corpus, protocol and ratio, then chance."""
     paper, sounds = record.paper, sounds_of(heard)
     columns = ["Corpus", "Protocol", "SNR (dB)", "Test data", "Predictor", "WA, published"]
-    columns += [f"{label_of(metric)}, ours {BRACKETS}" for metric in METRICS]
+    columns += [f"{label_of(metric)}, ours {texts.BRACKETS}" for metric in METRICS]
     scored = score_noise(record, noise, heard, speakers)
     rows: list[list[str]] = []
     for place in dict.fromkeys((one.corpus, one.protocol) for one in scored):
@@ -43,22 +32,23 @@ def noise_table(record: PaperRecord, noise: NoiseTable, heard: Sequence[NoisyRun
         rows += _chance_lines(
             record, [one for one in heard if (one.run.id.corpus, one.run.id.protocol) == place], sounds
         )
-    notes = [*_own_notes(noise, heard), *protocol_notes(paper), metric_note(), INTERVALS, SIZES]
+    notes = [*_own_notes(noise, heard), *texts.score_notes(paper), texts.SIZES]
     table = Table(f"{paper.title}: {noise.table}", [*columns, *sounds, "n"], rows, notes)
-    return finish(table, record, [one.run for one in heard])
+    return texts.finish(table, record, [one.run for one in heard])
 
 
 def _line(record: PaperRecord, noise: NoiseTable, one: NoiseScores, sounds: Sequence[str]) -> list[str]:
     """Return the row of one case."""
     paper, case = record.paper, one.case
     system = noise.normal if case.predictor == "normal" else noise.modified
-    cells = [one.corpus, protocol_label(paper, one.protocol) or NOTHING, f"{one.snr_db:g}", case.data]
+    cells = [one.corpus, texts.of_protocol(paper, one.protocol) or NOTHING, f"{one.snr_db:g}", case.data]
     cells += [f"{case.predictor}: {paper.title_of('systems', system)}", _published(record, noise, one)]
     if one.reason:
         return [*cells, one.reason, *[NOTHING] * (len(METRICS) - 1 + len(sounds) + 1)]
     found = [one.whole.find(one.corpus, system, one.protocol, metric) for metric in METRICS]
     each = [replace(one.sounds[sound], low=None, high=None) if sound in one.sounds else None for sound in sounds]
-    return [*cells, *(format_score(score, one.whole) for score in found), *map(format_score, each), format_sizes(found)]
+    cells += [texts.of_score(score, one.whole) for score in found]
+    return [*cells, *map(texts.of_score, each), texts.of_sizes(found)]
 
 
 def _chance_lines(record: PaperRecord, heard: Sequence[NoisyRun], sounds: Sequence[str]) -> list[list[str]]:
@@ -67,8 +57,8 @@ def _chance_lines(record: PaperRecord, heard: Sequence[NoisyRun], sounds: Sequen
     for name in (UNIFORM, MAJORITY) if heard else ():
         corpus, _, protocol = heard[0].run.group
         found = [scores.find(corpus, name, protocol, metric) for metric in METRICS]
-        cells = [corpus, protocol_label(record.paper, protocol), NOTHING, NOTHING, name, NOTHING]
-        lines.append([*cells, *map(format_score, found), *[NOTHING] * (len(sounds) + 1)])
+        cells = [corpus, texts.of_protocol(record.paper, protocol), NOTHING, NOTHING, name, NOTHING]
+        lines.append([*cells, *map(texts.of_score, found), *[NOTHING] * (len(sounds) + 1)])
     return lines
 
 
@@ -77,7 +67,7 @@ def _published(record: PaperRecord, noise: NoiseTable, one: NoiseScores) -> str:
     own = {entry.corpus for entry in record.paper.published}
     if one.corpus not in own or (one.case.noisy and one.snr_db != noise.published.snr_db):
         return NOTHING
-    return format_value("WA", getattr(noise.published, one.case.key))
+    return texts.of_value("WA", getattr(noise.published, one.case.key))
 
 
 def _own_notes(noise: NoiseTable, heard: Sequence[NoisyRun]) -> list[str]:

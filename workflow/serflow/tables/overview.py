@@ -14,7 +14,7 @@ from serflow.scoring.overview import compare_papers
 from serflow.scoring.results import ROLES, Cell, Result, results_frame
 from serflow.scoring.scores import Scores
 from serflow.scoring.verdicts import RULE
-from serflow.tables.cells import BRACKETS, INTERVALS, format_value, heading, metric_note
+from serflow.tables import texts
 from serflow.tables.table import NOTHING, SYNTHETIC, Table
 
 PARTS = (
@@ -45,8 +45,6 @@ def write_overview(
         Files of scores, of those that were run.
     runs
         Folders of all runs, for what they were computed with.
-    stem
-        Path without suffix.
     """
     results = compare_papers(records, Scores.read(*scores))
     note = describe_conditions(read_json(Path(run, "run.json")) for run in runs)
@@ -56,12 +54,13 @@ def write_overview(
 def overview_table(results: Sequence[Result], notes: Sequence[str] = ()) -> Table:
     """Return the table for readers, values in per cent; a role without any protocol has no column."""
     roles = [role for role in ROLES if any(one.cells[role] != Cell() for one in results)]
-    columns = ["System", "Corpus", "Metric (part)", "Published", *(f"Ours, {ROLES[role]} {BRACKETS}" for role in roles)]
+    columns = ["System", "Corpus", "Metric (part)", "Published"]
+    columns += [f"Ours, {ROLES[role]} {texts.BRACKETS}" for role in roles]
     rows = [_line(result, roles) for result in results]
-    texts = [RULE, PARTS, metric_note(), INTERVALS, LIMITS, CHANCE, *notes]
+    notes = [RULE, PARTS, texts.metric_note(), texts.INTERVALS, LIMITS, CHANCE, *notes]
     banner = SYNTHETIC if any(result.synthetic for result in results) else ""
     title = "Published and reproduced, all papers"
-    return Table(title, [*columns, "Chance", "Verdict", "Deviations"], rows, texts, banner=banner)
+    return Table(title, [*columns, "Chance", "Verdict", "Deviations"], rows, notes, banner=banner)
 
 
 def _line(result: Result, roles: Sequence[Role]) -> list[str]:
@@ -70,10 +69,10 @@ def _line(result: Result, roles: Sequence[Role]) -> list[str]:
     return [
         f"{result.title} ({result.paper})",
         result.corpus,
-        heading(result.metric, result.part),
-        format_value(result.metric, result.published) + epoch,
+        texts.heading(result.metric, result.part),
+        texts.of_value(result.metric, result.published) + epoch,
         *(_format_cell(result.cells[role], result.metric) for role in roles),
-        " / ".join(format_value(result.metric, value) for value in chance),
+        " / ".join(texts.of_value(result.metric, value) for value in chance),
         ": ".join(filter(None, (result.verdict, result.reason))),
         "; ".join(_list_deviations(result)) or NOTHING,
     ]
@@ -90,7 +89,7 @@ def _format_cell(cell: Cell, metric: str) -> str:
     """Return e.g. "72.5 ± 1.2 [65.1, 78.9]; 24 speakers; folds 0,1 of 6"."""
     if cell.value is None:
         return cell.note or NOTHING
-    value, low, high, sd = (format_value(metric, number) for number in (cell.value, cell.low, cell.high, cell.sd))
+    value, low, high, sd = (texts.of_value(metric, number) for number in (cell.value, cell.low, cell.high, cell.sd))
     text = value + (f" ± {sd}" if cell.sd is not None else "") + (f" [{low}, {high}]" if cell.low is not None else "")
     speakers = f"{cell.speakers} speakers" + ("" if cell.low is not None else ", too few for an interval")
     return "; ".join(filter(None, (text, speakers, cell.note)))

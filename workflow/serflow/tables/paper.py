@@ -11,7 +11,7 @@ from serflow.runs import RunRecord, read_runs
 from serflow.scoring.noise import read_noisy
 from serflow.scoring.pooling import read_speakers
 from serflow.scoring.scores import Scores
-from serflow.tables.cells import finish
+from serflow.tables import texts
 from serflow.tables.comparison import comparison_table
 from serflow.tables.data import data_table
 from serflow.tables.noise import noise_table
@@ -29,12 +29,10 @@ def write_tables(
     *,
     noisy: Sequence[Path] = (),
 ) -> None:
-    """Write all tables of a paper, `names.table_stems`, each as csv, md, tex and html.
+    """Write all tables of a paper into a folder, each as csv, md, tex and html.
 
     Parameters
     ----------
-    record
-        The paper as run.
     scores
         What `scoring.paper.write_scores` wrote.
     runs
@@ -43,8 +41,6 @@ def write_tables(
         Manifests of the paper's corpora, each with its report beside it (``.json``).
     splits
         Leakage reports of the paper's splits.
-    folder
-        Where to write them.
     noisy
         What `serflow noisy` wrote of runs among `runs`.
     """
@@ -64,4 +60,4 @@ def score_tables(record: PaperRecord, scores: Scores, runs: Sequence[RunRecord])
     tables = {"comparison": comparison_table(record, scores)}
     tables |= {stem: published_table(record, scores, name) for stem, name in published_tables(paper).items()}
     tables |= {stem: confusion_table(record, entry, runs) for stem, entry in published_confusions(paper).items()}
-    return {stem: finish(table, record, runs) for stem, table in tables.items()}
+    return {stem: texts.finish(table, record, runs) for stem, table in tables.items()}

@@ -10,21 +10,13 @@ from serflow.papers.model import PaperRecord, PublishedConfusion
 from serflow.runs import RunRecord
 from serflow.scoring.confusion import confusion_percent
 from serflow.scoring.scores import ALL, HISTORY_METRICS, MAJORITY, UNIFORM, Score, Scores
-from serflow.tables.cells import (
-    BRACKETS,
-    INTERVALS,
-    format_score,
-    format_sizes,
-    format_value,
-    heading,
-    metric_note,
-    protocol_label,
-    protocol_notes,
-)
+from serflow.tables import texts
 from serflow.tables.comparison import published_notes
 from serflow.tables.table import NOTHING, Table
 
 EPOCHS = "Numbers of an epoch are means over folds and seeds of what training logged; they have no interval."
+#: What training logs -> the metric of chance that stands beside it.
+GUESSED = {"accuracy": "WA"}
 
 
 def published_table(record: PaperRecord, scores: Scores, name: str) -> Table:
@@ -33,22 +25,21 @@ def published_table(record: PaperRecord, scores: Scores, name: str) -> Table:
     metrics = list(dict.fromkeys((score.metric, score.part) for score in entries))
     columns = ["Corpus", "System", "Protocol", "Epoch"]
     for metric, part in metrics:
-        interval = "" if metric in HISTORY_METRICS else f" {BRACKETS}"
-        columns += [f"{heading(metric, part)}, published", f"{heading(metric, part)}, ours{interval}"]
+        interval = "" if metric in HISTORY_METRICS else f" {texts.BRACKETS}"
+        columns += [f"{texts.heading(metric, part)}, published", f"{texts.heading(metric, part)}, ours{interval}"]
     rows: list[list[str]] = []
     for corpus in dict.fromkeys(score.corpus for score in entries):
         asked = dict.fromkeys((score.system, score.epoch) for score in entries if score.corpus == corpus)
         for protocol in paper.protocols:
-            place = [corpus, protocol_label(paper, protocol)]
+            place = [corpus, texts.of_protocol(paper, protocol)]
             for system, epoch in asked:
                 found = [scores.find(corpus, system, protocol, *metric, epoch) for metric in metrics]
                 title = paper.title_of("systems", system)
-                rows += _line(place, title, str(epoch or "end"), found, format_sizes(found, speakers=False))
+                rows += _line(place, title, str(epoch or "end"), found, texts.of_sizes(found, speakers=False))
             for chance in (UNIFORM, MAJORITY):
-                rows += _line(
-                    place, chance, "", [_find_chance(scores, corpus, chance, protocol, *m) for m in metrics], ""
-                )
-    notes = [*protocol_notes(paper), metric_note(), INTERVALS, EPOCHS, *published_notes(paper, entries)]
+                guessed = [(GUESSED.get(metric, metric), part) for metric, part in metrics]
+                rows += _line(place, chance, "", [scores.find(corpus, chance, protocol, *key) for key in guessed], "")
+    notes = [*texts.score_notes(paper), EPOCHS, *published_notes(paper, entries)]
     return Table(f"{paper.title}: {name}", [*columns, "Seeds / folds"], rows, notes)
 
 
@@ -85,10 +76,6 @@ def _line(place: Sequence[str], system: str, epoch: str, found: Sequence[Score |
     pairs = [
         cell
         for score in found
-        for cell in (format_value(score.metric, score.published) if score else NOTHING, format_score(score))
+        for cell in (texts.of_value(score.metric, score.published) if score else NOTHING, texts.of_score(score))
     ]
     return [[place[0], system, place[1], epoch, *pairs, sizes]]
-
-
-def _find_chance(scores: Scores, corpus: str, name: str, protocol: str, metric: str, part: str) -> Score | None:
-    return scores.find(corpus, name, protocol, {"accuracy": "WA"}.get(metric, metric), part)

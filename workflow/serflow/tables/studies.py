@@ -16,17 +16,7 @@ from serflow.scoring.metrics import METRICS, label_of
 from serflow.scoring.pooling import group_runs, read_speakers
 from serflow.scoring.scores import MAJORITY, UNIFORM, Scores
 from serflow.scoring.studies import COMPARED, score_study, tabulate_study
-from serflow.tables.cells import (
-    BRACKETS,
-    INTERVALS,
-    SIZES,
-    finish,
-    format_score,
-    format_sizes,
-    metric_note,
-    protocol_label,
-    protocol_notes,
-)
+from serflow.tables import texts
 from serflow.tables.table import NOTHING, Table
 
 DIFFERENCE = "Difference: from the first system, in percentage points, same corpus and protocol."
@@ -38,16 +28,7 @@ def write_study(
 ) -> None:
     """Write the table of one study: as csv what its figure draws, as md, tex and html for readers.
 
-    Parameters
-    ----------
-    record
-        The paper as run.
-    study
-        Key of one of its studies.
-    runs, manifests
-        Folders of the runs of the study's systems, and the manifests of their corpora.
-    stem
-        Path without suffix.
+    ``runs``: folders of the runs of the study's systems; ``manifests``: those of their corpora.
     """
     found = read_runs(runs)
     scores = score_study(record, study, found, read_speakers(manifests))
@@ -60,25 +41,24 @@ def study_table(
 ) -> Table:
     """Return the table for readers, values in per cent; see `scoring.studies.tabulate_study`."""
     paper, content, groups = record.paper, record.paper.studies[study], group_runs(runs)
-    columns = ["Corpus", "Protocol", "System", *(f"{label_of(metric)} {BRACKETS}" for metric in METRICS)]
+    columns = ["Corpus", "Protocol", "System", *(f"{label_of(metric)} {texts.BRACKETS}" for metric in METRICS)]
     columns += [*(f"{metric}, difference" for metric in COMPARED), "Parameters", "Epochs", "n"]
     plain, lines = plain_rows(rows), []
     for row in plain:
         found = [scores.find(row["corpus"], row["system"], row["protocol"], metric) for metric in METRICS]
         members = groups.get((row["corpus"], row["system"], row["protocol"]), [])
         lines.append(
-            [row["corpus"], protocol_label(paper, row["protocol"]), row["title"]]
-            + [format_score(score, scores) for score in found]
+            [row["corpus"], texts.of_protocol(paper, row["protocol"]), row["title"]]
+            + [texts.of_score(score, scores) for score in found]
             + [_format(row[f"{metric}_difference"], "{:+z.1f}", 100) for metric in COMPARED]
-            + [_format(row["n_parameters"], "{:,}"), _format_epochs(members), format_sizes(found)]
+            + [_format(row["n_parameters"], "{:,}"), _format_epochs(members), texts.of_sizes(found)]
         )
     for corpus, protocol in dict.fromkeys((row["corpus"], row["protocol"]) for row in plain if row["n_runs"]):
         for name in (UNIFORM, MAJORITY):
-            cells = [format_score(scores.find(corpus, name, protocol, metric)) for metric in METRICS]
-            lines.append([corpus, protocol_label(paper, protocol), name, *cells, *[NOTHING] * (len(COMPARED) + 3)])
-    notes = [f"The paper: {content.said.rstrip('.')}.", DIFFERENCE, EPOCHS, *protocol_notes(paper)]
-    table = Table(f"{paper.title}: {content.title}", columns, lines, [*notes, metric_note(), INTERVALS, SIZES])
-    return finish(table, record, runs)
+            cells = [texts.of_score(scores.find(corpus, name, protocol, metric)) for metric in METRICS]
+            lines.append([corpus, texts.of_protocol(paper, protocol), name, *cells, *[NOTHING] * (len(COMPARED) + 3)])
+    notes = [f"The paper: {content.said.rstrip('.')}.", DIFFERENCE, EPOCHS, *texts.score_notes(paper), texts.SIZES]
+    return texts.finish(Table(f"{paper.title}: {content.title}", columns, lines, notes), record, runs)
 
 
 def _format(value: float | None, form: str, factor: int = 1) -> str:

@@ -14,7 +14,7 @@ from torch import nn
 from serflow.features.recipes import Recipe
 from serflow.figures.request import Request
 from serflow.figures.spectrograms import LEVEL, draw_map
-from serflow.figures.style import new_figure, style, wrap
+from serflow.figures.style import new_figure, wrap
 from serflow.figures.utterances import choose_tested, read_frames
 from serflow.inference import predictor as inference
 from serflow.training.batches import make_picker
@@ -157,25 +157,21 @@ def draw(
         Kind of filter: the chosen one and its map, shape (bins, frames); None if no map fits.
     recipe
         Of the spectrogram.
-    title
-        Title.
     """
-    with style():
-        figure = new_figure(1 + 4.6 * (1 + len(panels)), 4.8)
-        grid = figure.subplots(1, 1 + len(panels), sharex=True, sharey=True, squeeze=False)[0]
-        draw_map(figure, grid[0], spectrogram, recipe, LEVEL)
-        grid[0].set_title("normalised log spectrogram")
-        for axes, (kind, panel) in zip(grid[1:], panels.items(), strict=True):
-            if panel is None:
-                axes.set_title(f"{kind}: no filter fits")
-                axes.set_axis_off()
-                continue
-            choice, values = panel
-            measured = "correlation" if kind == "silence" else "time/frequency"
-            axes.set_title(f"{kind}: filter {choice.number + 1} ({measured} {choice.measure:.2f})")
-            draw_map(figure, axes, values, recipe, "activation")
-        for axes in grid:
-            axes.set_xlabel("time (s)")
-        grid[0].set_ylabel("frequency (Hz)")
-        figure.suptitle(wrap(title, 60 * (1 + len(panels))))
+    figure = new_figure(1 + 4.6 * (1 + len(panels)), 4.8, wrap(title, 60 * (1 + len(panels))))
+    grid = figure.subplots(1, 1 + len(panels), sharex=True, sharey=True, squeeze=False)[0]
+    draw_map(figure, grid[0], spectrogram, recipe, LEVEL)
+    grid[0].set_title("normalised log spectrogram")
+    for axes, (kind, panel) in zip(grid[1:], panels.items(), strict=True):
+        if panel is None:
+            axes.set_title(f"{kind}: no filter fits")
+            axes.set_axis_off()
+            continue
+        choice, values = panel
+        measured = "correlation" if kind == "silence" else "time/frequency"
+        axes.set_title(f"{kind}: filter {choice.number + 1} ({measured} {choice.measure:.2f})")
+        draw_map(figure, axes, values, recipe, "activation")
+    for axes in grid:
+        axes.set_xlabel("time (s)")
+    grid[0].set_ylabel("frequency (Hz)")
     return figure

@@ -11,7 +11,7 @@ from serflow.features.recipes import Recipe
 from serflow.features.transforms.harmonic import envelope, harmonic_spectrum, pitch
 from serflow.features.transforms.logpower import frequencies, level
 from serflow.figures.request import Request
-from serflow.figures.style import BLUE, GREY, VERMILION, new_figure, style, wrap
+from serflow.figures.style import BLUE, GREY, VERMILION, new_figure, wrap
 from serflow.figures.utterances import read_recordings
 from serflow.figures.voiced import apply, choose_speech, first_part, longest_run
 from serflow.types import Text
@@ -70,14 +70,12 @@ def middle_frame(signal: np.ndarray, recipe: Recipe) -> Frame:
 
 def draw(frame: Frame, title: str) -> Figure:
     """Draw a frame's original and modified log-power spectrum."""
-    with style():
-        figure = new_figure(8.5, 4.8)
-        axes = figure.subplots()
-        axes.plot(frame.freqs, frame.original, color=BLUE, linewidth=1.1, label="original")
-        axes.plot(frame.freqs, frame.modified, color=VERMILION, linewidth=1.1, label="modified, S(f)")
-        axes.plot(frame.freqs, frame.envelope, color=GREY, linewidth=0.9, linestyle="--", label="envelope, E(f)")
-        axes.set(xlabel="frequency (Hz)", ylabel="level re a full-scale sine (dB)")
-        axes.set_xlim(0, frame.freqs[-1] + frame.freqs[1])
-        axes.legend(loc="upper right")
-        figure.suptitle(wrap(title))
+    figure = new_figure(8.5, 4.8, wrap(title))
+    axes = figure.subplots()
+    axes.plot(frame.freqs, frame.original, color=BLUE, linewidth=1.1, label="original")
+    axes.plot(frame.freqs, frame.modified, color=VERMILION, linewidth=1.1, label="modified, S(f)")
+    axes.plot(frame.freqs, frame.envelope, color=GREY, linewidth=0.9, linestyle="--", label="envelope, E(f)")
+    axes.set(xlabel="frequency (Hz)", ylabel="level re a full-scale sine (dB)")
+    axes.set_xlim(0, frame.freqs[-1] + frame.freqs[1])
+    axes.legend(loc="upper right")
     return figure

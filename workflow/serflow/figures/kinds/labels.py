@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from serflow.figures.request import Request
-from serflow.figures.style import BLUE, ORANGE, new_figure, place_legend, style, wrap
+from serflow.figures.style import BLUE, ORANGE, new_figure, place_legend, wrap
 from serflow.types import Index, Text
 
 NEEDS = "manifests"
@@ -40,27 +40,23 @@ def draw(ours: Mapping[str, Mapping[str, int]], published: Mapping[str, int], ti
         Corpus to the number of utterances of each emotion.
     published
         Emotion to the published number; its order is that of the bars.
-    title
-        Title.
     """
-    with style():
-        figure = new_figure(8.6, 4.4)
-        axes = figure.subplots()
-        at = np.arange(len(published))
-        bars = axes.bar(at - 0.2, list(published.values()), 0.38, color=ORANGE, hatch="///", edgecolor="white")
-        bars.set_label("published")
-        axes.bar_label(bars, fontsize=8, padding=2)
-        bottom = np.zeros(len(published), dtype=int)
-        for i, (corpus, counts) in enumerate(ours.items()):
-            heights = np.array([counts.get(emotion, 0) for emotion in published])
-            look: Any = {"color": BLUE, "alpha": 1 - 0.45 * i / max(1, len(ours) - 1), "edgecolor": "white"}
-            axes.bar(at + 0.2, heights, 0.38, bottom, label=f"ours: {corpus}", **look)
-            bottom += heights
-        for x, total in zip(at, bottom, strict=True):
-            axes.annotate(str(total), (x + 0.2, total), (0, 2), textcoords="offset points", ha="center", fontsize=8)
-        axes.set_xticks(at, list(published))
-        axes.set_ylabel("utterances")
-        axes.margins(y=0.1)
-        place_legend(figure, 1 + len(ours))
-        figure.suptitle(wrap(title))
+    figure = new_figure(8.6, 4.4, wrap(title))
+    axes = figure.subplots()
+    at = np.arange(len(published))
+    bars = axes.bar(at - 0.2, list(published.values()), 0.38, color=ORANGE, hatch="///", edgecolor="white")
+    bars.set_label("published")
+    axes.bar_label(bars, fontsize=8, padding=2)
+    bottom = np.zeros(len(published), dtype=int)
+    for i, (corpus, counts) in enumerate(ours.items()):
+        heights = np.array([counts.get(emotion, 0) for emotion in published])
+        look: Any = {"color": BLUE, "alpha": 1 - 0.45 * i / max(1, len(ours) - 1), "edgecolor": "white"}
+        axes.bar(at + 0.2, heights, 0.38, bottom, label=f"ours: {corpus}", **look)
+        bottom += heights
+    for x, total in zip(at, bottom, strict=True):
+        axes.annotate(str(total), (x + 0.2, total), (0, 2), textcoords="offset points", ha="center", fontsize=8)
+    axes.set_xticks(at, list(published))
+    axes.set_ylabel("utterances")
+    axes.margins(y=0.1)
+    place_legend(figure, 1 + len(ours))
     return figure

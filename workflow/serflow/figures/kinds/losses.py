@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from serflow.figures.curves import QUANTITIES, History, count_runs, draw_histories
 from serflow.figures.request import Request
-from serflow.figures.style import new_figure, place_legend, style, wrap
+from serflow.figures.style import new_figure, place_legend, wrap
 from serflow.types import Names, Text
 
 NEEDS = "runs"
@@ -38,18 +38,14 @@ def draw(histories: Mapping[str, Sequence[History]], title: str) -> Figure:
     ----------
     histories
         Title of a system to the histories of its runs: thin lines; their mean is thick.
-    title
-        Title.
     """
-    with style():
-        figure = new_figure(8, 1.4 + 2.6 * len(histories))
-        grid = figure.subplots(len(histories), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-        for axes, (name, runs) in zip(grid, histories.items(), strict=True):
-            draw_histories(axes, runs, "loss")
-            axes.set_title(f"{fill(name, 90)} ({count_runs(runs)})", fontsize=10)
-            axes.set_ylabel(QUANTITIES["loss"][1])
-        grid[-1].set_xlabel("epoch")
-        grid[0].set_ylim(bottom=0)
-        place_legend(figure)
-        figure.suptitle(wrap(title))
+    figure = new_figure(8, 1.4 + 2.6 * len(histories), wrap(title))
+    grid = figure.subplots(len(histories), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    for axes, (name, runs) in zip(grid, histories.items(), strict=True):
+        draw_histories(axes, runs, "loss")
+        axes.set_title(f"{fill(name, 90)} ({count_runs(runs)})", fontsize=10)
+        axes.set_ylabel(QUANTITIES["loss"][1])
+    grid[-1].set_xlabel("epoch")
+    grid[0].set_ylim(bottom=0)
+    place_legend(figure)
     return figure

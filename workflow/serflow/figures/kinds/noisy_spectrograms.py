@@ -15,7 +15,7 @@ from serflow.features.transforms.harmonic import harmonic
 from serflow.features.transforms.logpower import logpower
 from serflow.figures.request import Request
 from serflow.figures.spectrograms import LEVEL, draw_map
-from serflow.figures.style import new_figure, style, wrap
+from serflow.figures.style import new_figure, wrap
 from serflow.figures.utterances import read_recordings
 from serflow.figures.voiced import Speech, apply, choose_speech, first_part
 from serflow.inference.noise import BABBLE, choose_voices
@@ -83,15 +83,13 @@ def _pair(signal: np.ndarray, recipe: Recipe) -> Pair:
 
 def draw(pairs: Mapping[str, Pair], recipe: Recipe, title: str) -> Figure:
     """Draw pairs of spectrograms, one pair a row: as they are, and harmonically modified."""
-    with style():
-        figure = new_figure(10, 1 + 2.6 * len(pairs))
-        grid = figure.subplots(len(pairs), 2, sharex=True, sharey=True, squeeze=False)
-        for line, (name, pair) in zip(grid, pairs.items(), strict=True):
-            for axes, values, way in zip(line, pair, ("log spectrogram", "harmonically modified"), strict=True):
-                draw_map(figure, axes, values, recipe, LEVEL)
-                axes.set_title(f"{name}: {way}", fontsize=10)
-            line[0].set_ylabel("frequency (Hz)")
-        for axes in grid[-1]:
-            axes.set_xlabel("time (s)")
-        figure.suptitle(wrap(title, 120))
+    figure = new_figure(10, 1 + 2.6 * len(pairs), wrap(title, 120))
+    grid = figure.subplots(len(pairs), 2, sharex=True, sharey=True, squeeze=False)
+    for line, (name, pair) in zip(grid, pairs.items(), strict=True):
+        for axes, values, way in zip(line, pair, ("log spectrogram", "harmonically modified"), strict=True):
+            draw_map(figure, axes, values, recipe, LEVEL)
+            axes.set_title(f"{name}: {way}", fontsize=10)
+        line[0].set_ylabel("frequency (Hz)")
+    for axes in grid[-1]:
+        axes.set_xlabel("time (s)")
     return figure

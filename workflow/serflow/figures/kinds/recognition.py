@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from serflow.features.recipes import Recipe
 from serflow.figures.request import Request
 from serflow.figures.spectrograms import draw_spectrogram
-from serflow.figures.style import BLUE, ORANGE, new_figure, style
+from serflow.figures.style import BLUE, ORANGE, new_figure
 from serflow.figures.utterances import choose_tested, read_frames
 from serflow.types import Names, Share, Text
 
@@ -55,15 +55,11 @@ def draw(
         Of the frames.
     ours, published
         Probability of each class, ours in label-set order. The published ones are of another recording.
-    title
-        Title.
     """
-    with style():
-        figure = new_figure(10.5, 4.6)
-        left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
-        draw_spectrogram(figure, left, frames, recipe)
-        _draw_bars(right, ours, published)
-        figure.suptitle(title)
+    figure = new_figure(10.5, 4.6, title)
+    left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
+    draw_spectrogram(figure, left, frames, recipe)
+    _draw_bars(right, ours, published)
     return figure
 
 

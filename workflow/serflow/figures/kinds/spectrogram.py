@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from serflow.features.recipes import Recipe
 from serflow.figures.request import Request
 from serflow.figures.spectrograms import draw_spectrogram
-from serflow.figures.style import new_figure, style, wrap
+from serflow.figures.style import new_figure, wrap
 from serflow.figures.utterances import choose_utterance, read_frames
 from serflow.types import Text
 
@@ -33,8 +33,6 @@ def spectrogram(request: Request, *, recipe: Text, utterance: Text | None = None
 
 def draw(frames: np.ndarray, recipe: Recipe, title: str) -> Figure:
     """Draw one utterance's frames ``(n_frames, n_bins)`` in dB under `recipe`."""
-    with style():
-        figure = new_figure(8, 4.6)
-        draw_spectrogram(figure, figure.subplots(), frames, recipe)
-        figure.suptitle(wrap(title))
+    figure = new_figure(8, 4.6, wrap(title))
+    draw_spectrogram(figure, figure.subplots(), frames, recipe)
     return figure

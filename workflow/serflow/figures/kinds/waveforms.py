@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from serflow.features.audio import read_signal
 from serflow.figures.request import Request
-from serflow.figures.style import BLUE, new_figure, style, wrap
+from serflow.figures.style import BLUE, new_figure, wrap
 from serflow.figures.utterances import choose_speaker
 from serflow.types import Names
 
@@ -41,17 +41,13 @@ def draw(signals: Mapping[str, tuple[np.ndarray, int]], title: str) -> Figure:
     ----------
     signals
         What to write above each: its samples ``(n_samples,)``, 1 is full scale, and sampling rate in Hz.
-    title
-        Title.
     """
-    with style():
-        figure = new_figure(8, 0.9 + 1.9 * len(signals))
-        grid = figure.subplots(len(signals), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-        for axes, (name, (samples, rate)) in zip(grid, signals.items(), strict=True):
-            axes.plot(np.arange(len(samples)) / rate, samples, color=BLUE, linewidth=0.6)
-            axes.set_title(name, fontsize=10)
-            axes.set_ylabel("amplitude")
-        grid[-1].set_xlabel("time (s)")
-        grid[-1].set_xlim(left=0)
-        figure.suptitle(wrap(title))
+    figure = new_figure(8, 0.9 + 1.9 * len(signals), wrap(title))
+    grid = figure.subplots(len(signals), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    for axes, (name, (samples, rate)) in zip(grid, signals.items(), strict=True):
+        axes.plot(np.arange(len(samples)) / rate, samples, color=BLUE, linewidth=0.6)
+        axes.set_title(name, fontsize=10)
+        axes.set_ylabel("amplitude")
+    grid[-1].set_xlabel("time (s)")
+    grid[-1].set_xlim(left=0)
     return figure

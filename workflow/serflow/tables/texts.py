@@ -1,4 +1,4 @@
-"""Cells and notes that several tables share."""
+"""Texts that several tables share: cells and notes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def heading(metric: str, part: str) -> str:
     return f"{label_of(metric)} ({part})"
 
 
-def protocol_label(paper: Paper, name: str) -> str:
+def of_protocol(paper: Paper, name: str) -> str:
     """Return what a protocol is called by its role; with its name where a paper has several of that role."""
     if name not in paper.protocols:
         return name
@@ -52,34 +52,33 @@ def protocol_label(paper: Paper, name: str) -> str:
     return f"{ROLES[role]}, {name.replace('_', ' ')}" if several else ROLES[role]
 
 
-def protocol_notes(paper: Paper) -> list[str]:
-    """Return a sentence on each protocol."""
-    labels = {name: protocol_label(paper, name) for name in paper.protocols}
-    return [f"{labels[name][0].upper()}{labels[name][1:]}: {one.title}." for name, one in paper.protocols.items()]
+def score_notes(paper: Paper) -> list[str]:
+    """Return a sentence on each protocol, what the metrics mean, and what stands in brackets."""
+    labels = {name: of_protocol(paper, name) for name in paper.protocols}
+    protocols = [f"{labels[name][0].upper()}{labels[name][1:]}: {one.title}." for name, one in paper.protocols.items()]
+    return [*protocols, metric_note(), INTERVALS]
 
 
-def format_value(metric: str, value: float | None) -> str:
+def of_value(metric: str, value: float | None) -> str:
     """Return a loss in nats, all else in per cent."""
     if value is None:
         return NOTHING
     return f"{value:.3f}" if metric == "loss" else f"{100 * value:.1f}"
 
 
-def format_score(score: Score | None, scores: Scores | None = None) -> str:
+def of_score(score: Score | None, scores: Scores | None = None) -> str:
     """Return e.g. "72.5 ± 1.2 [65.1, 78.9]", or why there is none; of few speakers each one's value from `scores`."""
     if score is None or score.value is None:
         return score.reason or NOTHING if score else NOTHING
-    text, low, high, sd = (format_value(score.metric, x) for x in (score.value, score.low, score.high, score.sd))
+    text, low, high, sd = (of_value(score.metric, x) for x in (score.value, score.low, score.high, score.sd))
     text += f" ± {sd}" if score.sd is not None else ""
     if score.low is not None:
         return f"{text} [{low}, {high}]"
-    each = [
-        f"{_name(one)} {format_value(one.metric, one.value)}" for one in (scores.speakers_of(score) if scores else [])
-    ]
+    each = [f"{_name(one)} {of_value(one.metric, one.value)}" for one in (scores.speakers_of(score) if scores else [])]
     return f"{text} (inconclusive; per speaker: {', '.join(each)})" if each else text
 
 
-def format_sizes(found: Iterable[Score | None], *, speakers: bool = True) -> str:
+def of_sizes(found: Iterable[Score | None], *, speakers: bool = True) -> str:
     """Return e.g. "24 / 1 / 2 (folds 0,1 of 6)" of the first score that has runs."""
     for score in found:
         if score and score.n_runs is not None:
