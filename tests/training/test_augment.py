@@ -9,7 +9,7 @@ from torchvision.transforms.v2 import functional as tv
 
 from serflow.training import augment
 from serflow.training.augment import draw_geometry, make_augment, resample
-from serflow.training.options import AUGMENTATIONS, OF_PICTURES
+from serflow.training.options import OF_PICTURES
 
 HEIGHT, WIDTH = 24, 36
 
@@ -94,7 +94,7 @@ def test_mixup_has_its_closed_form(labels):
 
 def test_weights_of_mixup_come_from_a_beta_distribution():
     """Of max(b, 1 - b), b from Beta(1, 1), which is uniform: the mean is 3/4 and the deviation 1/4 / sqrt(3)."""
-    items, labels = torch.eye(4000)[:, :, None], torch.zeros(4000, dtype=torch.long)
+    items, labels = torch.eye(1000)[:, :, None], torch.zeros(1000, dtype=torch.long)
     torch.manual_seed(0)
     mixed, _ = augment.mixup(items, labels, 2, alpha=1.0)
     weights = mixed.diagonal().flatten()
@@ -129,17 +129,6 @@ def test_each_picture_has_its_own_draw_and_the_seed_decides_them(entry, labels):
     assert not torch.equal(first, draw(1))
 
 
-def test_probability_0_changes_nothing(pictures, labels):
-    kinds = [
-        {"kind": "flip", "probability": 0.0},
-        {"kind": "zoom", "low": 0.5, "high": 2.0, "probability": 0.0},
-        {"kind": "rotate", "degrees": 45.0, "probability": 0.0},
-        {"kind": "brightness", "low": 0.1, "high": 0.2, "probability": 0.0},
-    ]
-    same, _ = make_augment(kinds, 3)(pictures, labels)
-    torch.testing.assert_close(same, pictures, atol=1e-5, rtol=0)
-
-
 def test_zoom_takes_one_factor_for_both_axes_or_one_each():
     together = augment.zoom(50, low=0.5, high=2.0)
     apart = augment.zoom(50, low=0.5, high=2.0, per_axis=True)
@@ -162,12 +151,3 @@ def test_a_picture_is_changed_with_its_probability(kind):
 
     assert changed(probability=0.3) == pytest.approx(0.3, abs=0.07)
     assert changed() == pytest.approx(0.5 if kind == "flip" else 1.0, abs=0.07)
-
-
-def test_every_kind_declares_its_options():
-    for kind in AUGMENTATIONS.known():
-        options = AUGMENTATIONS.options(kind)
-        assert callable(AUGMENTATIONS.load(kind))
-        assert options
-        assert all(option.annotation is not object and option.meaning for option in options.values())
-    assert [name for name, option in AUGMENTATIONS.options("zoom").items() if option.required] == ["low", "high"]

@@ -158,7 +158,7 @@ def break_step(monkeypatch):
     return arm
 
 
-@pytest.mark.parametrize(("step", "epoch", "batch"), [(1, 1, 2), (3, 1, 4), (12, 3, 3), (14, 3, 5)])
+@pytest.mark.parametrize(("step", "epoch", "batch"), [(1, 1, 2), (14, 3, 5)])
 def test_a_loss_that_is_not_finite_is_named_with_epoch_and_batch(run, break_step, setup, step, epoch, batch):
     """Five batches an epoch: the one after the broken step has no finite loss. The last checkpoint stays."""
     break_step(step)
@@ -396,7 +396,7 @@ def test_the_weights_of_the_best_epoch_are_returned(run, stopping, data):
     assert numbers(result)[1:] == numbers(shorter)[1:]  # weights and posteriors
 
 
-@pytest.mark.parametrize("epochs", [1, 3, 4, 5])
+@pytest.mark.parametrize("epochs", [1, 4])
 def test_a_killed_run_knows_its_best_epoch(run, stopping, kill_after, tmp_path, epochs):
     undisturbed = run(checkpoint=tmp_path / "other.pt")
     kill_after(epochs)
@@ -406,15 +406,6 @@ def test_a_killed_run_knows_its_best_epoch(run, stopping, kill_after, tmp_path, 
     resumed = run()
     assert resumed.best_epoch == undisturbed.best_epoch == 3
     assert numbers(resumed) == numbers(undisturbed)
-
-
-@pytest.mark.parametrize(("metric", "sign"), [("WA", 1), ("UA", 1), ("loss", -1)])
-def test_the_best_epoch_is_chosen_on_the_validation_part(run, system, metric, sign):
-    system["training"] |= {"epochs": 8, "early_stopping": {"metric": metric, "patience": 8}}
-    result = run()
-    column = {"WA": "validation_accuracy", "UA": "validation_UA", "loss": "validation_loss"}[metric]
-    values = [sign * row[column] for row in result.history]
-    assert result.best_epoch == 1 + values.index(max(values))
 
 
 def test_early_stopping_needs_a_validation_part(run, system, data):
@@ -427,26 +418,13 @@ def test_early_stopping_needs_a_validation_part(run, system, data):
 # Patches of segments, a part that is only given posteriors
 
 
-@pytest.fixture
-def satt():
-    return {
+@pytest.mark.parametrize("lstm", [{"size": 4, "layers": 1, "attention": True}, None], ids=["attention", "none"])
+def test_satts_networks_train_on_half_precision_frames(data, setup, lstm):
+    satt = {
         "input": {"kind": "patch", "frames": 20},
         "training": {"epochs": 12, "batch_size": 5, "optimiser": "adam", "learning_rate": 0.01},
-        "model": {
-            "module": "satt",
-            "convolutions": [[4, 4, 6], [4, 3, 3]],
-            "lstm": {"size": 4, "layers": 1, "attention": False},
-            "dense": 8,
-            "dropout": 0.2,
-        },
+        "model": {"module": "satt", "convolutions": [[4, 4, 6], [4, 3, 3]], "lstm": lstm, "dense": 8, "dropout": 0.2},
     }
-
-
-@pytest.mark.parametrize("lstm", ["last state", "attention", "none"])
-def test_satts_networks_train_on_half_precision_frames(satt, data, setup, lstm):
-    satt["model"]["lstm"] |= {"attention": lstm == "attention"}
-    if lstm == "none":
-        satt["model"]["lstm"] = None
     half = dataclasses.replace(data, frames=((data.frames + 80) / 20).astype(np.float16))
     result = fit(satt, half, 0, setup, lambda shape: models.build(satt["model"], 2, shape))
     assert (result.predicted == data.labels)[data.parts["test"]].all()
@@ -491,7 +469,7 @@ def kill_after(monkeypatch):
     yield arm
 
 
-@pytest.mark.parametrize("epochs", [1, 3, 5])
+@pytest.mark.parametrize("epochs", [1, 5])
 def test_a_killed_run_ends_with_the_numbers_of_an_undisturbed_one(run, kill_after, setup, capsys, tmp_path, epochs):
     undisturbed = numbers(run(seed=1, checkpoint=tmp_path / "other.pt"))
     kill_after(epochs)
@@ -507,39 +485,6 @@ def test_a_killed_run_ends_with_the_numbers_of_an_undisturbed_one(run, kill_afte
     assert f"epoch {epochs}/6" not in said
     assert f"epoch {epochs + 1}/6" in said
     assert numbers(resumed) == undisturbed
-
-
-def test_a_run_killed_twice_resumes_twice(run, kill_after, tmp_path):
-    undisturbed = numbers(run(checkpoint=tmp_path / "other.pt"))
-    for _ in range(2):
-        kill_after(2)
-        with pytest.raises(Killed):
-            run()
-    kill_after(0)
-    assert numbers(run()) == undisturbed
-
-
-def test_a_checkpoint_of_other_settings_is_not_used(run, kill_after, capsys, tmp_path):
-    kill_after(3)
-    with pytest.raises(Killed):
-        run(seed=1, key="key of another run")
-    kill_after(0)
-    result = run(seed=0)
-    assert "starting from epoch 1" in (said := capsys.readouterr().err)
-    assert "of other settings" in said
-    assert numbers(result) == numbers(run(seed=0, checkpoint=tmp_path / "other.pt"))
-
-
-def test_a_damaged_checkpoint_is_not_used(run, kill_after, setup, capsys, tmp_path):
-    kill_after(3)
-    with pytest.raises(Killed):
-        run()
-    kill_after(0)
-    setup.checkpoint.write_bytes(setup.checkpoint.read_bytes()[:-500])
-    capsys.readouterr()
-    result = run()
-    assert "is damaged" in capsys.readouterr().err
-    assert numbers(result) == numbers(run(checkpoint=tmp_path / "other.pt"))
 
 
 def test_checkpoints_are_written_now_and_then_not_each_epoch(run, setup):

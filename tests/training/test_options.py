@@ -1,12 +1,8 @@
 """Options of training: what a paper file may say, read alone and together with the input."""
 
-import subprocess
-import sys
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
-import yaml
 from pydantic import TypeAdapter
 
 from serflow.errors import ConfigError
@@ -17,7 +13,6 @@ NEEDED = {"epochs": 6, "batch_size": 4, "optimiser": "adam", "learning_rate": 1e
 IMAGE = {"kind": "image", "height": 8, "width": 9, "floor_db": -80.0}
 STAGES = [{"epochs": 2, "height": 4, "width": 5}, {"epochs": 4, "height": 8, "width": 9}]
 STOPPING = {"metric": "WA", "patience": 3}
-PAPERS = Path(__file__).parents[2] / "workflow" / "papers"
 
 
 class System(Model):
@@ -46,31 +41,14 @@ def test_what_a_paper_file_says_is_what_a_job_takes():
     assert read(early_stopping=None) == Training.from_plain(NEEDED | {"early_stopping": None}) == Training(**NEEDED)
 
 
-def test_every_system_of_the_papers_is_read():
-    found = [
-        system["training"]
-        for path in PAPERS.glob("*.yaml")
-        for system in yaml.safe_load(path.read_text())["systems"].values()
-        if "based_on" not in system and "training" in system
-    ]
-    assert len(found) > 5
-    for options in found:
-        assert Training.from_plain(options) == read(**options)
-
-
 @pytest.mark.parametrize(
     ("options", "where"),
     [
         ({"epochs": 0}, "epochs"),
-        ({"epochs": True}, "epochs"),
         ({"learning_rate": "1e-3"}, "learning_rate"),
-        ({"learning_rate": 0.0}, "learning_rate"),
         ({"optimiser": "adamm"}, "optimiser"),
         ({"step_decay": {"factor": 1.5, "every": 2}}, "step_decay.factor"),
         ({"step_decay": {"factor": 0.5}}, "step_decay"),
-        ({"early_stopping": {"metric": "accuracy", "patience": 2}}, "early_stopping.metric"),
-        ({"class_weights": "sqrt"}, "class_weights"),
-        ({"freeze_epochs": -1}, "freeze_epochs"),
         ({"stages": [{"epochs": 6, "height": 8, "width": 0}]}, "stages.0.width"),
         ({"augment": ["flip"]}, "augment.0"),
     ],
@@ -132,14 +110,3 @@ def test_imagenets_normalisation_needs_three_channels():
         with pytest.raises(ConfigError) as caught:
             check_input(IMAGE | wrong)
         assert caught.value.where == "normalise"
-
-
-def test_options_are_read_with_the_standard_library_alone():
-    code = """
-import sys
-from serflow.training.options import AUGMENTATIONS, INPUTS, Training, check_training
-[AUGMENTATIONS.options(name) for name in AUGMENTATIONS.known()], [INPUTS.options(name) for name in INPUTS.known()]
-print(sorted({"torch", "numpy", "pydantic"} & set(sys.modules)))
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
