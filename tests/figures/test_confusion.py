@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from serflow.figures.confusion import draw_confusion, draw_difference, plot_confusion, plot_published_confusion
+from serflow.figures.confusion import draw_confusion, draw_difference, plot_confusion
 
 FOUND = [
     ("u1", "test", "neutral", "neutral"),
@@ -39,15 +39,3 @@ def test_a_published_matrix_ours_and_their_difference(absent):
     assert cells[0] == ["80", "20", "40", "60"]
     assert cells[1] == ["50.0", "50.0", *(["-", "-"] if absent else ["30.0", "70.0"])]
     assert cells[2] == ["-30.0", "+30.0", *(["-", "-"] if absent else ["-10.0", "+10.0"])]
-
-
-def test_a_published_matrix_is_drawn_beside_ours(make_record, make_run, tmp_path, texts_of, assert_whole):
-    labels = ("neutral", "calm", "happy")
-    rows = {truth: {guess: 80 if truth == guess else 10 for guess in labels} for truth in labels}
-    entry = {"table": "Table 1", "system": "d", "corpus": "ravdess", "protocol": "published", "rows": rows}
-    record = make_record(published_confusion=[entry])
-    plot_published_confusion(record, record.paper.published_confusion[0], [make_run(FOUND)], tmp_path / "figure")
-    texts = texts_of(tmp_path / "figure")
-    assert texts.count("80") >= 3
-    assert {"50.0", "-30.0", "+40.0", "+20.0"} <= set(texts)
-    assert_whole(tmp_path / "figure")

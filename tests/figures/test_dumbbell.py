@@ -7,7 +7,7 @@ from serflow.figures.dumbbell import LIMITS, Point, draw, make_point, row_height
 from serflow.figures.style import new_figure, style
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(st.lists(st.none() | st.integers(0, 1000), min_size=4, max_size=4), min_size=1, max_size=4))
 def test_numbers_never_overlap_nor_leave_the_axes(rows):
     with style():

@@ -1,18 +1,9 @@
-import ast
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-import serflow
 from serflow.corpora.manifest import read_manifest
 from serflow.errors import ConfigError, RunError
 from serflow.features.build import build_store
 from serflow.figures.published import plot_published
-from serflow.papers.model import FIGURES
 from serflow.papers.names import published_confusions, published_figures
 
 LABELS = ["neutral", "calm", "happy"]
@@ -91,72 +82,3 @@ def test_a_figure_without_the_files_that_its_kind_needs_is_refused(sources, make
 def test_runs_of_another_system_are_no_source(sources, make_record, tmp_path):
     with pytest.raises(RunError, match="Figure 4"):
         plot_published(make_record(**KEYS), "figure_4", tmp_path / "figure", **sources["figure_6"])
-
-
-def test_every_kind_says_what_it_needs():
-    known = {"runs", "one_run", "manifests", "features", "roots", "sounds"}
-    for kind in FIGURES.known():
-        needs = FIGURES.constant(kind, "NEEDS", "").split()
-        assert needs
-        assert set(needs) <= known
-
-
-KIND = '''"""How long recordings are."""
-
-from matplotlib.figure import Figure
-
-from serflow.types import Positive
-
-NEEDS = "manifests"
-
-
-def durations(request, *, bin_seconds: Positive) -> Figure:
-    """Draw a histogram."""
-    figure = Figure()
-    seconds = [int(row["samples"]) / int(row["sample_rate"]) for row in request.read_rows()]
-    figure.subplots().hist(seconds, bins=int(max(seconds) / bin_seconds))
-    return figure
-'''
-USE = """
-import sys
-from pathlib import Path
-
-from serflow.errors import ConfigError
-from serflow.papers.checks import check_paper
-from serflow.papers.model import PaperRecord
-from serflow.io.files import read_json
-from serflow.schema import check
-
-def read(**keys):
-    content = read_json("record.json")
-    content["paper"]["figures"][0] |= keys
-    record = check(PaperRecord, content, "toy.yaml")
-    check_paper(record.paper, "toy.yaml")
-    return record
-
-for wrong in ({"bin_seconds": -1.0}, {"bins": 3}):
-    try:
-        read(**wrong)
-    except ConfigError as error:
-        print(error)
-record = read()
-print(sorted({"matplotlib", "librosa", "torch", "pandas"} & set(sys.modules)))
-from serflow.figures.published import plot_published
-plot_published(record, "figure_1", "drawn", manifests=[Path(sys.argv[1])])
-"""
-
-
-def test_a_kind_is_added_by_one_file_and_a_dry_run_reads_it_without_importing_it(make_record, tones, tmp_path):
-    figure = {"figure": "Figure 1", "kind": "durations", "title": "lengths", "corpus": "ravdess", "bin_seconds": 0.1}
-    package = tmp_path / "lib" / "serflow"
-    shutil.copytree(Path(serflow.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
-    (package / "figures" / "kinds" / "durations.py").write_text(KIND)
-    (tmp_path / "record.json").write_text(make_record(figures=[figure]).model_dump_json())
-    command, environment = [sys.executable, "-c", USE, tones], os.environ | {"PYTHONPATH": str(tmp_path / "lib")}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
-    first, second, imported = done.stdout.splitlines()
-    assert "bin_seconds" in first
-    assert "'bins'" in second
-    assert ast.literal_eval(imported) == []
-    assert (tmp_path / "drawn.svg").is_file()

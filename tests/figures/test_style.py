@@ -40,13 +40,3 @@ def test_a_legend_has_each_name_once_and_breaks_long_ones(tmp_path, texts_of, as
     assert [" ".join(text.split()) for text in texts] == ["b", long, "a"]
     save(figure, tmp_path / "figure", synthetic=False)
     assert_whole(tmp_path / "figure")
-
-
-def test_a_legend_may_be_sorted():
-    with style():
-        figure = new_figure(4, 3)
-        axes = figure.subplots()
-        for name in ("ours", "chance", "published"):
-            axes.plot([0, 1], [0, 1], label=name)
-        place_legend(figure, order=["published", "ours", "chance"].index)
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["published", "ours", "chance"]

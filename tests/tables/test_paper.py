@@ -4,7 +4,6 @@ import json
 import pytest
 
 from serflow.runs import read_runs
-from serflow.scoring.metrics import METRICS, Metric
 from serflow.scoring.paper import score_paper, write_scores
 from serflow.tables.paper import score_tables, write_tables
 from toy_paper import LABELS, PAPER, make_record
@@ -145,11 +144,3 @@ def test_one_job_writes_all_tables_the_same_from_files_as_from_memory(dirs, mani
     rows = list(csv.reader((tmp_path / "tables/data.csv").open(newline="")))
     assert rows[1:] == [["toy", "published", "3", str(k), "40", "0", "8", "1", "0", "0"] for k in (0, 1)]
     assert "u0_0 = u0_1" in (tmp_path / "tables/data.md").read_text()
-
-
-def test_a_registered_metric_has_its_columns_and_rows(dirs, speakers, monkeypatch):
-    ones = Metric("ones", "all ones", "always 1", lambda counts: counts.sum((-2, -1)) * 0 + 1)
-    monkeypatch.setitem(METRICS, "ones", ones)
-    tables = tables_of(make_record(), dirs, speakers)
-    assert line(tables["comparison"], "toy", "Net_1", "all ones (test)")[OWN] == "100.0 [100.0, 100.0]"
-    assert any("all ones: always 1" in note for note in tables["comparison"].notes)

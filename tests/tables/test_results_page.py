@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from serflow.errors import RunError
-from serflow.io.files import write_csv, write_json
+from serflow.io.files import write_csv, write_json, write_text
 from serflow.scoring.results import TYPES as RESULT
 from serflow.tables.costs import COLUMNS as COST
 from serflow.tables.results_page import write_results_page
 from serflow.tables.table import SYNTHETIC
 
+WHERE = "Where and when it was measured"
 PROTOCOLS = {"published": "published", "unseen": "speaker_independent", "leak": "augment_then_split"}
 
 
@@ -24,14 +25,8 @@ def row(system="net", **known):
 
 
 def cell(role, value, low="", high="", speakers=24, note="", deviations=()):
-    known = {
-        "value": value,
-        "low": low,
-        "high": high,
-        "speakers": speakers,
-        "note": note,
-        "deviations": json.dumps(deviations),
-    }
+    known = {"value": value, "low": low, "high": high, "speakers": speakers, "note": note}
+    known["deviations"] = json.dumps(deviations)
     return {f"ours_{role}_{key}": text for key, text in known.items()}
 
 
@@ -92,7 +87,7 @@ def comparison(page):
 
 def measured(page):
     """Return by protocol where and when the runs of it were made; for pages of one system."""
-    return {line["Protocol"]: line for line in tables(page)["Where and when it was measured"]}
+    return {line["Protocol"]: line for line in tables(page)[WHERE]}
 
 
 OWN, FAIR, LEAK = (f"Ours, {name} [95 %]" for name in ("paper's protocol", "speaker-independent", "leaky split"))
@@ -139,17 +134,13 @@ def test_what_newer_results_did_not_run_stays(make, page):
     text = page(newer, "the new command")
     assert comparison(text)["A net (toypaper)"][OWN] == "72.0 [66.0, 78.0]; 24 speakers"
     assert comparison(text)["A other (toypaper)"][OWN] == "90.0 [80.0, 95.0]; 24 speakers"
-    where = {line["System"]: line for line in tables(text)["Where and when it was measured"]}
-    assert (where["net"]["Date"], where["net"]["Commit"], where["net"]["Command"]) == ("2026-11-20", "abc1234", "1")
-    assert (where["other"]["Date"], where["other"]["Commit"], where["other"]["Command"]) == (
-        "2026-12-24",
-        "def5678",
-        "2",
-    )
-    assert "Command 1: `the old command`" in text
-    assert "Command 2: `the new command`" in text
-    assert "Date of the runs: 2026-11-20 to 2026-12-24" in text
-    assert "Commit: abc1234 (1 run), def5678 (1 run)" in text
+    where = [[line[key] for key in ("System", "Date", "Commit", "Command")] for line in tables(text)[WHERE]]
+    assert where == [["net", "2026-11-20", "abc1234", "1"], ["other", "2026-12-24", "def5678", "2"]]
+    for part in (
+        *("Command 1: `the old command`", "Command 2: `the new command`"),
+        *("Date of the runs: 2026-11-20 to 2026-12-24", "Commit: abc1234 (1 run), def5678 (1 run)"),
+    ):
+        assert part in text
 
 
 def test_results_of_other_papers_stay_and_papers_stand_together(make, page):
@@ -214,61 +205,47 @@ def test_seeds_that_an_earlier_configuration_left_in_the_folder_are_no_runs_of_i
     assert measured(page(make(rows, seeds=(1,))))["published"]["Seeds"] == "1"
 
 
-def refused(page, results, match, tmp_path):
-    with pytest.raises(RunError, match=match):
+@pytest.mark.parametrize(
+    ("rows", "lost", "named"),
+    [
+        ([row(**cell("published", 0.72)), row(paper="other", synthetic=1)], None, "other"),
+        ([row(**cell("published", 0.72))], "tables/comparison.csv", r"comparison\.csv"),
+        ([row(**cell("published", 0.72))], "tables/costs.csv", r"costs\.csv"),
+        ([row(**cell("published", 0.72))], "tracking/papers.json", "toypaper/toy/net/published"),
+        ([row()], None, "results"),
+    ],
+)
+def test_results_that_are_synthetic_or_not_whole_are_refused_and_nothing_is_written(
+    rows, lost, named, make, page, tmp_path
+):
+    results = make(rows)
+    if lost:
+        (results / lost).unlink()
+    with pytest.raises(RunError, match=named):
         page(results)
-    assert not (tmp_path / "results.md").exists()
-    assert not (tmp_path / "archive").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"results"}
 
 
-def test_synthetic_results_are_refused_and_nothing_is_written(make, page, tmp_path):
-    results = make([row(**cell("published", 0.72)), row(paper="other", synthetic=1)])
-    refused(page, results, "other", tmp_path)
-
-
-@pytest.mark.parametrize("name", ["comparison.csv", "costs.csv"])
-def test_results_without_a_table_are_refused_and_nothing_is_written(name, make, page, tmp_path):
-    results = make([row(**cell("published", 0.72))])
-    (results / "tables" / name).unlink()
-    refused(page, results, name, tmp_path)
-
-
-def test_results_without_runs_are_refused_and_nothing_is_written(make, page, tmp_path):
-    results = make([row()])
-    refused(page, results, "results", tmp_path)
-    results = make([row(**cell("published", 0.72))])
-    next(results.rglob("run.json")).unlink()
-    refused(page, results, "runs/toypaper/toy/net/published", tmp_path)
-    refused(page, None, "archive", tmp_path)
-
-
-def test_a_table_of_one_paper_is_kept_as_it_is_and_pointed_to(make, page, tmp_path):
-    table = tmp_path / "tables" / "toypaper" / "table_2.md"
-    table.parent.mkdir(parents=True)
-    table.write_text("# Toy: Table 2\n\n| noise | WA |\n")
-    results, link = make([row(**cell("published", 0.72))]), "- More: [toypaper table 2](archive/toypaper_table_2.md)"
-    write_results_page(results, tmp_path / "results.md", archive=tmp_path / "archive", tables=[table])
-    assert (tmp_path / "archive" / "toypaper_table_2.md").read_text() == table.read_text()
-    assert link in (tmp_path / "results.md").read_text()
-    assert link in page(None)
-
-
-def test_a_table_of_synthetic_corpora_is_refused_and_nothing_is_written(make, page, tmp_path):
-    table = tmp_path / "toypaper" / "table_2.md"
-    table.parent.mkdir()
-    table.write_text(f"# Toy: Table 2\n\n> **{SYNTHETIC}**\n")
-    results = make([row(**cell("published", 0.72))])
-    with pytest.raises(RunError, match=r"table_2\.md"):
-        write_results_page(results, tmp_path / "results.md", archive=tmp_path / "archive", tables=[table])
-    assert not (tmp_path / "archive").exists()
-
-
-def test_half_an_archive_is_refused(make, page, tmp_path):
-    results = make([row(**cell("published", 0.72, 0.66, 0.78))])
-    page(results)
+def test_no_page_is_made_of_no_archive_nor_of_half_of_one(make, page, tmp_path):
+    with pytest.raises(RunError, match="archive"):
+        page(None)
+    page(make([row(**cell("published", 0.72, 0.66, 0.78))]))
     (tmp_path / "archive" / "runs.csv").unlink()
     with pytest.raises(RunError, match=r"runs\.csv"):
-        page(results)
+        page(None)
+
+
+def test_a_table_of_one_paper_is_kept_as_it_is_and_pointed_to_unless_it_is_synthetic(make, page, tmp_path):
+    results, table = make([row(**cell("published", 0.72))]), tmp_path / "toypaper" / "table_2.md"
+    options = {"output": tmp_path / "results.md", "archive": tmp_path / "archive", "tables": [table]}
+    write_text(table, f"# Toy: Table 2\n\n> **{SYNTHETIC}**\n")
+    with pytest.raises(RunError, match=r"table_2\.md"):
+        write_results_page(results, **options)
+    assert not (tmp_path / "archive").exists()
+    write_text(table, "# Toy: Table 2\n\n| noise | WA |\n")
+    write_results_page(results, **options)
+    assert (tmp_path / "archive" / "toypaper_table_2.md").read_text() == table.read_text()
+    assert "- More: [toypaper table 2](archive/toypaper_table_2.md)" in page(None)
 
 
 def test_the_page_in_the_repository_is_made_from_its_archive(tmp_path):

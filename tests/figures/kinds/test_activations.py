@@ -5,7 +5,6 @@ from safetensors.torch import save_model
 from scipy.signal import correlate2d
 
 from serflow.corpora.manifest import read_manifest
-from serflow.errors import RunError
 from serflow.features.build import build_store
 from serflow.figures.kinds.activations import RULES, activation_maps, choose_filter
 from serflow.figures.published import plot_published
@@ -44,13 +43,6 @@ def test_maps_of_the_first_test_utterance_stand_beside_its_spectrogram(
     for part in ("first part of u2", "fold 0, seed 0, iemocap", "vertical: ", "silence: "):
         assert part in text
     assert_whole(tmp_path / "figure")
-
-
-def test_an_emotion_that_the_test_part_lacks_is_refused(sources, make_record, logpower, tmp_path):
-    figures = [FIGURE | {"emotion": "angry"}]
-    record = make_record(figures=figures, corpora=["ravdess", "iemocap"], recipes={"logpower": logpower})
-    with pytest.raises(RunError, match="angry"):
-        plot_published(record, "figure_2", tmp_path / "figure", **sources)
 
 
 def test_maps_are_the_first_convolution_after_relu_before_pooling():

@@ -4,7 +4,6 @@ import soundfile
 
 from serflow.figures.kinds import noisy_spectrograms
 from serflow.figures.published import plot_published
-from serflow.figures.style import style
 
 RATE = 16000
 FIGURE = {"figure": "Figure 5", "kind": "noisy_spectrograms", "title": "noisy", "corpus": "iemocap"}
@@ -23,8 +22,19 @@ def draw(voices, make_record, harmonic, tmp_path, texts_of):
     return run
 
 
-def test_stand_ins_are_mixed_with_the_first_utterance_that_has_voice(draw, tmp_path, assert_whole):
+def test_stand_ins_are_mixed_with_the_first_utterance_that_has_voice_babble_is_of_other_speakers(
+    draw, tmp_path, assert_whole, monkeypatch
+):
+    lengths = {}
+
+    def make_noise(sound, n_samples, sample_rate, seed, voices=()):
+        lengths[sound] = [len(voice) for voice in voices]
+        return np.random.default_rng(seed).standard_normal(n_samples)
+
+    monkeypatch.setattr(noisy_spectrograms, "make_noise", make_noise)
     text = draw()
+    assert lengths["speech"]
+    assert round(1.8 * RATE) not in lengths["speech"]  # the utterance's own
     for part in ("utterance u2 of iemocap", "clean: log spectrogram", "speech (generated stand-in), 0 dB", "rock (gen"):
         assert part in text
     assert_whole(tmp_path / "figure")
@@ -39,26 +49,3 @@ def test_recordings_take_the_place_of_the_stand_ins(draw, tmp_path, names, shown
     text = draw(sounds=[folder])
     assert [name for name in ("rain", "rock", "sea", "speech", "wind") if f"{name} (recorded), 0 dB" in text] == shown
     assert "stand-in" not in text
-
-
-def test_babble_is_of_other_speakers_than_the_utterances(draw, monkeypatch):
-    heard = {}
-
-    def make_noise(sound, n_samples, sample_rate, seed, voices=()):
-        heard[sound] = [len(voice) for voice in voices]
-        return np.random.default_rng(seed).standard_normal(n_samples)
-
-    monkeypatch.setattr(noisy_spectrograms, "make_noise", make_noise)
-    draw()
-    assert heard["speech"]
-    assert round(1.8 * RATE) not in heard["speech"]
-
-
-def test_no_label_is_longer_than_its_axis(harmonic):
-    pair = (np.eye(400, 100), np.eye(400, 100))
-    figure = noisy_spectrograms.draw({"clean": pair, "rock": pair}, harmonic, "toy")
-    with style():
-        figure.draw_without_rendering()
-    for axes in figure.axes:
-        if axes.get_ylabel():
-            assert axes.yaxis.label.get_window_extent().height <= axes.bbox.height, axes.get_ylabel()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from textwrap import fill
 
 from matplotlib.figure import Figure
 
-from serflow.figures.curves import QUANTITIES, History, count_runs, draw_histories
+from serflow.figures.curves import QUANTITIES, count_runs, draw_histories
 from serflow.figures.request import Request
 from serflow.figures.style import new_figure, place_legend, wrap
 from serflow.types import Names, Text
@@ -16,34 +15,23 @@ NEEDS = "runs"
 
 
 def losses(request: Request, *, systems: Names, protocol: Text) -> Figure:
-    """Draw the losses of each system under one protocol.
+    """Draw the losses of each system under one protocol, one panel below the other on the same axes.
 
     Parameters
     ----------
     systems
-        One panel each.
+        One panel each: thin lines are runs, the thick one is their mean.
     protocol
         The protocol of the runs.
     """
     runs = request.read_runs(systems, protocol)
     found = {name: [run.history for run in runs if run.id.system == name] for name in systems}
-    titles = {request.paper.title_of("systems", name): histories for name, histories in found.items() if histories}
-    return draw(titles, request.title())
-
-
-def draw(histories: Mapping[str, Sequence[History]], title: str) -> Figure:
-    """Draw one panel per system, one below the other on the same axes.
-
-    Parameters
-    ----------
-    histories
-        Title of a system to the histories of its runs: thin lines; their mean is thick.
-    """
-    figure = new_figure(8, 1.4 + 2.6 * len(histories), wrap(title))
-    grid = figure.subplots(len(histories), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-    for axes, (name, runs) in zip(grid, histories.items(), strict=True):
-        draw_histories(axes, runs, "loss")
-        axes.set_title(f"{fill(name, 90)} ({count_runs(runs)})", fontsize=10)
+    shown = {request.paper.title_of("systems", name): histories for name, histories in found.items() if histories}
+    figure = new_figure(8, 1.4 + 2.6 * len(shown), wrap(request.title()))
+    grid = figure.subplots(len(shown), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    for axes, (name, histories) in zip(grid, shown.items(), strict=True):
+        draw_histories(axes, histories, "loss")
+        axes.set_title(f"{fill(name, 90)} ({count_runs(histories)})", fontsize=10)
         axes.set_ylabel(QUANTITIES["loss"][1])
     grid[-1].set_xlabel("epoch")
     grid[0].set_ylim(bottom=0)

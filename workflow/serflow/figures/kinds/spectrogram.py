@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
 from matplotlib.figure import Figure
 
-from serflow.features.recipes import Recipe
 from serflow.figures.request import Request
 from serflow.figures.spectrograms import draw_spectrogram
 from serflow.figures.style import new_figure, wrap
@@ -28,11 +26,6 @@ def spectrogram(request: Request, *, recipe: Text, utterance: Text | None = None
     rows, options = request.read_rows(), request.paper.recipes[recipe]
     row, told = choose_utterance(rows, utterance)
     frames = read_frames(request.features[0], options, rows, row)
-    return draw(frames, options, request.title(f"Ours: {told}; {rows[row]['corpus']}"))
-
-
-def draw(frames: np.ndarray, recipe: Recipe, title: str) -> Figure:
-    """Draw one utterance's frames ``(n_frames, n_bins)`` in dB under `recipe`."""
-    figure = new_figure(8, 4.6, wrap(title))
-    draw_spectrogram(figure, figure.subplots(), frames, recipe)
+    figure = new_figure(8, 4.6, wrap(request.title(f"Ours: {told}; {rows[row]['corpus']}")))
+    draw_spectrogram(figure, figure.subplots(), frames, options)
     return figure
