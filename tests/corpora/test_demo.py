@@ -22,7 +22,7 @@ from sklearn.svm import SVC
 from serflow.corpora.demo import write
 from serflow.corpora.demo.names import DEMOS, utterances
 from serflow.corpora.demo.synthesis import synthesise
-from serflow.corpora.demo.write import TRUTH_COLUMNS, generate
+from serflow.corpora.demo.write import generate
 from serflow.corpora.scan import scan_corpus
 from serflow.errors import ConfigError
 from serflow.io.files import read_csv
@@ -167,7 +167,7 @@ def test_the_corpora_are_small_and_neither_silent_nor_clipped(trees):
 def test_truth_is_kept_beside_the_audio(trees):
     for corpus in DEMOS:
         rows = read_csv(trees / corpus / "truth.csv")
-        assert tuple(rows[0]) == TRUTH_COLUMNS
+        assert set(rows[0]) >= {"f0_mean", "f0_sd", "f0_min", "f0_max", "f0_slope", "voiced_seconds", "seconds"}
         assert [row["utterance"] for row in rows] == [utterance.id for utterance in utterances(corpus)]
         assert all(75 < float(row["f0_min"]) <= float(row["f0_mean"]) <= float(row["f0_max"]) < 450 for row in rows)
     first, row = utterances("savee")[0], read_csv(trees / "savee" / "truth.csv")[0]

@@ -74,7 +74,6 @@ def extract(archive: Path, destination: Path) -> None:
         unpacks to more than `MAX_EXTRACTED_BYTES`, `MAX_RATIO` times its size, the free space of the disk or
         `MAX_MEMBERS` files; or if `destination` is in use.
     """
-    archive, destination = Path(archive), Path(destination)
     if not archive.is_file():
         raise ArchiveError(archive, "no such file", "Set corpora.<name>.source to the archive or folder.")
     if destination.exists() and not (destination.is_dir() and not any(destination.iterdir())):
@@ -110,7 +109,7 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
         total = sum(member.file_size for member in members)
         _check_size(archive, total, len(members))
         _check_space(archive, folder, total)
-        with tqdm(desc=_label(archive), total=total, unit="B", unit_scale=True, disable=None) as bar:
+        with tqdm(desc=f"{archive.name}: extracting", total=total, unit="B", unit_scale=True, disable=None) as bar:
             for member in members:
                 target = _target(archive, folder, member.filename)
                 if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -160,8 +159,7 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
                 total += member.size
                 _check_size(archive, total, number)
                 _check_space(archive, folder, member.size)
-                source = opened.extractfile(member)
-                if source is not None:
+                if source := opened.extractfile(member):  # None of a folder
                     _write(source, target)
         rest = 0
         while block := stream.read(_BLOCK):  # gzip verifies its checksum at the end
@@ -172,22 +170,11 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
 @contextlib.contextmanager
 def _uncompressed(archive: Path) -> Iterator[Any]:
     """Open a tar or tar.gz file for reading, with a progress bar over the bytes on the disk."""
-    size = archive.stat().st_size
-    with (
-        archive.open("rb") as raw,
-        tqdm.wrapattr(raw, "read", total=size, desc=_label(archive), disable=None) as counted,
-    ):
+    size, label = archive.stat().st_size, f"{archive.name}: extracting"
+    with archive.open("rb") as raw, tqdm.wrapattr(raw, "read", total=size, desc=label, disable=None) as counted:
         zipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
-        if zipped:
-            with gzip.GzipFile(fileobj=cast(IO[bytes], counted)) as stream:
-                yield stream
-        else:
-            yield counted
-
-
-def _label(archive: Path) -> str:
-    return f"{archive.name}: extracting"
+        yield gzip.GzipFile(fileobj=cast(IO[bytes], counted)) if zipped else counted
 
 
 def _write(source: IO[bytes], path: Path) -> None:

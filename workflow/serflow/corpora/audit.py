@@ -62,14 +62,7 @@ def audit(corpus: str, source: Path, workers: int) -> tuple[str, list[str]]:
 def find_differences(corpus: str, rows: Sequence[Row], missing: Sequence[str]) -> list[str]:
     """Return what differs between a manifest and the published counts, one sentence each; empty if nothing does.
 
-    Parameters
-    ----------
-    corpus
-        One of `serflow.corpora.CORPORA`.
-    rows
-        The corpus's manifest.
-    missing
-        Published names that are not there; see `serflow.corpora.scan.make_report`.
+    `missing` are the published names that are not there; see `serflow.corpora.scan.scan_corpus`.
     """
     differences = [
         f"{title}: {count.what}: published {count.published}, found {count.found}"

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from tqdm import tqdm
 
 from serflow import corpora
 from serflow.errors import CorpusError
+from serflow.io.log import say
 from serflow.items import Row
 
 #: Bytes that a WAV header may announce too many before the file is taken for truncated: some writers count the header.
@@ -60,7 +59,7 @@ def read_pcm16(path: Path) -> tuple[np.ndarray, int]:
 
 
 def _audio_facts(path: Path) -> dict[str, str]:
-    """Return sampling rate (Hz), samples per channel, and the SHA-1 of the interleaved little-endian samples."""
+    """Return a manifest's columns on the audio; the SHA-1 is of the interleaved little-endian samples."""
     samples, rate = read_pcm16(path)
     sha1 = hashlib.sha1(samples.astype("<i2").tobytes(), usedforsecurity=False).hexdigest()
     return {"sample_rate": str(rate), "samples": str(len(samples)), "sha1": sha1}
@@ -69,7 +68,7 @@ def _audio_facts(path: Path) -> dict[str, str]:
 def scan_corpus(corpus: str, root: Path, workers: int) -> tuple[list[dict[str, str]], dict[str, Any]]:
     """Scan a corpus tree, read every recording in it, and report what was found.
 
-    An incomplete copy is no error: a warning is logged, and `serflow.corpora.audit` lists the differences.
+    An incomplete copy is no error: a warning is given, and `serflow.corpora.audit` lists the differences.
 
     Parameters
     ----------
@@ -85,7 +84,10 @@ def scan_corpus(corpus: str, root: Path, workers: int) -> tuple[list[dict[str, s
     rows
         One per utterance, sorted by utterance, all values text.
     report
-        See `make_report`.
+        ``corpus``; ``utterances`` (their number); ``speakers`` and ``classes`` (utterances of each); ``left_out``
+        (files, by reason); ``missing`` (published names that are not there; none where names cannot be listed);
+        ``identical`` (lists of utterances with the same samples); ``sample_rates`` (utterances at each, Hz);
+        ``seconds`` (of audio).
 
     Raises
     ------
@@ -95,34 +97,22 @@ def scan_corpus(corpus: str, root: Path, workers: int) -> tuple[list[dict[str, s
         If a name or annotation is faulty, or a recording is unreadable, empty or not finite.
     """
     module = corpora.load(corpus)
-    scan = module.scan(Path(root))
-    paths = [Path(root) / row["path"] for row in scan.rows]
+    scan = module.scan(root)
+    paths = [root / row["path"] for row in scan.rows]
     with ThreadPoolExecutor(max(1, workers)) as pool:
         facts = tqdm(pool.map(_audio_facts, paths), f"{corpus}: reading", len(paths), unit="file", disable=None)
         rows = [row | fact | {"corpus": corpus} for row, fact in zip(scan.rows, facts, strict=True)]
     rows.sort(key=lambda row: row["utterance"])
     published = module.EXPECTED.utterances if module.EXPECTED else len(rows)
     if len(rows) != published:
-        text = "%s: found %d of %d published utterances; `serflow verify %s` lists the differences"
-        logging.getLogger(__name__).warning(text, corpus, len(rows), published, corpus)
-    return rows, {"corpus": corpus, **make_report(module, rows, scan.left_out)}
-
-
-def make_report(module: ModuleType, rows: Sequence[Row], left_out: Mapping[str, int]) -> dict[str, Any]:
-    """Report what a corpus tree holds.
-
-    Returns
-    -------
-    dict
-        ``utterances`` (their number); ``speakers`` and ``classes`` (utterances of each); ``left_out`` (files, by
-        reason); ``missing`` (published names that are not there; none where names cannot be listed); ``identical``
-        (lists of utterances with the same samples); ``sample_rates`` (utterances at each, Hz); ``seconds`` (of audio).
-    """
-    return {
+        differs = f"{corpus}: found {len(rows)} of {published} published utterances"
+        say(f"{differs}; `serflow verify {corpus}` lists the differences", warning=True)
+    return rows, {
+        "corpus": corpus,
         "utterances": len(rows),
         "speakers": _count(rows, "speaker"),
         "classes": _count(rows, "emotion"),
-        "left_out": dict(left_out),
+        "left_out": scan.left_out,
         "missing": sorted(module.expected_utterances() - {row["utterance"] for row in rows}),
         "identical": _find_identical(rows),
         "sample_rates": _count(rows, "sample_rate"),

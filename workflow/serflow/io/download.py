@@ -58,7 +58,6 @@ def fetch(
     DownloadError
         If the server refuses, keeps breaking off, or sends a file with another checksum (which is then deleted).
     """
-    destination = Path(destination)
     part = destination.with_name(destination.name + ".part")
 
     def verify(path: Path, where: object, remedy: str) -> None:
@@ -66,16 +65,19 @@ def fetch(
         if not found.startswith(checksum):
             raise DownloadError(where, f"has {algorithm} {found}, expected {checksum}", remedy)
 
-    if destination.is_file():
-        verify(destination, destination, f"Delete {destination} and fetch again.")
+    def fetched() -> bool:
+        if destination.is_file():
+            verify(destination, destination, f"Delete {destination} and fetch again.")
+        return destination.is_file()
+
+    if fetched():
         return
     if not url.startswith(_SCHEMES):
         raise DownloadError(url, "is no http or https address", "Correct it.")
     try:
         files.check_writable(destination.parent)
         with _alone(part):
-            if destination.is_file():  # another process has fetched it while this one waited
-                verify(destination, destination, f"Delete {destination} and fetch again.")
+            if fetched():  # by another process, while this one waited
                 return
             for attempt in range(1, attempts + 1):
                 if files.digest_file(part, algorithm).startswith(checksum):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from serflow.corpora.demo.names import Utterance, utterances
+from serflow.corpora.demo.names import Utterance
 from serflow.corpora.demo.seeds import generator_of
 
 Array = NDArray[np.float64]
@@ -110,7 +110,7 @@ def _speaker(corpus: str, utterance: Utterance, seed: int) -> _Speaker:
 def _cues(corpus: str, utterance: Utterance, speaker: _Speaker, seed: int) -> Array:
     """Return the cues of one utterance, (7,): the speaker's manner, the emotion, the speaker's habit and chance."""
     habit = generator_of("habit", seed, corpus, utterance.speaker, utterance.emotion).standard_normal(len(CUES))
-    chance = generator_of("chance", seed, corpus, utterance.id).standard_normal(len(CUES))
+    chance = generator_of("chance", seed, corpus, utterance.recording).standard_normal(len(CUES))
     emotion = speaker.expressiveness * utterance.strength * np.array(EMOTION_CUES[utterance.emotion])
     return speaker.manner + emotion + SPREAD * (HABIT * habit + chance)
 
@@ -118,7 +118,7 @@ def _cues(corpus: str, utterance: Utterance, speaker: _Speaker, seed: int) -> Ar
 def _segments(corpus: str, utterance: Utterance, tract: float, tempo: float, seed: int) -> _Segments:
     """Lay out the syllables of an utterance: silence, then consonant and vowel in turn, then silence."""
     text = generator_of("text", seed, corpus, utterance.text)
-    timing = generator_of("timing", seed, corpus, utterance.id)
+    timing = generator_of("timing", seed, corpus, utterance.recording)
     rate = np.exp(-np.clip(tempo, -0.25, 0.25))
     margins = timing.uniform(0.09, 0.15, 2)
     rows: list[tuple[float, float, float, int, int]] = [(margins[0], 0, 0, 0, 0)]
@@ -207,10 +207,9 @@ def synthesise(corpus: str, utterance: Utterance, *, seed: int = 0) -> tuple[Arr
     f0 : (n_samples,)
         The fundamental frequency in Hz, the true spacing of the harmonics; 0 where the voice is silent.
     """
-    utterance = _recorded(corpus, utterance)
     segments, cues, f0 = _targets(corpus, utterance, seed)
     _, _, _, _, loudness, brightness, breath = cues
-    rng = generator_of("noise", seed, corpus, utterance.id)
+    rng = generator_of("noise", seed, corpus, utterance.recording)
     position = np.arange(len(f0), dtype=float)
     centres = np.arange(0, len(f0) + FRAME, HOP, dtype=float)
     voiced = segments.track(segments.voice, position, 0.025)
@@ -231,18 +230,11 @@ def synthesise(corpus: str, utterance: Utterance, *, seed: int = 0) -> tuple[Arr
     return signal * min(1.0, 0.98 / np.abs(signal).max()), np.where(voiced > 0.1, f0, 0.0)
 
 
-def _recorded(corpus: str, utterance: Utterance) -> Utterance:
-    """Return the utterance whose recording `utterance` holds: itself, or the one it is a copy of."""
-    if utterance.recording in ("", utterance.id):
-        return utterance
-    return next(other for other in utterances(corpus) if other.id == utterance.recording)
-
-
 def _targets(corpus: str, utterance: Utterance, seed: int) -> tuple[_Segments, Array, Array]:
     """Return what is to be said: segments, cues (7,) and F0 in Hz at every sample, voiced or not."""
     speaker = _speaker(corpus, utterance, seed)
     cues = _cues(corpus, utterance, speaker, seed)
     segments = _segments(corpus, utterance, speaker.tract, cues[3], seed)
     centre = speaker.f0 * 2 ** (cues[0] / 12)
-    rng = generator_of("pitch", seed, corpus, utterance.id)
+    rng = generator_of("pitch", seed, corpus, utterance.recording)
     return segments, cues, _contour(segments, centre, cues[1], cues[2], rng)

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import wave
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from serflow.corpora.demo.annotations import write_evaluations
 from serflow.corpora.demo.names import Utterance, utterances
 from serflow.corpora.demo.synthesis import SAMPLE_RATE, Array, synthesise
 from serflow.errors import ConfigError
 from serflow.io.files import replace_folder, workspace, write_csv
-
-TRUTH_COLUMNS = (
-    "utterance",
-    "f0_mean",
-    "f0_sd",
-    "f0_min",
-    "f0_max",
-    "f0_slope",
-    "voiced_seconds",
-    "seconds",
-)
 
 
 def generate(corpus: str, root: Path | str, *, seed: int = 0) -> None:
@@ -40,7 +29,7 @@ def generate(corpus: str, root: Path | str, *, seed: int = 0) -> None:
         raise ConfigError(root, "holds something that is no demo corpus", "Give another directory, or empty this one.")
     with workspace(root) as partial:
         rows = [_write_utterance(corpus, utterance, partial, seed) for utterance in plan]
-        write_csv(partial / "truth.csv", TRUTH_COLUMNS, rows)
+        write_csv(partial / "truth.csv", list(rows[0]), rows)
         if corpus == "iemocap":
             write_evaluations(partial, seed)
         replace_folder(partial, root)
@@ -72,9 +61,5 @@ def _write_utterance(corpus: str, utterance: Utterance, root: Path, seed: int) -
     signal, f0 = synthesise(corpus, utterance, seed=seed)
     path = root / utterance.path
     path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes(np.rint(signal * 32767).astype("<i2").tobytes())
+    soundfile.write(path, np.rint(signal * 32767).astype(np.int16), SAMPLE_RATE)
     return _truth(utterance.id, f0)

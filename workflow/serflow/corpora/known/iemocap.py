@@ -75,19 +75,19 @@ SELECTIONS = (
     ),
 )
 #: One session out.
-SPEAKER_FOLDS: tuple[tuple[str, ...], ...] = tuple(
-    (female, male) for female, male in zip(SPEAKERS[::2], SPEAKERS[1::2], strict=True)
-)
+SPEAKER_FOLDS: tuple[tuple[str, ...], ...] = tuple(zip(SPEAKERS[::2], SPEAKERS[1::2], strict=True))
 
 _TURN = re.compile(r"(Ses0([1-5])[FM]_(script|impro)[0-9]{2}[A-Za-z0-9_]*)_([FM])[0-9]{3}")
 _SESSION = re.compile(r"Session([0-9]+)")
-_TIME = r"([0-9]+(?:\.[0-9]+)?)"
-_LEVEL = r"(-?[0-9]+(?:\.[0-9]+)?)"
-_HEADER = re.compile(rf"\[{_TIME}\s*-\s*{_TIME}\]\s+(\S+)\s+(\S+)\s+\[{_LEVEL},\s*{_LEVEL},\s*{_LEVEL}\]", re.ASCII)
-_CATEGORIES = re.compile(r"(C-[A-Z]+[0-9]*):([^(]*)(?:\(.*)?")
-_ATTRIBUTES = re.compile(r"(A-[A-Z]+[0-9]*):([^(]*)(?:\(.*)?")
-_ATTRIBUTE = re.compile(r"(val|act|dom)\s+([0-9]+(?:\.[0-9]+)?)", re.ASCII)
-_RELEASE = "IEMOCAP_full_release"
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
+_HEADER = re.compile(
+    rf"\[(?P<start>{_NUMBER})\s*-\s*(?P<end>{_NUMBER})\]\s+(?P<turn>\S+)\s+(?P<native_label>\S+)\s+"
+    rf"\[(?P<valence>-?{_NUMBER}),\s*(?P<activation>-?{_NUMBER}),\s*(?P<dominance>-?{_NUMBER})\]",
+    re.ASCII,
+)
+_VOTE = re.compile(r"([CA]-[A-Z]+[0-9]*):([^(]*)(?:\(.*)?")
+_ATTRIBUTE = re.compile(rf"(val|act|dom)\s+({_NUMBER})", re.ASCII)
+RELEASE = "IEMOCAP_full_release"
 _FETCH_AGAIN = "Unpack the file again from the IEMOCAP release."
 
 
@@ -154,16 +154,16 @@ def parse_evaluation(text: str, where: object) -> dict[str, dict[str, str]]:
     votes: dict[str, dict[str, Any]] = {}
     turn = None
     for number, line in enumerate(text.lstrip("\ufeff").split("\n"), start=1):
-        stripped = line.strip()
+        stripped, place = line.strip(), f"{where}: line {number}"
         if stripped.startswith("["):
-            turn, annotation = _header(stripped, f"{where}: line {number}")
+            turn, annotation = _header(stripped, place)
             if turn in turns:
-                raise CorpusError(f"{where}: line {number}", f"annotates turn {turn} a second time", _FETCH_AGAIN)
+                raise CorpusError(place, f"annotates turn {turn} a second time", _FETCH_AGAIN)
             turns[turn], votes[turn] = annotation, {}
         elif stripped.startswith(("C-", "A-")):
             if turn is None:
-                raise CorpusError(f"{where}: line {number}", "holds a vote before any turn", _FETCH_AGAIN)
-            rater, vote = _vote(stripped, f"{where}: line {number}")
+                raise CorpusError(place, "holds a vote before any turn", _FETCH_AGAIN)
+            rater, vote = _vote(stripped, place)
             votes[turn][rater] = vote
     return {
         turn: annotation | {"votes": json.dumps(votes[turn], separators=(",", ":"))}
@@ -176,36 +176,30 @@ def _header(line: str, where: str) -> tuple[str, dict[str, str]]:
     if match is None:
         fault = f"is {line!r}, expected [start - end] turn emotion [valence, activation, dominance]"
         raise CorpusError(where, fault, _FETCH_AGAIN)
-    start, end, turn, label, valence, activation, dominance = match.groups()
+    found = match.groupdict()
+    turn, label, start, end = found.pop("turn"), found["native_label"], found["start"], found["end"]
     if _TURN.fullmatch(turn) is None:
         raise CorpusError(where, f"has turn {turn!r}, expected a name such as Ses01F_impro01_M003", _FETCH_AGAIN)
     if label not in EMOTIONS:
         raise CorpusError(where, f"has emotion {label!r}, expected one of {', '.join(EMOTIONS)}", _FETCH_AGAIN)
     if not float(start) < float(end) < math.inf:
         raise CorpusError(where, f"runs from {start} to {end} s, expected start < end", _FETCH_AGAIN)
-    _check_finite((valence, activation, dominance), where)
-    return turn, {
-        "emotion": EMOTIONS[label],
-        "native_label": label,
-        "start": start,
-        "end": end,
-        "valence": valence,
-        "activation": activation,
-        "dominance": dominance,
-    }
+    _check_finite([found[name] for name in ("valence", "activation", "dominance")], where)
+    return turn, found | {"emotion": EMOTIONS[label]}
 
 
 def _vote(line: str, where: str) -> tuple[str, list[str] | dict[str, float]]:
     """Return a rater and the vote: categories, or attributes (those that are filled in)."""
-    if match := _CATEGORIES.fullmatch(line):
-        return match[1], [category.strip() for category in match[2].split(";") if category.strip()]
-    if match := _ATTRIBUTES.fullmatch(line):
-        found = _ATTRIBUTE.findall(match[2])
-        _check_finite([value for _, value in found], where)
-        return match[1], {name: float(value) for name, value in found}
-    raise CorpusError(
-        where, f"is {line!r}, expected a vote such as C-E2: Neutral; () or A-E1: val 3; act 2;", _FETCH_AGAIN
-    )
+    match = _VOTE.fullmatch(line)
+    if match is None:
+        fault = f"is {line!r}, expected a vote such as C-E2: Neutral; () or A-E1: val 3; act 2;"
+        raise CorpusError(where, fault, _FETCH_AGAIN)
+    rater, text = match.groups()
+    if rater.startswith("C-"):
+        return rater, [category.strip() for category in text.split(";") if category.strip()]
+    found = _ATTRIBUTE.findall(text)
+    _check_finite([value for _, value in found], where)
+    return rater, {name: float(value) for name, value in found}
 
 
 def _check_finite(values: Sequence[str], where: str) -> None:
@@ -235,10 +229,10 @@ def scan(root: Path) -> Scan:
     CorpusError
         If there is no recording, a name or annotation is faulty, or there are orphan annotations or recordings.
     """
-    release = root / _RELEASE if (root / _RELEASE).is_dir() else root
+    release = root / RELEASE if (root / RELEASE).is_dir() else root
     folders = sorted(release.glob("Session[1-5]/sentences/wav"))
     paths = ((folder / path).relative_to(root).as_posix() for folder in folders for path in files(folder))
-    recorded = scan_names(root, paths, parse, not_audio, f"{_RELEASE}/{_recording('Ses01F_impro01_F000')}")
+    recorded = scan_names(root, paths, parse, not_audio, f"{RELEASE}/{recording_of('Ses01F_impro01_F000')}")
     rows, annotations = {row["utterance"]: row for row in recorded.rows}, _annotations(release)
     _check_orphans(release, annotations, rows)
     return Scan([row | annotations[turn] for turn, row in rows.items()], recorded.left_out)
@@ -251,16 +245,18 @@ def _check_orphans(release: Path, annotations: Collection[str], recordings: Coll
     found = f"{len(orphan_annotations)} orphan annotations and {len(orphan_recordings)} orphan recordings"
     remedy = f"There are {found}. {_FETCH_AGAIN}"
     for turn in orphan_annotations:
-        fault = f"annotates turn {turn}, but there is no recording {release / _recording(turn)}"
-        raise CorpusError(release / _evaluation(turn), fault, remedy)
+        fault = f"annotates turn {turn}, but there is no recording {release / recording_of(turn)}"
+        raise CorpusError(release / evaluation_of(turn), fault, remedy)
     for turn in orphan_recordings:
-        fault = f"is a turn without annotation in {release / _evaluation(turn)}"
-        raise CorpusError(release / _recording(turn), fault, remedy)
+        fault = f"is a turn without annotation in {release / evaluation_of(turn)}"
+        raise CorpusError(release / recording_of(turn), fault, remedy)
 
 
-def _recording(turn: str) -> str:
+def recording_of(turn: str) -> str:
+    """Return a turn's recording, relative to the release."""
     return f"Session{turn[4]}/sentences/wav/{turn.rpartition('_')[0]}/{turn}.wav"
 
 
-def _evaluation(turn: str) -> str:
+def evaluation_of(turn: str) -> str:
+    """Return the file that annotates a turn, relative to the release."""
     return f"Session{turn[4]}/dialog/EmoEvaluation/{turn.rpartition('_')[0]}.txt"
