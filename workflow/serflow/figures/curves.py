@@ -32,9 +32,7 @@ def plot_curves(record: PaperRecord, runs: Sequence[Path], stem: Path | str) -> 
         mine = [run.history for run in found if run.id.protocol == name and run.history]
         if mine:
             histories[protocol.title] = mine
-            published[protocol.title] = [
-                entry for entry in paper.published if entry.identity[:3] == (system, corpus, name)
-            ]
+            published[protocol.title] = [one for one in paper.published if one.identity[:3] == (system, corpus, name)]
     title = f"{paper.title_of('systems', system)} on {corpus}"
     save(draw_curves(histories, title, published), stem, synthetic=record.synthetic)
 
@@ -88,12 +86,8 @@ def _draw_points(axes: Axes, entries: Sequence[Published], quantity: str) -> Non
     """Draw the published values of one quantity."""
     scale, _ = QUANTITIES[quantity]
     for part, (name, colour, _, marker) in PARTS.items():
-        mine = [
-            (entry.epoch, scale * entry.value)
-            for entry in entries
-            if (entry.part, entry.metric) == (part, quantity) and entry.epoch
-        ]
-        if mine:
+        wanted = [one for one in entries if (one.part, one.metric) == (part, quantity) and one.epoch]
+        if mine := [(one.epoch, scale * one.value) for one in wanted]:
             look: Any = {"color": "none", "edgecolors": colour, "linewidths": 1.4, "s": 34, "zorder": 3}
             axes.scatter(*zip(*mine, strict=True), marker=marker, label=f"published, {name}", clip_on=False, **look)
 

@@ -74,13 +74,9 @@ def _draw_line(axes: Axes, rows: pd.DataFrame, metric: str, paper: Paper, protoc
 
 
 def _point(row: Mapping[Any, Any], metric: str, paper: Paper) -> Point | None:
-    value, low, high = (None if pd.isna(row[key]) else row[key] for key in _columns(metric))
+    value, low, high = (None if pd.isna(row[key]) else row[key] for key in (metric, f"{metric}_low", f"{metric}_high"))
     name = f"ours: {paper.title_of('protocols', row['protocol'])}"
     return make_point(name, value, low, high, _look(paper, row["protocol"]))
-
-
-def _columns(metric: str) -> list[str]:
-    return [metric, f"{metric}_low", f"{metric}_high"]
 
 
 def _look(paper: Paper, protocol: str) -> tuple[str, str]:
@@ -100,7 +96,7 @@ def _draw_references(axes: Axes, rows: pd.DataFrame, metric: str, paper: Paper) 
 
 def _limits(rows: pd.DataFrame, metric: str) -> tuple[float, float]:
     """Return limits around all values and intervals: differences of a point must be seen, so the axis is not from 0."""
-    values = 100 * rows[_columns(metric)].to_numpy(dtype=float)
+    values = 100 * rows[[metric, f"{metric}_low", f"{metric}_high"]].to_numpy(dtype=float)
     if np.isnan(values).all():
         return 0.0, 100.0
     low, high = float(np.nanmin(values)), float(np.nanmax(values))

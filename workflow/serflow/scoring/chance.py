@@ -32,7 +32,7 @@ def score_guessing(runs: Sequence[RunRecord], part: str) -> list[Score]:
     """
     first = {(run.id.seed, run.id.fold): run for run in reversed(runs)}
     runs = [first[key] for key in sorted(first)]
-    truth = count_confusions(runs, part).per_seed if runs else np.zeros(0)
+    truth = count_confusions(runs, part).per_seed
     if not truth.any():
         return []
 

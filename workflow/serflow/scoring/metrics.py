@@ -101,10 +101,8 @@ def mean_of_runs(confusions: np.ndarray) -> dict[str, np.ndarray]:
     return {name: _mean_where(value, ~np.isnan(value)) for name, value in scores(confusions).items()}
 
 
-def bootstrap_interval(
-    per_speaker: np.ndarray, n_resamples: int = 2000, seed: int = 0
-) -> dict[str, tuple[float, float]] | None:
-    """Return 95 % percentile-bootstrap intervals over speakers.
+def bootstrap_interval(per_speaker: np.ndarray, n_resamples: int = 2000) -> dict[str, tuple[float, float]] | None:
+    """Return 95 % percentile-bootstrap intervals over speakers; the same draws each time.
 
     Speakers, not utterances, are drawn with replacement, since utterances of one speaker are not independent. Each
     draw is applied to all runs alike, and the statistic is the mean over the runs of the metric of the pooled counts.
@@ -116,8 +114,6 @@ def bootstrap_interval(
         ``(n_speakers, C, C)`` counts, or ``(n_runs, n_speakers, C, C)``. Speakers without utterances are left out.
     n_resamples
         Number of draws.
-    seed
-        Seed of the draws.
 
     Returns
     -------
@@ -134,7 +130,7 @@ def bootstrap_interval(
     n_runs, n_speakers, n_classes, _ = counts.shape
     if n_speakers < MIN_SPEAKERS:
         return None
-    draws = np.random.default_rng(seed).multinomial(n_speakers, np.full(n_speakers, 1 / n_speakers), n_resamples)
+    draws = np.random.default_rng(0).multinomial(n_speakers, np.full(n_speakers, 1 / n_speakers), n_resamples)
     by_speaker = counts.swapaxes(0, 1).reshape(n_speakers, -1)
     pooled = (draws.astype(float) @ by_speaker).reshape(n_resamples, n_runs, n_classes, n_classes)
     bounds = {name: np.nanpercentile(values, [2.5, 97.5]) for name, values in mean_of_runs(pooled).items()}

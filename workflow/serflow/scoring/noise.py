@@ -92,10 +92,11 @@ def score_noise(
     record: PaperRecord, noise: NoiseTable, heard: Sequence[NoisyRun], speakers: Speakers
 ) -> list[NoiseScores]:
     """Return the scores of each of `CASES` for each corpus, protocol and ratio."""
-    places = [place for corpus in record.paper.corpora for place in _places(heard, corpus)]
+    places = dict.fromkeys((one.run.id.corpus, one.run.id.protocol) for one in heard)
     return [
         _score_case(record, noise, NoiseScores(corpus, protocol, snr, case), heard, speakers)
-        for corpus, protocol in places
+        for corpus in record.paper.corpora
+        for protocol in [name for place, name in places if place == corpus] or [""]
         for snr in noise.snr_db
         for case in CASES
     ]
@@ -104,11 +105,6 @@ def score_noise(
 def sounds_of(heard: Iterable[NoisyRun]) -> list[str]:
     """Return the names of all noises, in the order of the files."""
     return list(dict.fromkeys(sound for one in heard for sound in one.rows["noise"]))
-
-
-def _places(heard: Iterable[NoisyRun], corpus: str) -> list[tuple[str, str]]:
-    protocols = dict.fromkeys(one.run.id.protocol for one in heard if one.run.id.corpus == corpus)
-    return [(corpus, protocol) for protocol in protocols or [""]]
 
 
 def _score_case(

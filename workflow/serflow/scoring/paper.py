@@ -13,7 +13,7 @@ from serflow.runs import Group, RunRecord, read_runs
 from serflow.scoring.chance import score_chance
 from serflow.scoring.metrics import METRICS, MIN_SPEAKERS, bootstrap_interval, mean_of_runs, scores
 from serflow.scoring.pooling import Counts, Speakers, count_confusions, group_runs, read_speakers
-from serflow.scoring.scores import HISTORY, HISTORY_METRICS, NOT_RUN, PREDICTIONS, Score, Scores
+from serflow.scoring.scores import ALL, HISTORY, HISTORY_METRICS, NOT_RUN, PREDICTIONS, Score, Scores
 
 #: The parts that are scored at the end of training.
 PARTS = ("test", "validation")
@@ -77,7 +77,7 @@ def score_group(record: PaperRecord, group: Group, runs: Sequence[RunRecord], sp
         return [replace(about, part=part, metric=metric) for part in PARTS for metric in METRICS]
     partial = _describe_folds(runs, record.folds.get((corpus, protocol)))
     rows = [*(row for part in PARTS for row in score_part(runs, part, speakers)), *_score_history(record.paper, runs)]
-    return [replace(row, note=_join_notes(partial, row.note)) for row in rows]
+    return [replace(row, note="; ".join(filter(None, (partial, row.note)))) for row in rows]
 
 
 def score_part(runs: Sequence[RunRecord], part: str, speakers: Speakers) -> list[Score]:
@@ -136,11 +136,8 @@ def _describe_folds(runs: Sequence[RunRecord], n_folds: int | None) -> str:
 
 def _score_history(paper: Paper, runs: Sequence[RunRecord]) -> list[Score]:
     """Return our numbers for each epoch that the paper prints for a system, under whichever protocol it ran."""
-    asked = [
-        entry for entry in paper.published if entry.metric in HISTORY_METRICS and entry.system == runs[0].id.system
-    ]
-    keys = dict.fromkeys((entry.part, entry.metric, entry.epoch) for entry in asked)
-    return [_score_epoch(runs, *key) for key in keys]
+    asked = [one for one in paper.published if one.metric in HISTORY_METRICS and one.system == runs[0].id.system]
+    return [_score_epoch(runs, *key) for key in dict.fromkeys((one.part, one.metric, one.epoch) for one in asked)]
 
 
 def _score_epoch(runs: Sequence[RunRecord], part: str, metric: str, epoch: int | None) -> Score:
@@ -166,8 +163,8 @@ def _score_epoch(runs: Sequence[RunRecord], part: str, metric: str, epoch: int |
 def _join_published(record: PaperRecord, rows: Sequence[Score]) -> list[Score]:
     """Return the rows with each published number beside ours, and a row of its own where we have none."""
     published = {entry.identity: entry for entry in record.paper.published}
-    ours = {row.key for row in rows if row.scope == "all"}
-    joined = [_add_published(row, published.get(row.key)) if row.scope == "all" else row for row in rows]
+    ours = {row.key for row in rows if row.scope == ALL}
+    joined = [_add_published(row, published.get(row.key)) if row.scope == ALL else row for row in rows]
     for key, entry in published.items():
         if key not in ours:
             source = HISTORY if entry.metric in HISTORY_METRICS else PREDICTIONS
@@ -180,8 +177,5 @@ def _join_published(record: PaperRecord, rows: Sequence[Score]) -> list[Score]:
 def _add_published(row: Score, entry: Published | None) -> Score:
     if entry is None:
         return row
-    return replace(row, published=entry.value, table=entry.table, note=_join_notes(row.note, entry.note))
-
-
-def _join_notes(*notes: str) -> str:
-    return "; ".join(note for note in notes if note)
+    note = "; ".join(filter(None, (row.note, entry.note)))
+    return replace(row, published=entry.value, table=entry.table, note=note)

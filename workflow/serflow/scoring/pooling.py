@@ -50,9 +50,8 @@ class Counts:
         """Return the counts of one fold and of the speakers in it."""
         array = self.array[:, [self.folds.index(fold)]]
         present = np.flatnonzero(array.sum(axis=(0, 1, 3, 4)))
-        return replace(
-            self, array=array[:, :, present], folds=(fold,), speakers=tuple(self.speakers[i] for i in present)
-        )
+        speakers = tuple(self.speakers[i] for i in present)
+        return replace(self, array=array[:, :, present], folds=(fold,), speakers=speakers)
 
     def of_speaker(self, name: str) -> Counts:
         """Return the counts of one speaker."""
@@ -83,9 +82,7 @@ def count_confusions(runs: Sequence[RunRecord], part: str, speakers: Speakers | 
     Parameters
     ----------
     runs
-        Runs with the same labels, at least one.
-    part
-        ``train``, ``validation`` or ``test``.
+        At least one, with the same labels.
     speakers
         See `read_speakers`; None: all utterances count as one speaker's.
 

@@ -24,10 +24,18 @@ def data_table(record: PaperRecord, reports: Iterable[Path], splits: Iterable[Pa
 
     ``reports``: beside the manifest of each corpus; ``splits``: the leakage report beside each split,
     ``.../CORPUS/PROTOCOL/seedS.json``.
+
+    Raises
+    ------
+    ConfigError
+        If the path of a report in ``splits`` does not end so.
     """
     paper, rows = record.paper, []
     for path in splits:
-        corpus, protocol, seed = _parse_path(path)
+        place = re.search(r"([^/]+)/([^/]+)/seed(\d+)\.json$", path.as_posix())
+        if place is None:
+            raise ConfigError(path, "does not end in CORPUS/PROTOCOL/seedS.json", "Give reports below results/splits.")
+        corpus, protocol, seed = place.groups()
         for fold in read_json(path)["folds"]:
             sizes = [str(fold["parts"].get(part, 0)) for part in ("train", "validation", "test")]
             shared = [str(len(fold[leak])) for leak in ("speakers", "statements", "identical_recordings")]
@@ -47,11 +55,3 @@ def describe_corpus(report: Mapping[str, Any]) -> str:
         f"{report['corpus']}: {report['utterances']} utterances of {len(report['speakers'])} speakers ({classes}); "
         f"{missing}; identical recordings: {pairs}."
     )
-
-
-def _parse_path(path: Path) -> tuple[str, str, str]:
-    """Return corpus, protocol and seed."""
-    found = re.search(r"([^/]+)/([^/]+)/seed(\d+)\.json$", path.as_posix())
-    if found is None:
-        raise ConfigError(path, "does not end in CORPUS/PROTOCOL/seedS.json", "Give reports below results/splits.")
-    return found[1], found[2], found[3]

@@ -29,9 +29,8 @@ def noise_table(record: PaperRecord, noise: NoiseTable, heard: Sequence[NoisyRun
     rows: list[list[str]] = []
     for place in dict.fromkeys((one.corpus, one.protocol) for one in scored):
         rows += [_line(record, noise, one, sounds) for one in scored if (one.corpus, one.protocol) == place]
-        rows += _chance_lines(
-            record, [one for one in heard if (one.run.id.corpus, one.run.id.protocol) == place], sounds
-        )
+        mine = [one for one in heard if (one.run.id.corpus, one.run.id.protocol) == place]
+        rows += _chance_lines(record, mine, sounds)
     notes = [*_own_notes(noise, heard), *texts.score_notes(paper), texts.SIZES]
     table = Table(f"{paper.title}: {noise.table}", [*columns, *sounds, "n"], rows, notes)
     return texts.finish(table, record, [one.run for one in heard])
@@ -53,9 +52,11 @@ def _line(record: PaperRecord, noise: NoiseTable, one: NoiseScores, sounds: Sequ
 
 def _chance_lines(record: PaperRecord, heard: Sequence[NoisyRun], sounds: Sequence[str]) -> list[list[str]]:
     """Return what guessing would score on the test part of a corpus under a protocol, in noise or without."""
+    if not heard:
+        return []
     scores, lines = Scores(tuple(score_guessing([one.run for one in heard], "test"))), []
-    for name in (UNIFORM, MAJORITY) if heard else ():
-        corpus, _, protocol = heard[0].run.group
+    corpus, _, protocol = heard[0].run.group
+    for name in (UNIFORM, MAJORITY):
         found = [scores.find(corpus, name, protocol, metric) for metric in METRICS]
         cells = [corpus, texts.of_protocol(record.paper, protocol), NOTHING, NOTHING, name, NOTHING]
         lines.append([*cells, *map(texts.of_score, found), *[NOTHING] * (len(sounds) + 1)])

@@ -90,12 +90,8 @@ def paper_entries(
 
     Parameters
     ----------
-    record
-        The paper as it was run.
-    runs
-        Its runs.
     scores
-        Its scores; those over all runs are logged.
+        Those over all runs are logged.
     artifacts
         Tables and figures below `results`. Those in a folder ``CORPUS/SYSTEM/PROTOCOL`` of the paper, or above such a
         one, are logged with these alone, all others with every corpus, system and protocol.
@@ -174,14 +170,8 @@ def overview_entry(artifacts: Iterable[Path], results: Path) -> Entry:
     """Return the entry of the comparison of all papers, ``tables/comparison.csv`` below `results`.
 
     Its metrics are the published values and ours by role of the protocol, ``published/PAPER.CORPUS.SYSTEM.PART_METRIC``
-    and ``ours_ROLE/...``; the verdicts are tags. Its time is that of the file.
-
-    Parameters
-    ----------
-    artifacts
-        Tables and figures over all papers, below `results`.
-    results
-        The results folder.
+    and ``ours_ROLE/...``; the verdicts are tags. Its time is that of the file. ``artifacts``: tables and figures over
+    all papers, below `results`.
     """
     table = results / "tables" / "comparison.csv"
     found = read_results(table)

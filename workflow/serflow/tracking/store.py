@@ -61,12 +61,6 @@ def track(
     ----------
     uri
         ``sqlite:///FILE`` or the ``http(s)://`` address of a tracking server.
-    record
-        The paper as it was run.
-    runs
-        Run folders.
-    scores
-        The paper's scores.
     artifacts
         Tables and figures below `results`; see `paper_entries`.
     results

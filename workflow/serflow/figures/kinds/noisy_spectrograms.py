@@ -25,8 +25,6 @@ from serflow.types import Names, Text
 NEEDS = "manifests roots sounds"
 #: The noise is drawn from this seed.
 SEED = 0
-#: A spectrogram, shape (bins, frames), and the harmonically modified one.
-Pair = tuple[np.ndarray, np.ndarray]
 
 
 def noisy_spectrograms(request: Request, *, recipe: Text, sounds: Names, snr_db: float) -> Figure:
@@ -55,7 +53,8 @@ def noisy_spectrograms(request: Request, *, recipe: Text, sounds: Names, snr_db:
     signals = {"clean": speech.signal}
     for name, noise in noises.items():
         signals[f"{name} ({kind}), {snr_db:g} dB"] = mix(speech.signal, noise, snr_db)
-    pairs = {name: _pair(first_part(signal, options), options) for name, signal in signals.items()}
+    parts = {name: first_part(signal, options) for name, signal in signals.items()}
+    pairs = {name: [apply(kind, part, options).T for kind in (logpower, harmonic)] for name, part in parts.items()}
     told = f"Ours: the first part of {speech.told}. Noise: {said}; pitch from the noisy signal itself."
     return draw(pairs, options, request.title(told))
 
@@ -76,13 +75,8 @@ def _made(
     return {sound: make_noise(sound, len(speech.signal), sample_rate, SEED, voices) for sound in wanted}
 
 
-def _pair(signal: np.ndarray, recipe: Recipe) -> Pair:
-    """Return a signal's normalised log spectrogram and the harmonically modified one."""
-    return apply(logpower, signal, recipe).T, apply(harmonic, signal, recipe).T
-
-
-def draw(pairs: Mapping[str, Pair], recipe: Recipe, title: str) -> Figure:
-    """Draw pairs of spectrograms, one pair a row: as they are, and harmonically modified."""
+def draw(pairs: Mapping[str, Sequence[np.ndarray]], recipe: Recipe, title: str) -> Figure:
+    """Draw pairs of spectrograms ``(bins, frames)``, one pair a row: as they are, and harmonically modified."""
     figure = new_figure(10, 1 + 2.6 * len(pairs), wrap(title, 120))
     grid = figure.subplots(len(pairs), 2, sharex=True, sharey=True, squeeze=False)
     for line, (name, pair) in zip(grid, pairs.items(), strict=True):
