@@ -281,6 +281,8 @@ def test_a_union_joins_its_members_in_the_order_of_the_split(spec, tmp_path):
     assert data.labels.tolist() == [0, 1, 1, 1]  # happy, and three sad ones
     for n, (c, utterance, _) in enumerate(wanted):
         np.testing.assert_array_equal(data.item(n), item_of(tmp_path / f"{c}.zarr", rows[c], utterance))
+    only_b = write_split(tmp_path / "only_b.csv", [{}, {"b/u0": "train", "b/u1": "test"}])
+    assert load_dataset(spec, manifests, stores, only_b)[0].utterances == ["b/u0", "b/u1"]
     with pytest.raises(CacheError, match="audio"):
         load_dataset(spec, manifests, stores[::-1], split)
 

@@ -10,6 +10,7 @@ from serflow.io.files import read_csv, read_json
 COLUMNS = ("utterance", "fold", "part")
 UNUSED = "unused"
 PARTS = ("train", "validation", "test", UNUSED)
+SPLIT_AGAIN = "Make the split again with `serflow split`."
 
 
 def read_fold(path: Path, fold: int) -> dict[str, str]:
@@ -20,10 +21,11 @@ def read_fold(path: Path, fold: int) -> dict[str, str]:
     SplitError
         If a row is faulty, or the parts are not as large as the report beside the file says.
     """
-    remedy, found = "Make the split again with `serflow split`.", {}
+    found = {}
     for number, row in enumerate(read_csv(path), start=1):
         if tuple(row) != COLUMNS or not row["fold"].isdecimal() or row["part"] not in PARTS:
-            raise SplitError(path, f"row {number} is no utterance, fold and part: {', '.join(row.values())}", remedy)
+            fault = f"row {number} is no utterance, fold and part: {', '.join(row.values())}"
+            raise SplitError(path, fault, SPLIT_AGAIN)
         if int(row["fold"]) == fold:
             found[row["utterance"]] = row["part"]
     report = path.with_suffix(".json")
@@ -32,5 +34,5 @@ def read_fold(path: Path, fold: int) -> dict[str, str]:
         held = list(found.values()).count(part)
         if held != expected:
             fault = f"holds {held} utterances to {part} in fold {fold}, its report says {expected}"
-            raise SplitError(path, fault, remedy)
+            raise SplitError(path, fault, SPLIT_AGAIN)
     return found

@@ -26,10 +26,8 @@ def protocol_class(kind: str) -> type[Protocol]:
     if kind not in KINDS.known():
         raise ConfigError("protocols.kind", f"unknown kind {kind!r}", suggest(kind, KINDS.known()))
     module = import_module(f"{KINDS.package}.{kind}")
-    found = [
-        value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__
-    ]
-    return next(value for value in found if issubclass(value, Protocol))
+    classes = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Protocol)]
+    return next(found for found in classes if found.__module__ == module.__name__)
 
 
 def make_protocol(rules: Mapping[str, Any]) -> Protocol:

@@ -76,12 +76,10 @@ def _draw_acting(n: int, probability: float) -> torch.Tensor:
 
 
 def flip(n: int, *, probability: Share = 0.5) -> torch.Tensor:
-    """Return matrices that mirror left and right.
+    """Return n matrices (see `draw_geometry`) that mirror left and right.
 
     Parameters
     ----------
-    n
-        Number of pictures.
     probability
         Of each picture to be changed.
     """
@@ -89,12 +87,10 @@ def flip(n: int, *, probability: Share = 0.5) -> torch.Tensor:
 
 
 def zoom(n: int, *, low: Positive, high: Positive, per_axis: bool = False, probability: Share = 1.0) -> torch.Tensor:
-    """Return matrices that enlarge by a random factor.
+    """Return n matrices (see `draw_geometry`) that enlarge by a random factor.
 
     Parameters
     ----------
-    n
-        Number of pictures.
     low, high
         Range of the factor.
     per_axis
@@ -108,12 +104,10 @@ def zoom(n: int, *, low: Positive, high: Positive, per_axis: bool = False, proba
 
 
 def shear(n: int, *, degrees: NotNegative, probability: Share = 1.0) -> torch.Tensor:
-    """Return matrices that slant the vertical.
+    """Return n matrices (see `draw_geometry`) that slant the vertical.
 
     Parameters
     ----------
-    n
-        Number of pictures.
     degrees
         Largest angle, to either side.
     probability
@@ -125,12 +119,10 @@ def shear(n: int, *, degrees: NotNegative, probability: Share = 1.0) -> torch.Te
 
 
 def rotate(n: int, *, degrees: NotNegative, probability: Share = 1.0) -> torch.Tensor:
-    """Return matrices that rotate.
+    """Return n matrices (see `draw_geometry`) that rotate.
 
     Parameters
     ----------
-    n
-        Number of pictures.
     degrees
         Largest angle, to either side.
     probability
@@ -169,10 +161,8 @@ def mixup(
 
     Parameters
     ----------
-    items
-        Shape (n, ...).
-    labels
-        Shape (n,).
+    items, labels
+        Shapes (n, ...) and (n,).
     n_classes
         Number of classes.
     alpha

@@ -1,4 +1,4 @@
-"""Batches of a run's items."""
+"""Batches of a run's items, and what makes up for classes of different size: weights of the loss, oversampling."""
 
 from __future__ import annotations
 
@@ -25,6 +25,47 @@ def _cut_patches(frames: torch.Tensor, offsets: torch.Tensor, index: torch.Tenso
     beyond = rows >= offsets[index + 1, None]
     pictures = frames[rows.clamp(max=len(frames) - 1)].float().masked_fill_(beyond[..., None], 0.0)
     return pictures.transpose(1, 2)[:, None].contiguous()
+
+
+def inverse_weights(labels: np.ndarray, n_classes: int) -> torch.Tensor:
+    """Return the weight of each class in the loss, inverse to its size, shape (n_classes,) float32.
+
+    N / (n_classes · n_c) for a class of n_c of the N items, so that the mean over the items is 1; 0 for a class without
+    items.
+
+    Parameters
+    ----------
+    labels
+        Of the training part's items.
+    n_classes
+        Number of classes.
+    """
+    counts = np.bincount(labels, minlength=n_classes)
+    weights = np.where(counts > 0, len(labels) / (n_classes * np.maximum(counts, 1)), 0.0)
+    return torch.from_numpy(weights).float()
+
+
+def draw_order(items: np.ndarray, labels: np.ndarray, oversample: bool) -> np.ndarray:
+    """Return the items of one epoch in a random order drawn from torch's global generator.
+
+    Parameters
+    ----------
+    items, labels
+        Of the training part, shape (N,) each.
+    oversample
+        Whether all classes come with as many items as the largest. Items of a smaller one are repeated, the whole class
+        as often as it fits, then a random choice of it.
+    """
+    if oversample:
+        classes = [items[labels == label] for label in np.unique(labels)]
+        largest = max(map(len, classes))
+        items = np.concatenate([_repeat(members, largest) for members in classes])
+    return items[torch.randperm(len(items)).numpy()]
+
+
+def _repeat(members: np.ndarray, n: int) -> np.ndarray:
+    times, rest = divmod(n, len(members))
+    return np.concatenate([*[members] * times, members[torch.randperm(len(members)).numpy()[:rest]]])
 
 
 def split_batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:

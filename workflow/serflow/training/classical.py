@@ -39,27 +39,17 @@ def fit(inputs: Inputs, data: Dataset, n_classes: int, build: Callable[[Sequence
     if inputs.offsets is not None:
         raise ConfigError("input.kind", "suits networks alone", "Take another.")
     items = inputs.items.astype(np.float64)
-    estimator = build(inputs.shape)
-    train = data.parts["train"]
+    estimator, train = build(inputs.shape), data.parts["train"]
     estimator.fit(items[train], data.labels[train])
-    return Fit(
-        model=estimator,
-        history=[],
-        posteriors=posteriors(estimator, items, n_classes),
-        predicted=estimator.predict(items),
-        n_parameters=None,
-    )
+    return Fit(estimator, [], posteriors(estimator, items, n_classes), estimator.predict(items), n_parameters=None)
 
 
 def posteriors(estimator: Any, items: np.ndarray, n_classes: int) -> np.ndarray:
     """Return the softmax of an estimator's decision values of items (N, ...) float64, shape (N, n_classes)."""
+    decision = estimator.decision_function(items)
+    if decision.ndim == 1:  # of two classes scikit-learn gives the second one's alone
+        decision = np.stack([-decision, decision], axis=1)
     values = np.full((len(items), n_classes), -np.inf)
-    values[:, estimator.classes_] = decision_values(estimator, items)
+    values[:, estimator.classes_] = decision
     weights = np.exp(values - values.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True)
-
-
-def decision_values(estimator: Any, items: np.ndarray) -> np.ndarray:
-    """Return one decision value per item and class; of two classes scikit-learn gives the second one's alone."""
-    values = estimator.decision_function(items)
-    return values if values.ndim > 1 else np.stack([-values, values], axis=1)

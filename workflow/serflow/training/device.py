@@ -23,11 +23,9 @@ def choose_device(wanted: str) -> torch.device:
         If ``cuda`` is wanted and there is none: a slow fallback must not be silent.
     """
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise TrainingError(
-            "device", "is cuda, but torch sees no GPU", "Set `device: auto` or `cpu`, or check the driver."
-        )
-    use_gpu = wanted != "cpu" and torch.cuda.is_available()
-    return torch.device("cuda" if use_gpu else "cpu")
+        remedy = "Set `device: auto` or `cpu`, or check the driver."
+        raise TrainingError("device", "is cuda, but torch sees no GPU", remedy)
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def choose_precision(wanted: str, device: torch.device) -> str:

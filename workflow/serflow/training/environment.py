@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import resource
 import subprocess
+import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -23,6 +26,15 @@ def commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return head + ("+" if changes else "")
+
+
+def times(started: datetime.datetime, clock: float, before: float = 0.0) -> dict[str, Any]:
+    """Return when a job ran and its seconds, with `before`, those of the jobs it resumed; `clock`: `time.monotonic`."""
+    return {
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "seconds": round(before + time.monotonic() - clock, 1),
+    }
 
 
 def peak_memory_mib() -> float:

@@ -18,8 +18,7 @@ from serflow.io.log import say, show_progress
 from serflow.runs import HISTORY
 from serflow.training import checkpoint
 from serflow.training.augment import make_augment
-from serflow.training.balance import draw_order, inverse_weights
-from serflow.training.batches import make_picker, split_batches
+from serflow.training.batches import draw_order, inverse_weights, make_picker, split_batches
 from serflow.training.dataset import Dataset, Inputs
 from serflow.training.device import autocast, out_of_memory_as_error, seed_all
 from serflow.training.options import Training

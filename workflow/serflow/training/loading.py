@@ -12,11 +12,9 @@ from serflow.errors import TrainingError
 from serflow.features.store import Features, open_store
 from serflow.io.files import digest_value
 from serflow.items import item_id
-from serflow.protocols.assignment import read_fold
+from serflow.protocols.assignment import SPLIT_AGAIN, read_fold
 from serflow.runs import OTHER, PARTS, Spec
 from serflow.training.dataset import Dataset
-
-SPLIT_AGAIN = "Make the split again with `serflow split`."
 
 
 def load_dataset(spec: Spec, manifests: Sequence[Path], stores: Sequence[Path], split: Path) -> tuple[Dataset, str]:
@@ -90,10 +88,8 @@ def _gather(features: Sequence[Features], places: Sequence[tuple[int, int]]) -> 
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     if len(features) == 1:
         return features[0].read(items), offsets, digest
-    blocks = [part.read(items[at]) for part, at in zip(features, chosen, strict=True)]
-    frames = np.empty((offsets[-1], blocks[0].shape[1]), dtype=blocks[0].dtype)
-    for block, at in zip(blocks, chosen, strict=True):
-        ends = np.cumsum(lengths[at])
-        for n, end in zip(at, ends, strict=True):
-            frames[offsets[n] : offsets[n + 1]] = block[end - lengths[n] : end]
-    return frames, offsets, digest
+    frames: dict[int, np.ndarray] = {}
+    for part, at in zip(features, chosen, strict=True):
+        pieces = np.split(part.read(items[at]), np.cumsum(lengths[at]))  # and an empty one
+        frames |= zip(at.tolist(), pieces, strict=False)
+    return np.concatenate([frames[n] for n in range(len(places))]), offsets, digest

@@ -44,18 +44,9 @@ def train_run(
     precision: str,
     threads: int,
 ) -> Trained:
-    """Train a run's network.
+    """Train a run's network; for parameters see `serflow.training.run.train`.
 
-    Parameters
-    ----------
-    spec, data
-        The run and its items.
-    weights
-        Pretrained weights, or None for random ones.
-    checkpoint, identity
-        Where to keep checkpoints; what they depend on beside device, precision, threads and versions.
-    device, precision, threads
-        See `serflow.training.device`.
+    ``identity``: what a checkpoint depends on beside device, precision, threads and versions.
 
     Raises
     ------

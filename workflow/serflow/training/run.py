@@ -15,7 +15,7 @@ from serflow.io.files import check_writable, digest_file
 from serflow.io.log import say
 from serflow.runs import Predictions, Spec, write_run
 from serflow.training.dataset import Dataset
-from serflow.training.environment import commit, peak_memory_mib
+from serflow.training.environment import commit, peak_memory_mib, times
 from serflow.training.loading import load_dataset
 from serflow.training.options import TRAINERS, kinds_of, trainer_of
 from serflow.training.result import Fit, Trained
@@ -64,12 +64,13 @@ def train(
     facts["weights"] = digest_file(weights) if weights else "none"
     train_run = TRAINERS.load(trainer_of(spec.system))
     trained = train_run(spec, data, weights, checkpoint, [spec.plain(), facts], device, precision, threads)
+    before = sum(row["seconds"] for row in trained.fit.history[: trained.fit.resumed_after])
     info = {
         **spec.plain(),
         **_facts(trained, data),
         "inputs": facts,
         "commit": commit(),
-        **_times(started, clock, trained.fit),
+        **times(started, clock, before),
         "peak_memory_mib": peak_memory_mib(),
     }
     write_run(output, predictions_of(spec.labels, data, trained.fit), trained.fit.history, info, trained.save)
@@ -91,16 +92,6 @@ def _facts(trained: Trained, data: Dataset) -> dict[str, Any]:
         "parts": {part: len(np.unique(data.owner[index])) for part, index in data.parts.items()},
         **({} if fit.best_epoch is None else {"best_epoch": fit.best_epoch}),
         **trained.computing,
-    }
-
-
-def _times(started: datetime.datetime, clock: float, fit: Fit) -> dict[str, Any]:
-    """Return when a job ran and the seconds that the training took, with those of the jobs that it resumed."""
-    before = sum(row["seconds"] for row in fit.history[: fit.resumed_after])
-    return {
-        "started": started.isoformat(timespec="seconds"),
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "seconds": round(before + time.monotonic() - clock, 1),
     }
 
 

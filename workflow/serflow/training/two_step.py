@@ -12,6 +12,7 @@ import numpy as np
 
 from serflow.errors import RunError
 from serflow.runs import OTHER, RERUN, Predictions, RunRecord, Spec, read_run, write_run
+from serflow.training.environment import times
 
 
 def combine(spec: Spec, first: Path, second: Sequence[Path], output: Path) -> None:
@@ -48,9 +49,7 @@ def combine(spec: Spec, first: Path, second: Sequence[Path], output: Path) -> No
         **spec.plain(),
         **_join([one, *others]),
         "parts": {name: int((one.parts == name).sum()) for name in one.info["parts"]},
-        "started": started.isoformat(timespec="seconds"),
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.monotonic() - clock, 1),
+        **times(started, clock),
     }
     made = Predictions(one.labels, one.utterances, one.parts.tolist(), one.emotions, predicted, posteriors)
     write_run(output, made, [], info)

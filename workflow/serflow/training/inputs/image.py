@@ -32,8 +32,6 @@ def image(
 
     Parameters
     ----------
-    data
-        The run's items.
     height, width
         In pixels.
     floor_db

@@ -16,8 +16,6 @@ def patch(data: Dataset, *, frames: Count) -> Inputs:
 
     Parameters
     ----------
-    data
-        The run's items.
     frames
         Number of frames, which no item may exceed.
 

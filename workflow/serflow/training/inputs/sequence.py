@@ -23,8 +23,6 @@ def sequence(
 
     Parameters
     ----------
-    data
-        The run's items.
     statistics
         ``mean`` and ``scale`` of each bin to standardise with; None: those of the training part.
     frames
