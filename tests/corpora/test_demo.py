@@ -1,6 +1,5 @@
 """The demo corpora: names as in the real corpora, true F0, and emotions a model can learn but not read off."""
 
-import hashlib
 import os
 import re
 import subprocess
@@ -23,11 +22,12 @@ from serflow.corpora.demo import write
 from serflow.corpora.demo.names import DEMOS, utterances
 from serflow.corpora.demo.synthesis import synthesise
 from serflow.corpora.demo.write import generate
+from serflow.corpora.known import ravdess, savee
 from serflow.corpora.scan import scan_corpus
 from serflow.errors import ConfigError
 from serflow.io.files import read_csv
 
-EMOBOX_FOLDS = ("01 11 20 21", "04 10 12 14", "08 09 19 23", "03 05 07 24", "02 15 16 18", "06 13 17 22")
+FOUR = ("neutral", "angry", "happy", "sad")
 TURN = re.compile(
     r"\[(?P<start>\d+\.\d{4}) - (?P<end>\d+\.\d{4})\]\t(?P<turn>Ses0[1-5][FM]_(impro\d\d|script\d\d_\d)_[FM]\d{3})"
     r"\t(?P<code>[a-z]{3})\t\[(?P<vad>\d\.\d{4}, \d\.\d{4}, \d\.\d{4})\]"
@@ -37,21 +37,26 @@ VOTES = re.compile(
 )
 
 
+#: What is written of each corpus.
+CHOSEN = {
+    "iemocap": [found for found in utterances("iemocap") if re.match("Ses0.F_impro01|Ses01F_script", found.id)],
+    "ravdess": [found for found in utterances("ravdess") if found.speaker in ("07", "08", "13", "24")],
+    "savee": [found for found in utterances("savee") if found.text == "common 1"],
+}
+
+
 @pytest.fixture(scope="module")
 def trees(tmp_path_factory):
     root = tmp_path_factory.mktemp("demo")
-    for corpus in DEMOS:
-        generate(corpus, root / corpus)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(write, "utterances", CHOSEN.get)
+        for corpus in DEMOS:
+            generate(corpus, root / corpus)
     return root
 
 
 def wavs(tree):
     return sorted(path.relative_to(tree).as_posix() for path in tree.rglob("*.wav"))
-
-
-def digests(tree):
-    files = sorted(path for path in tree.rglob("*") if path.is_file())
-    return [f"{path.relative_to(tree).as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files]
 
 
 def samples(path):
@@ -60,36 +65,39 @@ def samples(path):
         return np.frombuffer(file.readframes(file.getnframes()), "<i2")
 
 
-def find(corpus, name):
-    return next(utterance for utterance in utterances(corpus) if utterance.id == name)
-
-
-def test_another_process_writes_the_same_bytes(trees, tmp_path):
-    code = "import sys; from serflow.corpora.demo.write import generate; generate('savee', sys.argv[1])"
-    source = str(Path(write.__file__).parents[3])
-    environment = os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": source}
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "again")], check=True, env=environment)
-    assert digests(tmp_path / "again") == digests(trees / "savee")
+def test_another_process_makes_the_same_recording(trees):
+    first = CHOSEN["iemocap"][0]
+    code = f"""
+import sys, numpy as np
+from serflow.corpora.demo.synthesis import synthesise
+from serflow.corpora.demo.names import utterances
+signal, _ = synthesise("iemocap", next(found for found in utterances("iemocap") if found.id == {first.id!r}))
+sys.stdout.buffer.write(np.rint(signal * 32767).astype("<i2").tobytes())
+"""
+    environment = os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(write.__file__).parents[3])}
+    done = subprocess.run([sys.executable, "-c", code], check=True, env=environment, capture_output=True)
+    assert done.stdout == samples(trees / "iemocap" / first.path).tobytes()
 
 
 def test_an_utterance_depends_on_no_other_but_on_the_seed(trees):
-    utterance = utterances("iemocap")[-1]
+    utterance = CHOSEN["iemocap"][-1]
     alone, _ = synthesise("iemocap", utterance)
     assert np.array_equal(np.rint(alone * 32767), samples(trees / "iemocap" / utterance.path))
     other, _ = synthesise("iemocap", utterance, seed=1)
     assert len(other) != len(alone) or not np.allclose(other, alone)
 
 
-def test_ravdess_has_the_real_names(trees):
-    names = wavs(trees / "ravdess")
-    pattern = r"Actor_(\d\d)/03-01-(0[1-8])-(0[12])-(0[12])-(0[12])-(\d\d)\.wav"
-    fields = [re.fullmatch(pattern, name).groups() for name in names]
-    assert len(names) == 12 * 32 + 1
-    assert all(folder == actor for folder, *_, actor in fields)
-    assert not any(emotion == "01" and intensity == "02" for _, emotion, intensity, *_ in fields)
-    assert Counter(emotion for _, emotion, *_ in fields) == {f"{e:02d}": 48 + (e == 3) for e in range(1, 9)}
-    actors = {actor for *_, actor in fields}
-    assert [len(actors & set(fold.split())) for fold in EMOBOX_FOLDS] == [2] * 6
+def test_ravdess_and_savee_have_a_part_of_the_real_names():
+    found = utterances("ravdess")
+    assert {utterance.id for utterance in found} <= ravdess.expected_utterances()
+    assert Counter(utterance.emotion for utterance in found) == {
+        emotion: 48 + (emotion == "happy") for emotion in ravdess.EXPECTED.classes
+    }
+    actors = {utterance.speaker for utterance in found}
+    assert [len(actors & set(fold)) for fold in ravdess.SPEAKER_FOLDS] == [2] * 6
+    assert {utterance.id for utterance in utterances("savee")} <= savee.expected_utterances()
+    counts = Counter((utterance.speaker, utterance.emotion) for utterance in utterances("savee"))
+    assert counts == {(s, e): 12 if e == "neutral" else 6 for s in savee.SPEAKERS for e in savee.EXPECTED.classes}
 
 
 def test_ravdess_has_the_real_corpus_pair_of_identical_recordings_and_no_other(trees):
@@ -98,14 +106,6 @@ def test_ravdess_has_the_real_corpus_pair_of_identical_recordings_and_no_other(t
         by_content.setdefault((trees / "ravdess" / name).read_bytes(), []).append(name)
     pair = ["Actor_07/03-01-03-01-02-01-07.wav", "Actor_07/03-01-03-01-02-02-07.wav"]
     assert [names for names in by_content.values() if len(names) > 1] == [pair]
-
-
-def test_savee_has_the_real_names(trees):
-    names = wavs(trees / "savee")
-    fields = [re.fullmatch(r"AudioData/(DC|JE|JK|KL)/(a|d|f|h|n|sa|su)(\d\d)\.wav", name).groups() for name in names]
-    counts = Counter((speaker, code) for speaker, code, _ in fields)
-    assert len(counts) == 4 * 7
-    assert all(count == (12 if code == "n" else 6) for (_, code), count in counts.items())
 
 
 def test_iemocap_annotations_agree_with_the_recordings(trees):
@@ -128,7 +128,6 @@ def test_iemocap_annotations_agree_with_the_recordings(trees):
             clock = end
             turns[found["turn"]] = (found["code"], votes, [float(value) for value in found["vad"].split(", ")])
     assert sorted(turns) == sorted(path.stem for path in root.glob("Session*/sentences/wav/*/*.wav"))
-    assert {path.name for path in root.iterdir()} == {f"Session{session}" for session in range(1, 6)}
 
     words = {"neu": "Neutral", "ang": "Anger", "sad": "Sadness", "hap": "Happiness", "exc": "Excited"}
     words |= {"fru": "Frustration", "sur": "Surprise", "fea": "Fear", "oth": "Other"}
@@ -140,25 +139,15 @@ def test_iemocap_annotations_agree_with_the_recordings(trees):
         assert vad == pytest.approx(np.mean(scores, axis=0))
 
 
-def test_iemocap_has_both_speakers_everywhere_and_every_label(trees):
-    turns = [path.rsplit("/", 1)[1].removesuffix(".wav") for path in wavs(trees / "iemocap")]
-    assert 350 <= len(turns) <= 450
-    in_dialogue = {}
-    for turn in turns:
-        in_dialogue.setdefault(turn.rsplit("_", 1)[0], set()).add(turn.rsplit("_", 1)[1][0])
-    assert set(map(frozenset, in_dialogue.values())) == {frozenset("FM")}
-    assert any(re.match(r"Ses\d\dM", name) for name in in_dialogue)
+def test_iemocap_has_enough_of_each_class_and_lengths_like_the_real_ones(trees):
     improvised = Counter((u.speaker, u.emotion) for u in utterances("iemocap") if "impro" in u.id)
-    four = ("neutral", "angry", "happy", "sad")
-    assert all(improvised[f"Ses0{s}{letter}", emotion] >= 6 for s in range(1, 6) for letter in "FM" for emotion in four)
-    seconds = np.array([len(samples(trees / "iemocap" / path)) for path in wavs(trees / "iemocap")]) / 16000
+    assert all(improvised[f"Ses0{s}{letter}", emotion] >= 6 for s in range(1, 6) for letter in "FM" for emotion in FOUR)
+    seconds = np.array([float(row["seconds"]) for row in read_csv(trees / "iemocap" / "truth.csv")])
     assert 0.7 < seconds.min() < np.median(seconds) < 2
     assert 3 < seconds.max() < 5
-    assert (seconds > 3).sum() >= 5
 
 
-def test_the_corpora_are_small_and_neither_silent_nor_clipped(trees):
-    assert sum(path.stat().st_size for path in trees.rglob("*") if path.is_file()) < 60e6
+def test_no_recording_is_silent_or_clipped(trees):
     peaks = [np.abs(samples(path).astype(int)).max() for path in trees.rglob("*.wav")]
     assert min(peaks) > 300
     assert max(peaks) < 32767
@@ -167,10 +156,9 @@ def test_the_corpora_are_small_and_neither_silent_nor_clipped(trees):
 def test_truth_is_kept_beside_the_audio(trees):
     for corpus in DEMOS:
         rows = read_csv(trees / corpus / "truth.csv")
-        assert set(rows[0]) >= {"f0_mean", "f0_sd", "f0_min", "f0_max", "f0_slope", "voiced_seconds", "seconds"}
-        assert [row["utterance"] for row in rows] == [utterance.id for utterance in utterances(corpus)]
+        assert [row["utterance"] for row in rows] == [utterance.id for utterance in CHOSEN[corpus]]
         assert all(75 < float(row["f0_min"]) <= float(row["f0_mean"]) <= float(row["f0_max"]) < 450 for row in rows)
-    first, row = utterances("savee")[0], read_csv(trees / "savee" / "truth.csv")[0]
+    first, row = CHOSEN["savee"][0], read_csv(trees / "savee" / "truth.csv")[0]
     f0 = synthesise("savee", first, seed=0)[1]
     for key, value in (("mean", f0[f0 > 0].mean()), ("min", f0[f0 > 0].min()), ("max", f0.max())):
         assert float(row[f"f0_{key}"]) == pytest.approx(value, abs=1e-4)
@@ -182,13 +170,11 @@ def test_truth_is_kept_beside_the_audio(trees):
     [
         ("ravdess", "03-01-04-01-01-01-13"),  # sad, male
         ("ravdess", "03-01-08-02-01-01-24"),  # surprised and strong, female
-        ("savee", "JK_a02"),
         ("iemocap", "Ses02F_impro01_F001"),
-        ("iemocap", "Ses04F_script01_1_M006"),
     ],
 )
 def test_a_pitch_tracker_finds_the_true_f0(corpus, name):
-    signal, f0 = synthesise(corpus, find(corpus, name))
+    signal, f0 = synthesise(corpus, next(found for found in utterances(corpus) if found.id == name))
     assert len(signal) == len(f0)
     hop = 320
     found, voiced, _ = librosa.pyin(signal, fmin=65, fmax=500, sr=16000, frame_length=1024, hop_length=hop)
@@ -209,17 +195,19 @@ def test_voiced_stretches_are_long_enough_to_track():
 
 
 def _features(tree, chosen):
+    """Return mean and deviation over time of 32 bands' log power, (n_utterances, 64)."""
     rows = []
     for utterance in chosen:
-        mfcc = librosa.feature.mfcc(y=samples(tree / utterance.path) / 32767, sr=16000, n_mfcc=40)
-        rows.append(np.concatenate([mfcc.mean(1), mfcc.std(1)]))
+        signal = samples(tree / utterance.path) / 32767
+        frames = signal[: len(signal) // 512 * 512].reshape(-1, 512) * np.hanning(512)
+        bands = np.log(1e-8 + np.abs(np.fft.rfft(frames))[:, :256].reshape(-1, 32, 8).mean(2))
+        rows.append(np.concatenate([bands.mean(0), bands.std(0)]))
     return np.array(rows)
 
 
 def test_an_unseen_speaker_is_recognised_above_chance_and_below_certainty(trees):
     """Improvised IEMOCAP, four classes, one session out: the recall a plain model reaches, averaged over classes."""
-    four = ("neutral", "angry", "happy", "sad")
-    chosen = [u for u in utterances("iemocap") if "impro" in u.id and u.emotion in four]
+    chosen = [u for u in CHOSEN["iemocap"] if "impro" in u.id and u.emotion in FOUR]
     features, labels = _features(trees / "iemocap", chosen), [u.emotion for u in chosen]
     model = make_pipeline(StandardScaler(), SVC(C=10))
     sessions = [u.speaker[:5] for u in chosen]
@@ -234,7 +222,7 @@ def test_emotion_shows_in_pitch_and_loudness_as_it_should(trees):
     rows = {row["utterance"]: row for row in read_csv(trees / "ravdess" / "truth.csv")}
 
     def mean(value, emotion, intensity):
-        chosen = [u for u in utterances("ravdess") if u.emotion == emotion and u.strength == intensity]
+        chosen = [u for u in CHOSEN["ravdess"] if u.emotion == emotion and u.strength == intensity]
         return np.mean([value(utterance) for utterance in chosen])
 
     def pitch(utterance):
@@ -248,9 +236,8 @@ def test_emotion_shows_in_pitch_and_loudness_as_it_should(trees):
 
 
 def test_an_unknown_corpus_is_named_with_what_is_allowed(tmp_path):
-    with pytest.raises(ConfigError, match="'emodb'") as caught:
+    with pytest.raises(ConfigError, match=r"emodb.* ravdess"):
         generate("emodb", tmp_path / "emodb")
-    assert all(name in caught.value.remedy for name in DEMOS)
     assert not list(tmp_path.iterdir())
 
 
@@ -284,16 +271,14 @@ def test_an_earlier_demo_corpus_is_replaced(tmp_path, monkeypatch):
     monkeypatch.setattr(write, "utterances", lambda corpus, all_of=utterances: all_of(corpus)[:2])
     generate("savee", tmp_path / "savee")
     assert wavs(tmp_path / "savee") == ["AudioData/DC/a01.wav", "AudioData/DC/a02.wav"]
-    assert [path.name for path in tmp_path.iterdir()] == ["savee"]
     assert not (tmp_path / "savee" / "AudioData" / "XX").exists()
 
 
 @pytest.mark.parametrize("corpus", DEMOS)
 def test_the_corpus_modules_read_the_demo_trees(corpus, trees):
-    rows, _ = scan_corpus(corpus, trees / corpus, 1)
-    chosen = {row["utterance"]: row for row in rows}
-    assert sorted(chosen) == [utterance.id for utterance in utterances(corpus)]
-    for utterance in utterances(corpus):
-        row = chosen[utterance.id]
+    rows = {row["utterance"]: row for row in scan_corpus(corpus, trees / corpus, 1)[0]}
+    assert list(rows) == [utterance.id for utterance in CHOSEN[corpus]]
+    for utterance in CHOSEN[corpus]:
+        row = rows[utterance.id]
         found = (row["path"], row["speaker"], row["sex"], row["emotion"])
         assert found == (utterance.path, utterance.speaker, utterance.sex, utterance.emotion)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from serflow.corpora.demo.names import Utterance, utterances
+from serflow.corpora.demo.names import Utterance
 from serflow.corpora.demo.seeds import generator_of
 from serflow.corpora.demo.synthesis import SAMPLE_RATE
 from serflow.corpora.known import iemocap
@@ -28,11 +29,11 @@ RATINGS = {
 }
 
 
-def write_evaluations(root: Path, seed: int) -> None:
-    """Write ``dialog/EmoEvaluation/<dialogue>.txt`` of every dialogue in the tree `root`."""
+def write_evaluations(plan: Sequence[Utterance], root: Path, seed: int) -> None:
+    """Write ``dialog/EmoEvaluation/<dialogue>.txt`` of every dialogue in the tree `root`, which holds `plan`."""
     codes = {emotion: code for code, emotion in iemocap.EMOTIONS.items()}
     dialogues: dict[str, list[Utterance]] = {}
-    for turn in utterances("iemocap"):
+    for turn in plan:
         dialogues.setdefault(turn.id.rsplit("_", 1)[0], []).append(turn)
     for dialogue, turns in dialogues.items():
         pauses = generator_of("pauses", seed, dialogue).uniform(0.3, 2.0, len(turns))

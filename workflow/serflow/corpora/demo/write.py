@@ -31,7 +31,7 @@ def generate(corpus: str, root: Path | str, *, seed: int = 0) -> None:
         rows = [_write_utterance(corpus, utterance, partial, seed) for utterance in plan]
         write_csv(partial / "truth.csv", list(rows[0]), rows)
         if corpus == "iemocap":
-            write_evaluations(partial, seed)
+            write_evaluations(plan, partial, seed)
         replace_folder(partial, root)
 
 
