@@ -57,16 +57,9 @@ def row_height(n_slots: int) -> float:
 
 
 def draw(axes: Axes, points: Sequence[Point | None], y: float) -> None:
-    """Draw one row.
+    """Draw row `y` of axes that count rows downwards, `row_height` inches each.
 
-    Parameters
-    ----------
-    axes
-        The y axis counts rows, downwards, `row_height` inches each.
-    points
-        One per slot, from the top; None where there is nothing.
-    y
-        The row.
+    ``points``: one per slot, from the top; None where there is nothing.
     """
     step = SPREAD / len(points)
     heights = [y + (i - (len(points) - 1) / 2) * step for i in range(len(points))]
@@ -88,14 +81,6 @@ def _number(axes: Axes, point: Point, height: float, neighbours: Sequence[float]
     high = point.value if point.high is None else max(point.value, point.high)
     right = not neighbours or point.value >= np.mean(neighbours) or low < ROOM
     edge = high if right else low
-    axes.annotate(
-        f"{point.value:.1f}",
-        (edge, height),
-        (6 if right else -6, 0),
-        textcoords="offset points",
-        ha="left" if right else "right",
-        va="center",
-        fontsize=8,
-        zorder=3,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
-    )
+    look: Any = {"ha": "left" if right else "right", "va": "center", "fontsize": 8, "zorder": 3}
+    look["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+    axes.annotate(f"{point.value:.1f}", (edge, height), (6 if right else -6, 0), textcoords="offset points", **look)

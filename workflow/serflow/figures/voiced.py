@@ -38,12 +38,8 @@ class Speech:
 def choose_speech(recordings: Iterable[tuple[Row, np.ndarray]], recipe: Recipe) -> Speech:
     """Return the first recording whose first part has a voiced run of at least `VOICED_SECONDS`.
 
-    Parameters
-    ----------
-    recordings
-        Manifest rows and signals at the recipe's sampling rate, in the order to try them in.
-    recipe
-        Of the transform ``harmonic``.
+    ``recordings``: manifest rows and signals in the order to try them in, at the sampling rate of a recipe of the
+    transform ``harmonic``.
 
     Raises
     ------

@@ -44,13 +44,12 @@ def read_archive(folder: Path | str) -> Archive:
     RunError
         If one of the three files is missing, or has other columns.
     """
+    results, costs, runs = (Path(folder, f"{name}.csv") for name in ("comparison", "costs", "runs"))
     if not any(Path(folder).glob("*.csv")):
         return Archive([], make_frame([], TYPES), [])
-    results, costs = read_results(Path(folder, "comparison.csv")), read_cost_table(Path(folder, "costs.csv"))
-    path = Path(folder, "runs.csv")
-    if not path.is_file():
-        raise RunError(path, "is missing", "Restore the folder from the repository.")
-    return Archive(results, costs, read_csv(path))
+    if not runs.is_file():
+        raise RunError(runs, "is missing", "Restore the folder from the repository.")
+    return Archive(read_results(results), read_cost_table(costs), read_csv(runs))
 
 
 def write_archive(archive: Archive, folder: Path | str) -> None:
@@ -66,12 +65,7 @@ def read_folder(folder: Path | str, command: str) -> Archive:
     Seeds and folds that an earlier configuration left in the folder are none of them: the receipts of tracking name
     those that the last one asked for.
 
-    Parameters
-    ----------
-    folder
-        The results folder of a finished workflow.
-    command
-        The command that made the results, which no file of the workflow holds.
+    ``command``: the one that made the results, which no file of the workflow holds.
 
     Raises
     ------
@@ -108,7 +102,7 @@ def merge(old: Archive, new: Archive) -> Archive:
         results[_key(result)] = _join(results.get(_key(result), result), result)
     costs = pd.concat([old.costs, new.costs]).drop_duplicates(list(KEY), keep="last").sort_values(list(KEY))
     again = _groups(new.results)
-    runs = [run for run in old.runs if _group(run) not in again] + new.runs
+    runs = [run for run in old.runs if group_of(run) not in again] + new.runs
     return Archive(
         [replace(one, **judge(one)._asdict()) for one in sorted(results.values(), key=lambda one: one.paper)],
         costs,
@@ -125,13 +119,10 @@ def _join(old: Result, new: Result) -> Result:
     """Return the newer result with the values of the older one that it lacks; the older one if it has no value."""
     if old.measured and not new.measured:
         return old
-    cells = {
-        role: old.cells[role] if cell.value is None and old.cells[role].value is not None else cell
-        for role, cell in new.cells.items()
-    }
+    kept = {role: cell for role, cell in old.cells.items() if cell.value is not None and new.cells[role].value is None}
     uniform = old.chance_uniform if new.chance_uniform is None else new.chance_uniform
     majority = old.chance_majority if new.chance_majority is None else new.chance_majority
-    return replace(new, cells=cells, chance_uniform=uniform, chance_majority=majority)
+    return replace(new, cells={**new.cells, **kept}, chance_uniform=uniform, chance_majority=majority)
 
 
 def _groups(results: Iterable[Result]) -> dict[tuple[str, ...], None]:
@@ -144,12 +135,13 @@ def _groups(results: Iterable[Result]) -> dict[tuple[str, ...], None]:
     }
 
 
-def _group(run: Mapping[str, str]) -> tuple[str, ...]:
+def group_of(run: Row) -> tuple[str, ...]:
+    """Return what of a run is in `GROUP`."""
     return tuple(run[key] for key in GROUP)
 
 
-def _run_order(run: Mapping[str, str]) -> tuple[Any, ...]:
-    return (*_group(run), int(run["seed"]), int(run["fold"]))
+def _run_order(run: Row) -> tuple[Any, ...]:
+    return (*group_of(run), int(run["seed"]), int(run["fold"]))
 
 
 def _run(info: Mapping[str, Any], command: str) -> Row:

@@ -10,7 +10,7 @@ from pathlib import Path
 from serflow.errors import RunError
 from serflow.io.files import write_text
 from serflow.scoring.conditions import short_commit
-from serflow.tables.archive import GROUP, Row, merge, read_archive, read_folder, write_archive
+from serflow.tables.archive import Row, group_of, merge, read_archive, read_folder, write_archive
 from serflow.tables.costs import cost_table
 from serflow.tables.overview import overview_table
 from serflow.tables.table import SYNTHETIC, Table
@@ -43,8 +43,6 @@ def write_results_page(
     ----------
     results
         The results folder of a finished workflow; None: the page is made anew from the archive.
-    output
-        The page, e.g. ``docs/results.md``.
     command
         The command that made the results, which no file of the workflow holds.
     archive
@@ -106,7 +104,7 @@ def _measured(runs: Sequence[Row]) -> Table:
     columns += ["Hardware", "Libraries", "Commit", "Command"]
     groups: dict[tuple[str, ...], list[Row]] = {}
     for run in runs:
-        groups.setdefault(tuple(run[key] for key in GROUP), []).append(run)
+        groups.setdefault(group_of(run), []).append(run)
     commands, lines = _commands(runs), []
     for group, members in groups.items():
         sets = [_all(run[key] for run in members) for key in ("seed", "fold")]
@@ -137,10 +135,9 @@ def _all(values: Iterable[str]) -> str:
 
 def _count(values: Sequence[str]) -> str:
     """Return the different values, each with its number of runs if there is more than one."""
-    counts = Counter(values)
-    return ", ".join(
-        value if len(counts) == 1 else f"{value} ({n} run{'s' * (n > 1)})" for value, n in sorted(counts.items())
-    )
+    counts = sorted(Counter(values).items())
+    told = [f"{value} ({n} run{'s' * (n > 1)})" for value, n in counts]
+    return ", ".join(told) if len(told) > 1 else counts[0][0]
 
 
 def _demote(markdown: str) -> str:

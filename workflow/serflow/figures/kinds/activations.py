@@ -85,19 +85,9 @@ def _apply(folder: Path, frames: np.ndarray) -> np.ndarray:
 
 
 def activation_maps(network: nn.Module, batch: torch.Tensor) -> np.ndarray:
-    """Return the first convolution's maps of one item after ReLU, before pooling.
+    """Return the first convolution's maps of one item after ReLU, before pooling, shape (filters, bins, frames).
 
-    Parameters
-    ----------
-    network
-        With a convolution.
-    batch
-        The item as the network receives it, shape (1, 1, bins, frames).
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (filters, bins, frames), at least 0.
+    ``batch``: the item as the network receives it, shape (1, 1, bins, frames).
     """
     maps: list[torch.Tensor] = []
     first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
@@ -119,8 +109,6 @@ def choose_filter(maps: np.ndarray, spectrogram: np.ndarray, kind: str) -> Choic
         Shape (filters, bins, frames): `activation_maps`, without the frames that were filled with zeros.
     spectrogram
         Shape (bins, frames): what they are the maps of.
-    kind
-        A key of `RULES`.
     """
     alive = np.flatnonzero(maps.reshape(len(maps), -1).std(axis=1) > 0).tolist()
     scores = {n: float(np.corrcoef(maps[n].ravel(), spectrogram.ravel())[0, 1]) for n in alive}
@@ -155,8 +143,6 @@ def draw(
         Shape (bins, frames), at least 0, under `recipe`.
     panels
         Kind of filter: the chosen one and its map, shape (bins, frames); None if no map fits.
-    recipe
-        Of the spectrogram.
     """
     figure = new_figure(1 + 4.6 * (1 + len(panels)), 4.8, wrap(title, 60 * (1 + len(panels))))
     grid = figure.subplots(1, 1 + len(panels), sharex=True, sharey=True, squeeze=False)[0]

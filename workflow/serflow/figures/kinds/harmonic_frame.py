@@ -49,12 +49,7 @@ class Frame:
 def middle_frame(signal: np.ndarray, recipe: Recipe) -> Frame:
     """Return the frame in the middle of the longest voiced run, modified by formula (1).
 
-    Parameters
-    ----------
-    signal
-        Shape (n_samples,), at the recipe's sampling rate, with a voiced frame.
-    recipe
-        Of the transform ``harmonic``.
+    ``signal``: shape (n_samples,), at the sampling rate of a recipe of the transform ``harmonic``, with a voiced frame.
     """
     track = apply(pitch, signal, recipe)
     start, stop = longest_run(track > 0)

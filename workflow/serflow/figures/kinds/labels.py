@@ -34,12 +34,8 @@ def labels(request: Request, *, published: dict[Text, Index]) -> Figure:
 def draw(ours: Mapping[str, Mapping[str, int]], published: Mapping[str, int], title: str) -> Figure:
     """Draw the published counts beside ours, whose bars are stacked by corpus.
 
-    Parameters
-    ----------
-    ours
-        Corpus to the number of utterances of each emotion.
-    published
-        Emotion to the published number; its order is that of the bars.
+    ``ours``: corpus to the number of utterances of each emotion; ``published``: emotion to the published number, in the
+    order of the bars.
     """
     figure = new_figure(8.6, 4.4, wrap(title))
     axes = figure.subplots()

@@ -50,9 +50,7 @@ def draw(
     Parameters
     ----------
     frames
-        ``(n_frames, n_bands)`` in dB.
-    recipe
-        Of the frames.
+        ``(n_frames, n_bands)`` in dB, under `recipe`.
     ours, published
         Probability of each class, ours in label-set order. The published ones are of another recording.
     """
