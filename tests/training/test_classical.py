@@ -68,15 +68,6 @@ def test_the_svm_is_scikit_learns_on_librosas_mfccs(signals, data):
     np.testing.assert_allclose(result.posteriors, softmax, atol=1e-3)
 
 
-def test_the_training_part_alone_is_learnt_from(data):
-    train = data.parts["train"]
-    result = fit(data)
-    means = np.array([data.item(n).mean(axis=0) for n in train])
-    np.testing.assert_allclose(result.model[0].mean_, means.mean(axis=0), rtol=1e-4)
-    assert result.model[1].shape_fit_ == (40, 20)
-    assert result.history == []
-
-
 def test_a_class_without_training_items_has_posterior_0(data):
     result = fit(data, 5)
     assert result.posteriors.shape == (60, 5)

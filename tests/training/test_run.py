@@ -294,25 +294,21 @@ def test_features_of_another_recipe_are_never_trained_on(start, spec, tmp_path):
     assert list((tmp_path / "run").iterdir()) == []
 
 
-def test_an_utterance_that_no_manifest_has_is_named(start, tmp_path):
-    split = write_split(tmp_path / "s.csv", [{}, {"a0": "train", "zz": "train", "a1": "test"}])
-    with pytest.raises(TrainingError, match="zz") as caught:
+@pytest.mark.parametrize(
+    ("parts", "named"),
+    [
+        ({"a0": "train", "zz": "train", "a1": "test"}, "zz"),
+        ({"a0": "train", "a1": "unused"}, "fold 1 .*test"),
+        ({"a0": "unused", "a1": "test"}, "fold 1 .*train"),
+        ({"a0": "train", "a1": "test", "a2": "train"}, "calm"),
+    ],
+    ids=["unknown utterance", "nothing to test", "nothing to train", "no label"],
+)
+def test_what_does_not_fit_in_a_split_is_named(start, tmp_path, parts, named):
+    split = write_split(tmp_path / "s.csv", [{}, parts])
+    with pytest.raises(TrainingError, match=named) as caught:
         start(split=split)
     assert caught.value.where == str(split)
-
-
-@pytest.mark.parametrize("empty", ["train", "test"])
-def test_an_empty_part_is_named(start, tmp_path, empty):
-    parts = {"a0": "train", "a1": "test"}
-    split = write_split(tmp_path / "s.csv", [{}, {u: p if p != empty else "unused" for u, p in parts.items()}])
-    with pytest.raises(TrainingError, match=f"fold 1 .*{empty}"):
-        start(split=split)
-
-
-def test_an_emotion_outside_the_label_set_is_named(start, tmp_path):
-    split = write_split(tmp_path / "s.csv", [{}, {"a0": "train", "a1": "test", "a2": "train"}])
-    with pytest.raises(TrainingError, match="calm"):
-        start(split=split)
 
 
 def test_a_failed_run_leaves_nothing(start, tmp_path, monkeypatch):
