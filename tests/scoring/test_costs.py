@@ -1,8 +1,8 @@
-import json
 import math
 
 import pytest
 
+from serflow.io.files import read_json, write_json, write_text
 from serflow.scoring.costs import read_costs, sum_costs
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\n"
@@ -20,27 +20,12 @@ def results(tmp_path):
         "train/toypaper/toy/net/published/seed0/fold0.tsv": "100.0\t0:01:40\t1000.0\t-",
         "train/toypaper/toy/gone/published/seed0/fold0.tsv": "999.0\t0:01:40\t1000.0\t-",
     }.items():
-        path = folder / "benchmarks" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(HEADER + line + "\n")
-    for seed, day in ((0, "2026-11-20"), (1, "2026-11-21")):
-        run = folder / "runs" / "toypaper" / "toy" / "net" / "published" / f"seed{seed}" / "fold0"
-        run.mkdir(parents=True)
+        write_text(folder / "benchmarks" / name, HEADER + line + "\n")
+    for seed in (0, 1):
         info = {"paper": "toypaper", "corpus": "toy", "system": "net", "protocol": "published", "seed": seed, "fold": 0}
-        info |= {
-            "device": "cpu",
-            "device_name": "toy CPU",
-            "precision": "fp32",
-            "seconds": 50.0,
-            "training_seconds": 40.0,
-        }
-        info |= {
-            "commit": "abc1234",
-            "peak_memory_mib": 1200.0,
-            "started": f"{day}T10:00:00+00:00",
-            "finished": f"{day}T10:02:00+00:00",
-        }
-        (run / "run.json").write_text(json.dumps(info))
+        info |= {"device": "cpu", "device_name": "toy CPU", "precision": "fp32", "peak_memory_mib": 1200.0}
+        info |= {"seconds": 50.0, "training_seconds": 40.0}
+        write_json(folder / f"runs/toypaper/toy/net/published/seed{seed}/fold0/run.json", info)
     return folder
 
 
@@ -55,8 +40,7 @@ def costs_of(results):
 def change(results, seed, **known):
     """Change what a run.json says; None: leave it out."""
     run = results / f"runs/toypaper/toy/net/published/seed{seed}/fold0/run.json"
-    info = json.loads(run.read_text()) | known
-    run.write_text(json.dumps({key: value for key, value in info.items() if value is not None}))
+    write_json(run, {key: value for key, value in (read_json(run) | known).items() if value is not None})
 
 
 def test_each_job_counts_once_and_a_training_without_a_benchmark_by_its_own_record(results):

@@ -5,11 +5,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score
 
 from serflow.scoring.metrics import (
-    METRICS,
     bootstrap_interval,
-    label_of,
     mean_of_runs,
-    metric,
     scores,
     uniform_confusion,
 )
@@ -90,16 +87,3 @@ def test_the_draws_of_the_bootstrap_stay_the_same():
     recalls = np.diagonal(pooled, axis1=-2, axis2=-1) / pooled.sum(axis=-1)
     expected = np.percentile(recalls.mean(axis=(-2, -1)), [2.5, 97.5])
     assert bootstrap_interval(counts)["UA"] == pytest.approx(tuple(expected), abs=1e-12)
-
-
-def test_a_metric_is_one_registered_function(monkeypatch):
-    monkeypatch.setitem(METRICS, "worst", METRICS["WA"])  # and gone again after the test
-
-    @metric("worst", "worst recall", "recall of the worst class")
-    def worst_recall(counts):
-        return (np.diagonal(counts, axis1=-2, axis2=-1) / counts.sum(axis=-1)).min(axis=-1)
-
-    counts = np.array([[3, 1], [1, 1]])
-    assert scores(counts)["worst"] == pytest.approx(0.5)
-    assert label_of("worst") == "worst recall"
-    assert "worst" in bootstrap_interval(np.stack([counts] * 6))

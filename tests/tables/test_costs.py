@@ -3,7 +3,6 @@ import csv
 import pandas as pd
 import pytest
 
-from serflow.errors import RunError
 from serflow.scoring.costs import TYPES
 from serflow.tables.costs import cost_table, read_cost_table
 
@@ -34,10 +33,3 @@ def test_the_table_has_the_most_expensive_first_and_the_sum_of_what_was_measured
 def test_the_table_is_read_back_without_its_sum(written):
     again = read_cost_table(written).sort_values("stage", ignore_index=True)
     pd.testing.assert_frame_equal(again, COSTS.sort_values("stage", ignore_index=True))
-
-
-def test_a_table_of_another_shape_is_named(tmp_path):
-    (tmp_path / "costs.csv").write_text("Stage,Jobs\ntrain,1\n")
-    for name in ("costs.csv", "none.csv"):
-        with pytest.raises(RunError, match=name):
-            read_cost_table(tmp_path / name)

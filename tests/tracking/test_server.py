@@ -101,12 +101,7 @@ def test_a_server_that_breaks_off_is_told_in_one_sentence(answer, told, capsys):
 @pytest.mark.parametrize(
     ("status", "text", "fault", "remedy"),
     [
-        (
-            401,
-            "<html>\n<p>Please log in</html>",
-            "error code 401",
-            "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PAS",
-        ),
+        (401, "<html>\n<p>Please log in</html>", "error code 401", "Set MLFLOW_TRACKING_USERNAME"),
         (403, '{"error_code": "PERMISSION_DENIED", "message": "read only"}', "read only", "or MLFLOW_TRACKING_TOKEN"),
         (404, "<html>\n<p>No such page</html>", "error code 404", "No MLflow server is there: correct tracking.uri"),
         (200, "<html>" + "long page " * 200, "not in a valid JSON format", "No MLflow server is there"),

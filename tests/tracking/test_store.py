@@ -92,9 +92,9 @@ def test_the_command_logs_a_paper_from_its_files(store, client, make_run, run_of
     assert names == {"run.json", "history.csv", "predictions.csv", "model", "config.yaml"}
     copy = next((tmp_path / "mlartifacts" / "whole").glob(f"{child.info.run_id}/artifacts/history.csv"))
     assert copy.read_bytes() == (folder / "history.csv").read_bytes()
-    assert {item.path for item in client.list_artifacts(parent.info.run_id, "figures/whole")} == {
+    assert [item.path for item in client.list_artifacts(parent.info.run_id, "figures/whole")] == [
         "figures/whole/all.svg"
-    }
+    ]
     assert client.get_experiment_by_name("whole").tags["mlflow.note.content"] == "Title of whole"
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -31,18 +29,7 @@ def waveforms(request: Request, *, emotions: Names) -> Figure:
         signals[f"{row['emotion']}: {row['utterance']}"] = read_signal(trees[row["corpus"]] / row["path"], rate), rate
     speaker, corpus = chosen[0]["speaker"], chosen[0]["corpus"]
     told = f"Ours: speaker {speaker} of {corpus}, the first who has them all; the paper names none"
-    return draw(signals, request.title(told))
-
-
-def draw(signals: Mapping[str, tuple[np.ndarray, int]], title: str) -> Figure:
-    """Draw waveforms one below the other, on the same axes.
-
-    Parameters
-    ----------
-    signals
-        What to write above each: its samples ``(n_samples,)``, 1 is full scale, and sampling rate in Hz.
-    """
-    figure = new_figure(8, 0.9 + 1.9 * len(signals), wrap(title))
+    figure = new_figure(8, 0.9 + 1.9 * len(signals), wrap(request.title(told)))
     grid = figure.subplots(len(signals), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for axes, (name, (samples, rate)) in zip(grid, signals.items(), strict=True):
         axes.plot(np.arange(len(samples)) / rate, samples, color=BLUE, linewidth=0.6)
