@@ -56,7 +56,7 @@ def run_stages(folder: Path, options: argparse.Namespace) -> None:
     system, labels = paper["systems"]["cnn_lstm_10hz"], [name for name in ORDER if name in EMOTIONS.values()]
     recipe, protocol = paper["recipes"][system["recipe"]], paper["protocols"]["published"]
     tree.mkdir()
-    generator = [ROOT / "tests/corpora/iemocap_tree.py", tree, "--long"]
+    generator = [ROOT / "tests/corpora/iemocap_tree.py", tree]
     stage("generate", [sys.executable, *generator])
     reading = ["--root", tree, "--workers", options.workers]
     stage("manifest", serflow("manifest", "iemocap", *reading, "--output", manifest, "--report", folder / "report"))

@@ -31,14 +31,3 @@ def test_conda_has_every_dependency_of_the_package():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}
     assert conda_pins().keys() == needed | {"setuptools"}  # which installs the package itself
-
-
-def test_the_citation_names_the_package_as_it_is():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert citation["title"].startswith("serflow")
-    assert citation["version"] == project["version"]
-    assert citation["license"] == project["license"]
-    for reference in citation["references"]:
-        assert {"type", "title", "authors"} <= reference.keys()
-        assert re.fullmatch(r"10\.\d{4,}/\S+", reference.get("doi", "10.0000/none"))

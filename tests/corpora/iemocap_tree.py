@@ -1,6 +1,6 @@
 """A tree in IEMOCAP's file formats with the real corpus's counts; it knows nothing of serflow.
 
-    python tests/corpora/iemocap_tree.py ROOT [--long]
+    python tests/corpora/iemocap_tree.py ROOT
 
 Published: Busso et al. 2008 (10 039 turns of 151 dialogues) and the release's own annotations (turns of each session,
 of each emotion and of the improvised dialogues; the four-class selection by speaker). What is not published, such as
@@ -142,37 +142,31 @@ def _session_turns(session: int, improvised: dict[str, list[str]], scripted: dic
 # --- files ---------------------------------------------------------------------------------------------------------
 
 
-def generate(root: Path, *, long: bool = False) -> list[Turn]:
-    """Write the tree ``root/IEMOCAP_full_release`` and return its plan.
+def generate(root: Path) -> None:
+    """Write the tree ``root/IEMOCAP_full_release``, 1.4 GB; its recordings are voice-like and as long as real ones."""
+    turns, release = plan(), root / "IEMOCAP_full_release"
+    lengths = _real_lengths(len(turns))
+    for turn, signal in zip(turns, _voices(turns, lengths), strict=True):
+        path = release / f"Session{turn.name[4]}" / "sentences" / "wav" / turn.dialogue / f"{turn.name}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(wav(signal))
+        (path.parent / f"._{turn.dialogue}.wav").write_bytes(APPLE_DOUBLE)
+    for dialogue, text in annotations(turns, lengths).items():
+        _write_dialogue(release / f"Session{dialogue[4]}" / "dialog", dialogue, text)
+    (release / "README.txt").write_text("IEMOCAP in numbers and formats, without its recordings.\n")
+    (release / ".DS_Store").write_bytes(APPLE_DOUBLE)
 
-    Parameters
-    ----------
-    root
-        An existing folder.
-    long
-        Turns as long as real ones (0.6 to 34 s, 4.5 s on average, 12.4 h in all) and voice-like, 1.4 GB; else 50 ms of
-        noise each.
-    """
-    turns = plan()
-    release = root / "IEMOCAP_full_release"
-    lengths = _real_lengths(len(turns)) if long else [RATE // 20] * len(turns)
-    signals = _voices(turns, lengths) if long else _noises(lengths)
+
+def annotations(turns: Iterable[Turn], lengths: Iterable[int]) -> dict[str, str]:
+    """Return the text of ``EmoEvaluation/<dialogue>.txt`` by dialogue; `lengths` are the turns' samples."""
     blocks: dict[str, list[str]] = defaultdict(list)
     clocks: dict[str, float] = defaultdict(lambda: 6.0)
-    for turn, length, signal in zip(turns, lengths, signals, strict=True):
-        folder = release / f"Session{turn.name[4]}" / "sentences" / "wav" / turn.dialogue
-        if turn.dialogue not in blocks:
-            folder.mkdir(parents=True)
-            (folder / f"._{turn.name}.wav").write_bytes(APPLE_DOUBLE)
-        (folder / f"{turn.name}.wav").write_bytes(wav(signal))
+    for turn, length in zip(turns, lengths, strict=True):
         start = clocks[turn.dialogue] + 0.3
         clocks[turn.dialogue] = start + length / RATE
         blocks[turn.dialogue].append(annotation(turn, start, clocks[turn.dialogue], len(blocks[turn.dialogue])))
-    for dialogue, texts in blocks.items():
-        _write_dialogue(release / f"Session{dialogue[4]}" / "dialog", dialogue, texts)
-    (release / "README.txt").write_text("IEMOCAP in numbers and formats, without its recordings.\n")
-    (release / ".DS_Store").write_bytes(APPLE_DOUBLE)
-    return turns
+    title = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
+    return {dialogue: title + "".join(texts) for dialogue, texts in blocks.items()}
 
 
 def wav(samples: np.ndarray, channels: int = 1) -> bytes:
@@ -204,7 +198,7 @@ def annotation(turn: Turn, start: float, end: float, number: int) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-def _write_dialogue(folder: Path, dialogue: str, blocks: list[str]) -> None:
+def _write_dialogue(folder: Path, dialogue: str, text: str) -> None:
     """Write a dialogue's annotations, and beside them what the release has there too: to be passed over."""
     evaluation = folder / "EmoEvaluation"
     side_files = {
@@ -216,7 +210,6 @@ def _write_dialogue(folder: Path, dialogue: str, blocks: list[str]) -> None:
         (evaluation / name).parent.mkdir(parents=True, exist_ok=True)
         (evaluation / name).write_text(line.format(f"{dialogue}_F000"))
     (evaluation / f"._{dialogue}.txt").write_bytes(APPLE_DOUBLE)
-    text = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n" + "".join(blocks)
     (evaluation / f"{dialogue}.txt").write_text(text)
     for side in ("wav", "transcriptions"):
         (folder / side).mkdir(exist_ok=True)
@@ -225,12 +218,6 @@ def _write_dialogue(folder: Path, dialogue: str, blocks: list[str]) -> None:
 
 
 # --- sound ---------------------------------------------------------------------------------------------------------
-
-
-def _noises(lengths: list[int]) -> Iterator[np.ndarray]:
-    """Yield noise, no two alike."""
-    noise = np.random.default_rng(0).integers(-3000, 3000, len(lengths) + max(lengths))
-    yield from (noise[k : k + length] for k, length in enumerate(lengths))
 
 
 def _real_lengths(n: int) -> list[int]:
@@ -257,9 +244,7 @@ def main() -> None:
     """Write a tree."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path)
-    parser.add_argument("--long", action="store_true", help="turns as long as real ones, 1.4 GB")
-    options = parser.parse_args()
-    generate(options.root, long=options.long)
+    generate(parser.parse_args().root)
 
 
 if __name__ == "__main__":

@@ -41,16 +41,10 @@ def test_labels_times_dimensions_and_votes_are_read(evaluation: str) -> None:
     assert json.loads(second["votes"])["A-M1"] == {"val": 2, "act": 4}
 
 
-def test_windows_line_ends_read_the_same(evaluation: str) -> None:
-    windows = "\ufeff" + evaluation.replace("\n", "\r\n")
-    assert corpus.parse_evaluation(windows, "x") == corpus.parse_evaluation(evaluation, "x")
-
-
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [
         ("\tneu\t", "\t", 3),
-        (", 2.5000]", "]", 3),
         (" - 8.2357]", "]", 3),
         ("\tneu\t", "\tjoy\t", 3),
         ("8.2357", "6.1", 3),
