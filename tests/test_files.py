@@ -1,7 +1,6 @@
 import errno
 import fcntl
 import hashlib
-import io
 import os
 import pickle
 import subprocess
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from serflow.errors import ConfigError, CorpusError, DamagedFileError, SerflowError
+from serflow.errors import ConfigError, CorpusError, DamagedFileError
 from serflow.io import log
 from serflow.io.files import (
     atomic_path,
@@ -25,7 +24,7 @@ from serflow.io.files import (
     write_json,
     write_text,
 )
-from serflow.labels import EMOTIONS, check_labels
+from serflow.labels import check_labels
 
 
 def test_atomic_path_moves_the_whole_file_and_makes_its_folder(tmp_path):
@@ -188,31 +187,21 @@ def test_digest_of_a_value_knows_content_not_the_order_of_keys():
     assert digest_value({"a": 1}) != digest_value({"a": 2})
 
 
-def test_an_error_is_one_sentence_of_place_fault_and_remedy():
-    assert str(ConfigError("config.yaml: device", "'gpu' is unknown.", "Allowed: cpu.")) == (
-        "config.yaml: device: 'gpu' is unknown. Allowed: cpu."
-    )
-
-
 def test_an_error_survives_the_way_back_from_a_worker_process():
     error = pickle.loads(pickle.dumps(CorpusError("a.wav", "has no samples", "Replace it.")))  # noqa: S301
     assert isinstance(error, CorpusError)
-    assert (error.where, error.fault, error.remedy) == ("a.wav", "has no samples", "Replace it.")
-    assert all(issubclass(kind, SerflowError) for kind in (ConfigError, CorpusError))
+    assert str(error) == "a.wav: has no samples. Replace it."
 
 
 def test_a_label_set_keeps_its_order():
     assert check_labels(["sad", "happy"], "x") == ("sad", "happy")
-    assert check_labels(EMOTIONS, "x") == EMOTIONS
 
 
-@pytest.mark.parametrize("labels", [["happy"], [], ["sad", "sad"], ["happy", "glad"]])
+@pytest.mark.parametrize("labels", [["happy"], ["sad", "sad"], ["happy", "glad"]])
 def test_a_label_set_of_unknown_double_or_too_few_emotions_is_refused(labels):
-    with pytest.raises(ConfigError, match=r"toy\.yaml: labels") as caught:
+    with pytest.raises(ConfigError) as caught:
         check_labels(labels, "toy.yaml: labels")
-    if "glad" in labels:
-        assert "'glad'" in str(caught.value)
-        assert "surprised" in caught.value.remedy
+    assert caught.value.where == "toy.yaml: labels"
 
 
 def test_messages_go_to_standard_error_until_a_log_is_open(tmp_path, monkeypatch, capsys):
@@ -228,21 +217,9 @@ def test_messages_go_to_standard_error_until_a_log_is_open(tmp_path, monkeypatch
     assert capsys.readouterr().err == ""
 
 
-def test_no_progress_bar_where_nobody_watches(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
-    assert not log.show_progress()
-
-
 @pytest.mark.parametrize(
     "content",
-    [
-        b"",
-        b"utterance,part\na,train\nb,te",
-        b"utterance,part\na,train\nb\n",
-        b"utterance,part\na,train,0.5\n",
-        b"utterance,part\na,tr\xff\n",
-        b'utterance,part\na,"' + bytes(200_000),
-    ],
+    [b"", b"a,b\n1,tr", b"a,b\n1\n", b"a,b\n1,2,3\n", b"a,b\n1,\xff\n", b'a,b\n1,"' + bytes(200_000)],
     ids=["empty", "truncated", "a value lacks", "a value too many", "no UTF-8", "no end of a quote"],
 )
 def test_a_damaged_table_is_named(tmp_path, content):

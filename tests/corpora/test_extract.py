@@ -218,18 +218,6 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
     assert content(tmp_path / "out") == {"mine.wav": b"mine"}
 
 
-def test_what_a_killed_extraction_left_is_replaced(tmp_path: Path) -> None:
-    path = make_zip(tmp_path / "a.zip", CONTENT)
-    left = tmp_path / ".out.x.partial"  # its process held a lock on `lock` as long as it lived
-    (left / "out").mkdir(parents=True)
-    (left / "out" / "half.wav").write_bytes(b"half")
-    (left / "lock").touch()
-    (tmp_path / "out").mkdir()
-    archive.extract(path, tmp_path / "out")
-    assert content(tmp_path / "out") == CONTENT
-    assert {entry.name for entry in tmp_path.iterdir()} == {"a.zip", "out"}
-
-
 @pytest.mark.parametrize("theirs", [CONTENT, {"a.txt": b"another archive's"}])
 def test_a_tree_that_another_process_extracted_meanwhile_is_taken_if_it_is_the_same(
     tmp_path: Path, monkeypatch, theirs: dict[str, bytes]

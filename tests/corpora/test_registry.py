@@ -1,13 +1,9 @@
-import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from serflow import corpora
-from serflow.corpora.manifest import read_manifest
 from serflow.errors import ConfigError
 from serflow.labels import EMOTIONS
 
@@ -62,49 +58,3 @@ def test_importing_the_corpora_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
-
-
-#: A corpus of files such as ``anna_happy_01.wav``: all that a module needs.
-TOY = """
-from pathlib import Path, PurePosixPath
-
-from serflow.corpora.base import files, not_audio, row, scan_names
-
-TITLE = "Toy"
-EMOTIONS = {"happy": "happy", "sad": "sad"}
-SPEAKER_FOLDS = (("anna",), ("ben",))
-
-
-def parse(path):
-    speaker, emotion, _ = (name := PurePosixPath(path).stem).split("_")
-    sex = "female" if speaker == "anna" else "male"
-    about = {"speaker": speaker, "sex": sex, "emotion": EMOTIONS[emotion], "native_label": emotion}
-    return row(utterance=name, path=path, **about)
-
-
-def scan(root):
-    return scan_names(root, files(root), parse, not_audio, "anna_happy_01.wav")
-"""
-
-
-def test_a_corpus_is_added_by_one_module(tmp_path, record) -> None:
-    """In another process, since what is known is found at import: its manifest, speaker folds and missing demo."""
-    package = shutil.copytree(Path(corpora.__file__).parents[1], tmp_path / "code" / "serflow")
-    (package / "corpora" / "known" / "toy.py").write_text(TOY)
-    for name in ("anna_happy_01", "anna_sad_01", "ben_happy_01"):
-        record(f"tree/{name}.wav")
-    code = """
-import sys
-from serflow.cli import main
-assert main("manifest toy --root tree --output toy.csv --report toy.json".split()) == 0
-for line in ("verify toy tree", "demo toy --output demo", "fetch toy --output x.zip"):
-    assert main(line.split()) == 1  # no counts, no demo, no archive
-"""
-    environment = os.environ | {"PYTHONPATH": str(package.parent)}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert [line.count("toy") > 0 for line in done.stderr.splitlines()] == [True] * 3
-    rows = read_manifest(tmp_path / "toy.csv")
-    assert [row["utterance"] for row in rows] == ["anna_happy_01", "anna_sad_01", "ben_happy_01"]
-    assert [(row["corpus"], row["speaker"]) for row in rows] == [("toy", "anna"), ("toy", "anna"), ("toy", "ben")]

@@ -28,18 +28,3 @@ def test_every_layout_gives_the_same_utterance(path: str) -> None:
 def test_a_name_outside_the_corpus_is_refused_with_its_reason(path: str, told: str) -> None:
     with pytest.raises(CorpusError, match=told):
         savee.parse(path)
-
-
-def test_both_layouts_side_by_side_are_one_utterance_twice(record, tmp_path) -> None:
-    record("AudioData/DC/a01.wav")
-    record("ALL/DC_a01.wav")
-    with pytest.raises(CorpusError, match="DC_a01"):
-        savee.scan(tmp_path)
-
-
-def test_notes_and_videos_are_left_out(record, tmp_path) -> None:
-    record("AudioData/JE/n30.wav")
-    (tmp_path / "AudioData/Info.txt").write_text("notes")
-    scan = savee.scan(tmp_path)
-    assert [row["utterance"] for row in scan.rows] == ["JE_n30"]
-    assert scan.left_out == {"neither WAV nor FLAC": 1}
