@@ -62,9 +62,9 @@ def _published_point(scores: Scores, corpus: str, system: str, metric: str) -> P
 
 def _points(scores: Scores, paper: Paper, corpus: str, system: str, metric: str) -> list[Point | None]:
     """Return our value under each protocol."""
-    found = [scores.find(corpus, system, protocol, metric) for protocol in paper.protocols]
-    names = [f"ours: {protocol.title}" for protocol in paper.protocols.values()]
-    return [
-        make_point(name, score.value, score.low, score.high, look_of(n)) if score else None
-        for n, (score, name) in enumerate(zip(found, names, strict=True))
-    ]
+    points: list[Point | None] = []
+    for n, (name, protocol) in enumerate(paper.protocols.items()):
+        one = scores.find(corpus, system, name, metric)
+        title = f"ours: {protocol.title}"
+        points.append(make_point(title, one.value, one.low, one.high, look_of(n)) if one else None)
+    return points

@@ -109,12 +109,8 @@ class Scores:
 
         Where a paper prints accuracies by epoch only, the last of them stands for WA.
         """
-        mine = [
-            row
-            for row in self
-            if (row.corpus, row.system, row.part, row.scope) == (corpus, system, part, ALL)
-            and row.published is not None
-        ]
+        found = self.select(corpus=corpus, system=system, part=part, scope=ALL)
+        mine = [row for row in found if row.published is not None]
         end = [row for row in mine if row.metric == metric and row.epoch is None]
         epochs = [row for row in mine if row.metric == "accuracy" and metric == "WA"]
         last = sorted(epochs, key=lambda row: row.epoch or math.inf)[-1:]

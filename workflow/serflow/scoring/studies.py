@@ -55,7 +55,9 @@ def tabulate_study(record: PaperRecord, study: str, scores: Scores, runs: Sequen
     for corpus, system, protocol in sorted(asked, key=lambda group: places.index((group[0], group[2]))):
         row: dict[str, Any] = {"paper": paper.paper, "study": study, "corpus": corpus, "protocol": protocol}
         row |= {"system": system, "title": paper.title_of("systems", system), "said": content.said}
-        row |= _describe_runs(groups.get((corpus, system, protocol), []))
+        if members := groups.get((corpus, system, protocol)):
+            row |= {"n_parameters": members[0].info["n_parameters"]}
+            row |= {"epochs": statistics.median(len(run.history) for run in members)}
         rows.append(row | _measure(scores, row, content.systems[0]))
     return make_frame(rows, TYPES)
 
@@ -73,10 +75,3 @@ def _measure(scores: Scores, place: dict[str, Any], first: str) -> dict[str, Any
         if place["system"] != first and reference and None not in (reference.value, found.get(metric)):
             found[f"{metric}_difference"] = found[metric] - reference.value
     return found
-
-
-def _describe_runs(runs: Sequence[RunRecord]) -> dict[str, Any]:
-    """Return the number of parameters, and of epochs as the median over seeds and folds."""
-    if not runs:
-        return {}
-    return {"n_parameters": runs[0].info["n_parameters"], "epochs": statistics.median(len(run.history) for run in runs)}

@@ -31,7 +31,15 @@ def harmonic_frame(request: Request, *, recipe: Text) -> Figure:
     speech = choose_speech(read_recordings(request.read_rows(), request.trees(), options["sample_rate"]), options)
     frame = middle_frame(first_part(speech.signal, options), options)
     told = f"Ours: F0 {frame.f0:.1f} Hz, the frame at {frame.time:.2f} s, in the middle of the longest voiced run;"
-    return draw(frame, request.title(f"{told} {speech.told}"))
+    figure = new_figure(8.5, 4.8, wrap(request.title(f"{told} {speech.told}")))
+    axes = figure.subplots()
+    axes.plot(frame.freqs, frame.original, color=BLUE, linewidth=1.1, label="original")
+    axes.plot(frame.freqs, frame.modified, color=VERMILION, linewidth=1.1, label="modified, S(f)")
+    axes.plot(frame.freqs, frame.envelope, color=GREY, linewidth=0.9, linestyle="--", label="envelope, E(f)")
+    axes.set(xlabel="frequency (Hz)", ylabel="level re a full-scale sine (dB)")
+    axes.set_xlim(0, frame.freqs[-1] + frame.freqs[1])
+    axes.legend(loc="upper right")
+    return figure
 
 
 @dataclass(frozen=True)
@@ -61,16 +69,3 @@ def middle_frame(signal: np.ndarray, recipe: Recipe) -> Frame:
     modified = np.maximum(harmonic_spectrum(outline, f0, freqs, **depths), recipe["floor_db"])
     time = (n * recipe["hop_length"] + recipe["win_length"] / 2) / recipe["sample_rate"]
     return Frame(freqs, original, outline, modified, f0, time)
-
-
-def draw(frame: Frame, title: str) -> Figure:
-    """Draw a frame's original and modified log-power spectrum."""
-    figure = new_figure(8.5, 4.8, wrap(title))
-    axes = figure.subplots()
-    axes.plot(frame.freqs, frame.original, color=BLUE, linewidth=1.1, label="original")
-    axes.plot(frame.freqs, frame.modified, color=VERMILION, linewidth=1.1, label="modified, S(f)")
-    axes.plot(frame.freqs, frame.envelope, color=GREY, linewidth=0.9, linestyle="--", label="envelope, E(f)")
-    axes.set(xlabel="frequency (Hz)", ylabel="level re a full-scale sine (dB)")
-    axes.set_xlim(0, frame.freqs[-1] + frame.freqs[1])
-    axes.legend(loc="upper right")
-    return figure

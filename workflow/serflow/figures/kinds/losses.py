@@ -6,7 +6,7 @@ from textwrap import fill
 
 from matplotlib.figure import Figure
 
-from serflow.figures.curves import QUANTITIES, count_runs, draw_histories
+from serflow.figures.curves import QUANTITIES, History, count_runs, draw_histories
 from serflow.figures.request import Request
 from serflow.figures.style import new_figure, place_legend, wrap
 from serflow.types import Names, Text
@@ -24,9 +24,9 @@ def losses(request: Request, *, systems: Names, protocol: Text) -> Figure:
     protocol
         The protocol of the runs.
     """
-    runs = request.read_runs(systems, protocol)
-    found = {name: [run.history for run in runs if run.id.system == name] for name in systems}
-    shown = {request.paper.title_of("systems", name): histories for name, histories in found.items() if histories}
+    shown: dict[str, list[History]] = {}
+    for run in sorted(request.read_runs(systems, protocol), key=lambda run: systems.index(run.id.system)):
+        shown.setdefault(request.paper.title_of("systems", run.id.system), []).append(run.history)
     figure = new_figure(8, 1.4 + 2.6 * len(shown), wrap(request.title()))
     grid = figure.subplots(len(shown), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for axes, (name, histories) in zip(grid, shown.items(), strict=True):

@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from serflow.features.recipes import Recipe
 from serflow.figures.request import Request
 from serflow.figures.spectrograms import draw_spectrogram
 from serflow.figures.style import BLUE, ORANGE, new_figure
@@ -38,30 +37,15 @@ def recognition(
     n, row = choose_tested(run, rows, emotion)
     ours = dict(zip(run.labels, run.posteriors[n].tolist(), strict=True))
     told = f"Ours: test utterance {rows[row]['utterance']}. Published: a {emotion} recording the paper does not name."
-    frames = read_frames(request.features[0], options, rows, row)
-    return draw(frames, options, ours, published, f"{request.title()}. {told}")
-
-
-def draw(
-    frames: np.ndarray, recipe: Recipe, ours: Mapping[str, float], published: Mapping[str, float], title: str
-) -> Figure:
-    """Draw an utterance's log-mel spectrogram beside our and the published class probabilities.
-
-    Parameters
-    ----------
-    frames
-        ``(n_frames, n_bands)`` in dB, under `recipe`.
-    ours, published
-        Probability of each class, ours in label-set order. The published ones are of another recording.
-    """
-    figure = new_figure(10.5, 4.6, title)
+    figure = new_figure(10.5, 4.6, f"{request.title()}. {told}")
     left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
-    draw_spectrogram(figure, left, frames, recipe)
+    draw_spectrogram(figure, left, read_frames(request.features[0], options, rows, row), options)
     _draw_bars(right, ours, published)
     return figure
 
 
 def _draw_bars(axes: Axes, ours: Mapping[str, float], published: Mapping[str, float]) -> None:
+    """Draw the probability of each class, in the order of ours."""
     at = np.arange(len(ours))
     kinds = ((ours, "ours", BLUE, None, -0.2), (published, "published (another recording)", ORANGE, "///", 0.2))
     for values, name, colour, hatch, shift in kinds:
