@@ -18,35 +18,17 @@ from serflow.kinds import suggest
 
 @dataclass(frozen=True)
 class Utterance:
-    """One utterance to synthesise.
+    """One utterance to synthesise."""
 
-    Parameters
-    ----------
-    id, path
-        The corpus's own name, and the file relative to the corpus tree.
-    speaker, sex
-        Speaker within the corpus; ``female`` or ``male``.
-    emotion
-        A key of `serflow.corpora.demo.synthesis.EMOTION_CUES`.
-    strength
-        Factor on the emotion's cues.
-    text
-        Utterances of equal `text` have the same syllables.
-    syllables
-        Their number.
-    recording
-        The id whose recording this file holds: its own, in a copy the original's.
-    """
-
-    id: str
-    path: str
-    speaker: str
-    sex: str
-    emotion: str
-    text: str
-    syllables: int
-    strength: float
-    recording: str
+    id: str  # the corpus's own name
+    path: str  # relative to the corpus tree
+    speaker: str  # within the corpus
+    sex: str  # female or male
+    emotion: str  # a key of `serflow.corpora.demo.synthesis.EMOTION_CUES`
+    text: str  # utterances of equal text have the same syllables
+    syllables: int  # their number
+    strength: float  # factor on the emotion's cues
+    recording: str  # the id whose recording the file holds: its own, in a copy the original's
 
 
 #: Two actors of each test fold of the EmoBox benchmark, one of either sex where the fold has both.

@@ -207,8 +207,11 @@ def synthesise(corpus: str, utterance: Utterance, *, seed: int = 0) -> tuple[Arr
     f0 : (n_samples,)
         The fundamental frequency in Hz, the true spacing of the harmonics; 0 where the voice is silent.
     """
-    segments, cues, f0 = _targets(corpus, utterance, seed)
-    _, _, _, _, loudness, brightness, breath = cues
+    speaker = _speaker(corpus, utterance, seed)
+    level, span, slope, tempo, loudness, brightness, breath = _cues(corpus, utterance, speaker, seed)
+    segments = _segments(corpus, utterance, speaker.tract, tempo, seed)
+    rng = generator_of("pitch", seed, corpus, utterance.recording)
+    f0 = _contour(segments, speaker.f0 * 2 ** (level / 12), span, slope, rng)
     rng = generator_of("noise", seed, corpus, utterance.recording)
     position = np.arange(len(f0), dtype=float)
     centres = np.arange(0, len(f0) + FRAME, HOP, dtype=float)
@@ -228,13 +231,3 @@ def synthesise(corpus: str, utterance: Utterance, *, seed: int = 0) -> tuple[Arr
     floor = 10 ** (-68 / 20) * rng.standard_normal(len(f0))
     signal = 10 ** (loudness / 20) * (voice + friction) + floor
     return signal * min(1.0, 0.98 / np.abs(signal).max()), np.where(voiced > 0.1, f0, 0.0)
-
-
-def _targets(corpus: str, utterance: Utterance, seed: int) -> tuple[_Segments, Array, Array]:
-    """Return what is to be said: segments, cues (7,) and F0 in Hz at every sample, voiced or not."""
-    speaker = _speaker(corpus, utterance, seed)
-    cues = _cues(corpus, utterance, speaker, seed)
-    segments = _segments(corpus, utterance, speaker.tract, cues[3], seed)
-    centre = speaker.f0 * 2 ** (cues[0] / 12)
-    rng = generator_of("pitch", seed, corpus, utterance.recording)
-    return segments, cues, _contour(segments, centre, cues[1], cues[2], rng)

@@ -69,12 +69,7 @@ _REMEDY = "Expected 03-01-emotion-intensity-statement-repetition-actor.wav. Rena
 
 
 def parse(path: str) -> dict[str, str]:
-    """Return the manifest row that a recording's name gives.
-
-    Parameters
-    ----------
-    path
-        POSIX path relative to the corpus tree, such as ``Actor_12/03-01-06-01-02-01-12.wav``.
+    """Return the manifest row that a name in the corpus tree gives, such as ``Actor_12/03-01-06-01-02-01-12.wav``.
 
     Raises
     ------

@@ -44,15 +44,10 @@ def _sentences(emotion: str) -> int:
 
 
 def parse(path: str) -> dict[str, str]:
-    """Return the manifest row that a recording's name and folder give.
+    """Return the manifest row that a name in the corpus tree gives, such as ``AudioData/DC/a01.wav`` or ``DC_a01.wav``.
 
     The statement is the sentence's number within its emotion: of two emotions' sentences of one number only the
     first three are the same text.
-
-    Parameters
-    ----------
-    path
-        POSIX path relative to the corpus tree, such as ``AudioData/DC/a01.wav`` or ``DC_a01.wav``.
 
     Raises
     ------
