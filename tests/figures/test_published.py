@@ -58,25 +58,25 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("name", EXPECTED)
 def test_each_figure_is_drawn_whole_and_shows_what_its_files_hold(
-    sources, make_record, tmp_path, texts_of, assert_whole, name
+    sources, make_record, tmp_path, texts_of, assert_whole
 ):
     record = make_record(synthetic=True, **KEYS)
-    plot_published(record, name, tmp_path / name, **sources[name])
-    texts = texts_of(tmp_path / name)
     entries = published_figures(record.paper) | published_confusions(record.paper)
-    title = entries[name].figure if name.startswith("figure") else entries[name].table
-    wanted = [title, "SYNTHETIC", *EXPECTED[name]]
-    assert [text for text in wanted if not any(text in found for found in texts)] == []
-    assert_whole(tmp_path / name)
+    for name, expected in EXPECTED.items():
+        plot_published(record, name, tmp_path / name, **sources[name])
+        texts = texts_of(tmp_path / name)
+        title = entries[name].figure if name.startswith("figure") else entries[name].table
+        wanted = [title, "SYNTHETIC", *expected]
+        assert [text for text in wanted if not any(text in found for found in texts)] == [], name
+        assert_whole(tmp_path / name)
 
 
-@pytest.mark.parametrize(("name", "source"), [("figure_1", "features"), ("figure_4", "runs"), ("figure_5", "roots")])
-def test_a_figure_without_the_files_that_its_kind_needs_is_refused(sources, make_record, tmp_path, name, source):
-    given = {key: paths for key, paths in sources[name].items() if key != source}
-    with pytest.raises(ConfigError, match=source):
-        plot_published(make_record(**KEYS), name, tmp_path / "figure", **given)
+def test_a_figure_without_the_files_that_its_kind_needs_is_refused(sources, make_record, tmp_path):
+    for name, source in (("figure_1", "features"), ("figure_4", "runs"), ("figure_5", "roots")):
+        given = {key: paths for key, paths in sources[name].items() if key != source}
+        with pytest.raises(ConfigError, match=source):
+            plot_published(make_record(**KEYS), name, tmp_path / "figure", **given)
 
 
 def test_runs_of_another_system_are_no_source(sources, make_record, tmp_path):

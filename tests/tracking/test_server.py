@@ -146,8 +146,8 @@ def test_a_server_that_repeats_the_credentials_does_not_bring_them_into_messages
         assert "s3cret" not in written
 
 
-@pytest.mark.parametrize("password", ["s3cret", "s3/cret", "s3@cret"])
-def test_a_password_in_a_server_s_address_is_never_shown(password, write_overview, tmp_path):
-    with pytest.raises(TrackingError, match=r"127\.0\.0\.1:9") as caught:
-        track_overview(f"http://me:{password}@127.0.0.1:9", write_overview(), tmp_path)
-    assert "cret" not in str(caught.value)
+def test_a_password_in_a_server_s_address_is_never_shown(write_overview, tmp_path):
+    for password in ("s3cret", "s3/cret", "s3@cret"):
+        with pytest.raises(TrackingError, match=r"127\.0\.0\.1:9") as caught:
+            track_overview(f"http://me:{password}@127.0.0.1:9", write_overview(), tmp_path)
+        assert "cret" not in str(caught.value)
