@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import wave
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from serflow.corpora.demo.annotations import write_evaluations
 from serflow.corpora.demo.names import Utterance, utterances
@@ -61,5 +61,9 @@ def _write_utterance(corpus: str, utterance: Utterance, root: Path, seed: int) -
     signal, f0 = synthesise(corpus, utterance, seed=seed)
     path = root / utterance.path
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, np.rint(signal * 32767).astype(np.int16), SAMPLE_RATE)
+    with wave.open(str(path), "wb") as file:  # not soundfile, whose error on a full disk is no OSError
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(np.rint(signal * 32767).astype("<i2").tobytes())
     return _truth(utterance.id, f0)
