@@ -15,7 +15,7 @@ def count_segments(samples: int, sample_rate: int, seconds: float) -> int:
     samples, sample_rate
         Length of the recording, and its own sampling rate in Hz: the manifest's columns of these names.
     seconds
-        The longest part allowed.
+        The longest part allowed; infinity: one part.
     """
     parts = round(samples / (sample_rate * seconds), 9)  # 44100 * 0.7 is not quite 30870
     return max(1, math.ceil(parts))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.signal import butter, lfilter, oaconvolve, resample_poly, sosfilt
@@ -83,6 +84,7 @@ class Style:
     harmony: float
 
 
+#: Four on the floor, claps and plucked major chords.
 POP = Style(
     tempo=(112, 124),
     kick="x...x...x...x...",
@@ -98,6 +100,7 @@ POP = Style(
     bassline=0.5,
     harmony=0.8,
 )
+#: A faster beat with open cymbals and overdriven chords.
 ROCK = Style(
     tempo=(134, 150),
     kick="x.x...x.x.x...x.",
@@ -136,7 +139,7 @@ def play_band(style: Style, n_samples: int, rate: int, rng: Generator) -> np.nda
         if style.chords[place] == "x":
             _add(chords, struck[bar], round(at * rate * scale))
     if style.drive:
-        chords = _decimate(np.tanh(style.drive * _scale(chords)), n_samples)
+        chords = resample_poly(np.tanh(style.drive * _scale(chords)), 1, OVERSAMPLING)[:n_samples]
     return style.drums * _scale(drums) + style.bassline * _scale(bass) + style.harmony * _scale(chords)
 
 
@@ -144,16 +147,6 @@ def _strike(style: Style, chord: Sequence[int], key: float, rate: int, limit: in
     """Return half a second of a chord at `rate` Hz, without harmonics above half of `limit` Hz."""
     tones = [_note(key * 2 ** (1 + note / 12), 0.5, rate, limit, style.tilt, style.decay) for note in chord]
     return np.sum(tones, axis=0)
-
-
-def pop(n_samples: int, rate: int, rng: Generator) -> np.ndarray:
-    """Return four on the floor, claps and plucked major chords."""
-    return play_band(POP, n_samples, rate, rng)
-
-
-def rock(n_samples: int, rate: int, rng: Generator) -> np.ndarray:
-    """Return a faster beat with open cymbals and overdriven chords."""
-    return play_band(ROCK, n_samples, rate, rng)
 
 
 def ambient(n_samples: int, rate: int, rng: Generator) -> np.ndarray:
@@ -332,15 +325,10 @@ def _band(noise: np.ndarray, low: float, high: float, rate: int) -> np.ndarray:
     return sosfilt(butter(2, [low, high], "bandpass", fs=rate, output="sos"), noise)
 
 
-def _decimate(sound: np.ndarray, n_samples: int) -> np.ndarray:
-    """Return a sound at its rate divided by `OVERSAMPLING`, without what lies above half of that, (n_samples,)."""
-    return resample_poly(sound, 1, OVERSAMPLING)[:n_samples]
-
-
 MAKERS: dict[str, Callable[[int, int, Generator], np.ndarray]] = {
     "ambient": ambient,
-    "pop": pop,
-    "rock": rock,
+    "pop": partial(play_band, POP),
+    "rock": partial(play_band, ROCK),
     "anger": anger,
     "applause": applause,
     "laughter": laughter,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -104,14 +105,21 @@ class Features:
 
     def _read_rows(self, start: int, stop: int) -> np.ndarray:
         """Return rows ``start:stop`` of the store as they stand there, unchecked."""
-        try:
+        with _damage_as_error(self.store, "cannot be read"):
             return np.ascontiguousarray(self.stored[int(start) : int(stop)])
-        except MemoryError:
-            raise
-        except Exception as error:  # Zarr and its codecs raise half a dozen kinds for a damaged store
-            # Zarr goes on with the other chunks, whose errors asyncio would report when the process ends.
-            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-            raise CacheError(self.store, f"cannot be read ({error})", REBUILD) from error
+
+
+@contextmanager
+def _damage_as_error(store: Path, fault: str) -> Iterator[None]:
+    """Raise a CacheError in place of what Zarr and its codecs raise for a damaged store: half a dozen kinds."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Zarr goes on with the other chunks, whose errors asyncio would report when the process ends.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        raise CacheError(store, f"{fault} ({error})", REBUILD) from error
 
 
 def store_key(recipe: Recipe, manifest: Sequence[Row]) -> dict[str, Any]:
@@ -139,13 +147,15 @@ def open_store(store: Path, recipe: Recipe, manifest: Sequence[Row]) -> Features
     CacheError
         If the store is missing, incomplete or damaged, or was made from another recipe, other audio or other code.
     """
-    group = _open_group(store, store_key(recipe, manifest))
-    try:
+    key, incomplete = store_key(recipe, manifest), "is no complete feature store"
+    with _damage_as_error(store, incomplete):
+        group: Any = zarr.open_group(store, mode="r")
+        found = {part: group.attrs.get(part) for part in key}
+    for part, expected in key.items():
+        if found[part] != expected:
+            raise CacheError(store, f"was made from another {part}: {found[part]} instead of {expected}", REBUILD)
+    with _damage_as_error(store, incomplete):
         frames, arrays = group["frames"], {name: np.asarray(group[name][:]) for name in INDEX}
-    except MemoryError:
-        raise
-    except Exception as error:  # Zarr and its codecs raise half a dozen kinds for a damaged store
-        raise CacheError(store, f"is no complete feature store ({error})", REBUILD) from error
     if group.attrs.get("index") != digest_index(arrays):
         raise CacheError(store, "holds another index of its items than was written: it is damaged", REBUILD)
     offsets, n_items = arrays["offsets"], len(number_items(recipe, manifest)["utterance"])
@@ -154,21 +164,6 @@ def open_store(store: Path, recipe: Recipe, manifest: Sequence[Row]) -> Features
     items = [items_of(row, recipe.get("copies", {})) for row in manifest]
     named = [items[row][k] for row, k in zip(arrays["utterance"], arrays["copy"], strict=True)]
     return Features(**arrays, items=named, store=store, stored=frames)
-
-
-def _open_group(store: Path, key: Mapping[str, Any]) -> Any:
-    """Return the Zarr group of a store that was built for `key`."""
-    try:
-        group: Any = zarr.open_group(store, mode="r")
-        found = {part: group.attrs.get(part) for part in key}
-    except MemoryError:
-        raise
-    except Exception as error:  # see `open_store`
-        raise CacheError(store, f"is no complete feature store ({error})", REBUILD) from error
-    for part, expected in key.items():
-        if found[part] != expected:
-            raise CacheError(store, f"was made from another {part}: {found[part]} instead of {expected}", REBUILD)
-    return group
 
 
 def number_items(recipe: Recipe, manifest: Sequence[Row]) -> dict[str, np.ndarray]:
