@@ -34,22 +34,18 @@ BABBLE, VOICES = "speech", 6
 
 @dataclass(frozen=True)
 class _Bench:
-    """What every utterance is recognised with; ``voices``: rows of the training part, from which babble is mixed."""
+    """What noise is made and mixed with; ``rate``: in Hz; ``voices``: rows of the training part, for babble."""
 
-    predictor: Predictor
+    rate: int
     root: Path
     sounds: tuple[str, ...]
     recordings: Mapping[str, np.ndarray]
     voices: Sequence[Row]
     snrs: Sequence[float]
 
-    @property
-    def rate(self) -> int:
-        """Sampling rate in Hz."""
-        return int(self.predictor.recipe["sample_rate"])
 
-
-_bench: _Bench | None = None
+#: What a worker process recognises with.
+_worker: tuple[Predictor, _Bench] | None = None
 
 
 def evaluate(
@@ -95,14 +91,15 @@ def evaluate(
     """
     check_writable(output.parent)
     info = read_json(run / "run.json")
-    recordings = read_sounds(folder, info["system_config"]["recipe"]["sample_rate"]) if folder else {}
+    rate = info["system_config"]["recipe"]["sample_rate"]
+    recordings = read_sounds(folder, rate) if folder else {}
     sounds = tuple(sorted(recordings)) or SOUNDS
     test, voices = (_part(manifest, split, info["fold"], part) for part in ("test", "train"))
     say(f"{len(test)} utterances in {len(sounds)} noises at {', '.join(f'{snr:g}' for snr in snrs)} dB")
-    shared = (run, device, root, sounds, recordings, voices, snrs)
+    bench = _Bench(rate, root, sounds, recordings, voices, snrs)
     with (
         tqdm(total=len(test), unit="utt", desc="noisy", disable=not show_progress()) as bar,
-        start_workers(threads, _open, *shared) as pool,
+        start_workers(threads, _open, run, device, bench) as pool,
     ):
         rows = []
         for found in pool.map(_recognise, test):
@@ -124,38 +121,31 @@ def _part(manifest: Path, split: Path, fold: int, part: str) -> list[Row]:
     return [known[name] for name in names]
 
 
-def _open(
-    run: Path,
-    device: str,
-    root: Path,
-    sounds: tuple[str, ...],
-    recordings: Mapping[str, np.ndarray],
-    voices: Sequence[Row],
-    snrs: Sequence[float],
-) -> None:
+def _open(run: Path, device: str, bench: _Bench) -> None:
     """Load the run in a worker process."""
-    global _bench  # noqa: PLW0603 (a worker serves one evaluation)
+    global _worker  # noqa: PLW0603 (a worker serves one evaluation)
     # With torch, whose threads would not survive the fork if the parent process had imported it.
     from serflow.inference.predictor import load
 
     threadpool_limits(1)
-    _bench = _Bench(load(run, device, threads=1), root, sounds, recordings, voices, snrs)
+    _worker = load(run, device, threads=1), bench
 
 
 def _recognise(row: Row) -> list[dict[str, Any]]:
     """Return the output's rows of one utterance."""
-    assert _bench is not None  # noqa: S101 (the pool's initialiser has run)
-    path = _bench.root / row["path"]
-    signal = read_signal(path, _bench.rate)
-    labels, rows = _bench.predictor.info["labels"], []
-    for sound in _bench.sounds:  # one after the other: a batch of all is no faster on a core, and takes more memory
-        noise = noise_of(_bench, sound, row, len(signal))
+    assert _worker is not None  # noqa: S101 (the pool's initialiser has run)
+    predictor, bench = _worker
+    path = bench.root / row["path"]
+    signal = read_signal(path, bench.rate)
+    labels, rows = predictor.info["labels"], []
+    for sound in bench.sounds:  # one after the other: a batch of all is no faster on a core, and takes more memory
+        noise = noise_of(bench, sound, row, len(signal))
         try:
-            mixed = [mix(signal, noise, snr) for snr in _bench.snrs]
+            mixed = [mix(signal, noise, snr) for snr in bench.snrs]
         except CorpusError as error:
             raise CorpusError(path, f"cannot be mixed with {sound}, which {error.fault}", error.remedy) from error
-        posteriors = _bench.predictor.posteriors(mixed)
-        for snr, posterior in zip(_bench.snrs, posteriors, strict=True):
+        posteriors = predictor.posteriors(mixed)
+        for snr, posterior in zip(bench.snrs, posteriors, strict=True):
             about = {"noise": sound, "snr_db": snr, "utterance": row["utterance"], "label": row["emotion"]}
             about |= {"predicted": labels[int(posterior.argmax())]}
             rows.append(about | {label: f"{p:.6g}" for label, p in zip(labels, posterior, strict=True)})

@@ -82,7 +82,8 @@ class Predictor:
             if signal.ndim != 1 or not signal.size or not np.isfinite(signal).all():
                 fault = f"has shape {signal.shape}" if signal.ndim != 1 or not signal.size else "is not finite"
                 raise InferenceError(f"signal {n}", fault, "Give mono signals of finite samples.")
-            parts = _cut(signal, self.recipe)
+            seconds = self.recipe.get("segment_seconds", np.inf)
+            parts = cut(signal, count_segments(len(signal), self.recipe["sample_rate"], seconds))
             items += [transform(part.astype(np.float32, copy=False)).astype(dtype, copy=False) for part in parts]
             owner += [n] * len(parts)
         offsets = np.cumsum([0, *map(len, items)])
@@ -166,9 +167,3 @@ def _load_estimator(path: Path) -> Any:
         fault = f"holds types that are not trusted: {', '.join(unknown)}"
         raise InferenceError(path, fault, RETRAIN)
     return skops.io.load(path, trusted=[])
-
-
-def _cut(signal: np.ndarray, recipe: Recipe) -> list[np.ndarray]:
-    if "segment_seconds" not in recipe:
-        return [signal]
-    return cut(signal, count_segments(len(signal), recipe["sample_rate"], recipe["segment_seconds"]))
