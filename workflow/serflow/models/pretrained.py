@@ -32,8 +32,8 @@ def load(network: nn.Module, path: Path) -> None:
     fitting = {key: value for key, value in state.items() if not key.startswith(HEAD)}
     # Files from before torch 0.4.1 count no batches; torch itself takes zeros for them.
     needed = {key for key in own if not key.startswith(HEAD) and not key.endswith("num_batches_tracked")}
-    missing, unknown = needed - set(fitting), set(fitting) - set(own)
-    wrong = sorted(missing | unknown | {key for key in set(fitting) & set(own) if own[key].shape != fitting[key].shape})
+    names = needed | fitting.keys()
+    wrong = sorted(k for k in names if k not in own or k not in fitting or own[k].shape != fitting[k].shape)
     if wrong:
         fault = f"does not fit the network: {wrong[0]} and {len(wrong) - 1} more tensors differ"
         raise WeightsError(path, fault, CHOICES)
