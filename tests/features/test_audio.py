@@ -30,19 +30,6 @@ def test_stereo_becomes_the_mean_of_its_channels(tmp_path):
     np.testing.assert_allclose(signal, 0.125)
 
 
-@pytest.mark.parametrize(("native", "samples", "expected"), [(48000, 48000, 16000), (44100, 22050, 8000)])
-def test_another_rate_is_resampled_and_keeps_the_tone(tmp_path, native, samples, expected):
-    time = np.arange(samples) / native
-    soundfile.write(tmp_path / "x.wav", 0.5 * np.sin(2 * np.pi * 1000 * time), native)
-    signal = read_signal(tmp_path / "x.wav", 16000)
-    assert signal.dtype == np.float32
-    assert len(signal) == expected
-    middle = slice(1000, -1000)
-    np.testing.assert_allclose(
-        signal[middle], 0.5 * np.sin(2 * np.pi * 1000 * np.arange(expected) / 16000)[middle], atol=5e-3
-    )
-
-
 @pytest.mark.parametrize("fault", ["absent", "text", "empty", "nan", "infinite", "truncated"])
 def test_a_recording_that_cannot_be_used_is_named(tmp_path, fault):
     path = tmp_path / "Actor_01" / "bad.wav"
@@ -60,8 +47,8 @@ def test_a_recording_that_cannot_be_used_is_named(tmp_path, fault):
     assert caught.value.where == str(path)
 
 
-@pytest.mark.parametrize("native", [8000, 11025, 22050, 44100, 48000, 96000])
-@pytest.mark.parametrize("n_samples", [1, 2, 999, 20000])
+@pytest.mark.parametrize("native", [8000, 44100, 48000])
+@pytest.mark.parametrize("n_samples", [1, 999, 20000])
 def test_resampling_is_librosas(tmp_path, native, n_samples):
     samples = np.random.default_rng(n_samples).uniform(-0.5, 0.5, n_samples).astype(np.float32)
     soundfile.write(tmp_path / "x.wav", samples, native, subtype="FLOAT")

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from serflow.errors import CacheError
 from serflow.features.audio import read_signal
 from serflow.features.build import build_store, make_signals
 from serflow.features.recipes import make_copies, make_transform
@@ -68,37 +67,19 @@ def test_a_pitch_shift_keeps_the_duration(rate):
     assert peak(shifted, rate) == pytest.approx(440 * 2 ** (2 / 12), abs=2)
 
 
-@pytest.fixture
-def recorded(tmp_path, speechlike, rate):
-    """Three recordings of different length and their manifest."""
+def test_store_with_copies_names_each_item_and_holds_its_frames(tmp_path, speechlike, rate):
     manifest = []
     for k, name in enumerate(["u1", "u2", "u3"]):
         soundfile.write(tmp_path / f"{name}.wav", speechlike[: rate - 2000 * k], rate)
         manifest.append({"corpus": "toy", "utterance": name, "path": f"{name}.wav", "sha1": name})
-    return tmp_path, manifest
-
-
-def test_store_with_copies_names_each_item_and_holds_its_frames(recorded, rate):
-    root, manifest = recorded
-    store = root / "store.zarr"
-    build_store(RECIPE, manifest, root, store, workers=1)
-    features = open_store(store, RECIPE, manifest)
+    build_store(RECIPE, manifest, tmp_path, tmp_path / "store.zarr", workers=1)
+    features = open_store(tmp_path / "store.zarr", RECIPE, manifest)
     expected = [Item("toy", name, copy) for name in ("u1", "u2", "u3") for copy in ("", "noise", "pitch", "stretch")]
     assert features.items == expected
     assert features.utterance.tolist() == [n for n in range(3) for _ in range(4)]
     transform, copies, n = make_transform(RECIPE), make_copies(RECIPE), 0
     for row in manifest:
-        for signal in make_signals(read_signal(root / row["path"], rate), row, copies):
+        for signal in make_signals(read_signal(tmp_path / row["path"], rate), row, copies):
             np.testing.assert_allclose(features.read([n]), transform(signal), atol=1e-3)
             n += 1
     assert n == len(features.offsets) - 1
-
-
-def test_store_without_copies_is_not_taken_for_one_with(recorded):
-    root, manifest = recorded
-    store = root / "store.zarr"
-    plain = {key: value for key, value in RECIPE.items() if key != "copies"}
-    build_store(plain, manifest, root, store, workers=1)
-    assert open_store(store, plain, manifest).items == [Item("toy", name) for name in ("u1", "u2", "u3")]
-    with pytest.raises(CacheError, match="recipe"):
-        open_store(store, RECIPE, manifest)

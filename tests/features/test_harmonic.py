@@ -44,7 +44,7 @@ def test_the_formula_takes_many_frames_at_once():
         np.testing.assert_allclose(together[n], expected)
 
 
-@pytest.mark.parametrize("f0", [100.0, 200.0, 250.0])
+@pytest.mark.parametrize("f0", [100.0, 250.0])
 def test_a_tone_of_known_f0_is_rebuilt(f0):
     tone = complex_tone(f0)
     np.testing.assert_array_equal(frequencies(16000, 1600, 4000.0), FREQS)
@@ -81,7 +81,7 @@ def test_an_envelope_exists_for_every_pitch_on_either_grid(f0):
 # Pitch
 
 
-@pytest.mark.parametrize("f0", [90.0, 140.0, 310.0])
+@pytest.mark.parametrize("f0", [90.0, 310.0])
 @pytest.mark.parametrize("win", [640, 320])
 def test_a_steady_tone_has_its_pitch_in_every_inner_frame(f0, win):
     tone = complex_tone(f0)
@@ -102,7 +102,7 @@ def test_pitch_stands_at_the_frames_centres():
         np.testing.assert_allclose(found[5:-5], 150 + 100 * centres[5:-5], atol=0.3)
 
 
-@pytest.mark.parametrize("n_samples", [1, 100, 639, 640, 641, 700, 960])
+@pytest.mark.parametrize("n_samples", [1, 640, 960])
 def test_a_signal_too_short_for_praat_is_unvoiced(n_samples):
     found = pitch(np.ones(n_samples, np.float32), **FRAME, **RANGE)
     assert found.shape == (1 + max(0, n_samples - 640) // 160,)

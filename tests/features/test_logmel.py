@@ -28,7 +28,7 @@ NARROW = {
 
 
 @pytest.mark.parametrize("options", [DEEPEMO, NARROW], ids=["deepemo", "narrow"])
-@pytest.mark.parametrize("n_samples", [16000, 16001, 300, 4095, 4096])
+@pytest.mark.parametrize("n_samples", [16000, 300, 4095])
 def test_logmel_is_librosas(options, n_samples):
     rng = np.random.default_rng(n_samples)
     signal = (rng.standard_normal(n_samples) * np.linspace(0, 0.3, n_samples)).astype(np.float32)
@@ -51,7 +51,7 @@ def slaney_centres(n_mels, fmax):
     return np.where(mels < 15, mels * 200 / 3, 1000 * np.exp((mels - 15) * step))
 
 
-@pytest.mark.parametrize("frequency", [300, 700, 1000, 2400, 5000, 7000])
+@pytest.mark.parametrize("frequency", [300, 1000, 5000])
 def test_a_pure_tone_peaks_in_the_band_nearest_to_it(frequency):
     tone = np.sin(2 * np.pi * frequency * np.arange(16000) / 16000).astype(np.float32)
     frames = logmel(tone, **DEEPEMO | {"n_mels": 40})

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:n_fft=")
 
 @pytest.mark.parametrize(
     ("parameter", "value"),
-    [("hop_length", 81), ("transform", "mfcc"), ("window", "hann"), ("segment_seconds", 0.1), ("dtype", "float16")],
+    [("hop_length", 81), ("transform", "mfcc"), ("dtype", "float16"), ("copies", {"noise": {"snr_db": 15.0}})],
 )
 def test_store_of_another_recipe_is_refused(built, corpus, recipe, parameter, value):
     with pytest.raises(CacheError, match="recipe") as caught:
@@ -32,25 +32,12 @@ def test_store_of_another_recipe_is_refused(built, corpus, recipe, parameter, va
     assert f"'{parameter}': {value!r}" in caught.value.fault
 
 
-def changed(rows, change):
-    rows = [dict(row) for row in rows]
-    if change == "audio":
-        rows[3]["sha1"] = "0" * 40
-    elif change == "name":
-        rows[3]["utterance"] = "v3"
-    elif change == "order":
-        rows[2], rows[3] = rows[3], rows[2]
-    elif change == "fewer":
-        del rows[-1]
-    elif change == "more":
-        rows.append(dict(rows[0], utterance="u9"))
-    return rows
-
-
-@pytest.mark.parametrize("change", ["audio", "name", "order", "fewer", "more"])
-def test_store_of_other_audio_is_refused(built, corpus, recipe, change):
-    with pytest.raises(CacheError, match="audio"):
-        open_store(built, recipe, changed(corpus[1], change))
+def test_store_of_other_audio_is_refused(built, corpus, recipe):
+    rows = corpus[1]
+    reencoded, renamed = rows[0] | {"sha1": "0" * 40}, rows[0] | {"utterance": "v0"}
+    for other in ([reencoded, *rows[1:]], [renamed, *rows[1:]], rows[::-1], rows[:-1], [*rows, renamed]):
+        with pytest.raises(CacheError, match="audio"):
+            open_store(built, recipe, other)
 
 
 def test_where_the_recordings_lie_does_not_matter(built, corpus, recipe):
@@ -97,7 +84,6 @@ COPIES = {"copies": {"noise": {"snr_db": 15.0}}}
         ("features/copies.py", ("snr_db / 10", "snr_db / 20"), ["copies"]),
         ("features/stand_ins.py", ("RMS = 0.1", "RMS = 0.2"), []),
         ("corpora/scan.py", ("SLACK = 64", "SLACK = 65"), []),
-        ("models/weights.py", ("import", "import json\nimport"), []),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -132,7 +118,7 @@ def test_store_without_its_key_is_refused(store, corpus, recipe, attribute):
 # Damage
 
 
-@pytest.mark.parametrize("array", ["frames", *INDEX])
+@pytest.mark.parametrize("array", ["frames", "sha256"])
 def test_store_without_an_array_is_refused(store, corpus, recipe, array):
     shutil.rmtree(store / array)
     with pytest.raises(CacheError):
@@ -146,12 +132,10 @@ def test_store_with_frames_missing_is_refused(store, corpus, recipe):
         open_store(store, recipe, corpus[1])
 
 
-@pytest.mark.parametrize("kind", ["absent", "empty folder", "file"])
+@pytest.mark.parametrize("kind", ["absent", "file"])
 def test_no_store_at_all_is_an_error_that_names_it(tmp_path, corpus, recipe, kind):
     path = tmp_path / "features.zarr"
-    if kind == "empty folder":
-        path.mkdir()
-    elif kind == "file":
+    if kind == "file":
         path.write_text("not a store")
     with pytest.raises(CacheError) as caught:
         open_store(path, recipe, corpus[1])
@@ -167,9 +151,8 @@ def test_lost_chunk_of_the_index_is_refused(store, corpus, recipe, array):
         open_store(store, recipe, corpus[1])
 
 
-@pytest.mark.parametrize("array", ["offsets", "utterance", "sha256"])  # Zarr stores no chunk of zeros
-def test_cut_chunk_of_the_index_is_refused(store, corpus, recipe, array):
-    (chunk,) = (path for path in (store / array / "c").rglob("*") if path.is_file())
+def test_cut_chunk_of_the_index_is_refused(store, corpus, recipe):
+    (chunk,) = (path for path in (store / "sha256" / "c").rglob("*") if path.is_file())
     chunk.write_bytes(chunk.read_bytes()[:-5])  # the decompressor has an error of its own
     with pytest.raises(CacheError) as caught:
         open_store(store, recipe, corpus[1])
@@ -205,7 +188,7 @@ def test_damaged_chunk_is_refused_by_the_items_that_lie_in_it_alone(chunked, dam
 # Reading
 
 
-@pytest.mark.parametrize("chosen", [[], [3], [6, 0, 3, 3, 1], [5, 4, 3], [0, 6]], ids=str)
+@pytest.mark.parametrize("chosen", [[], [6, 0, 3, 3, 1], [5, 4, 3]], ids=str)
 def test_items_come_in_the_order_asked_for(chunked, recipe, frames, chosen):
     expected = [np.empty((0, recipe["n_mels"])), *(frames[n] for n in chosen)]
     np.testing.assert_allclose(chunked.read(np.array(chosen, dtype=int)), np.concatenate(expected), atol=1e-3)
