@@ -76,10 +76,8 @@ def test_offline_the_error_names_the_two_other_choices(tmp_path, monkeypatch):
     with pytest.raises(WeightsError) as caught:
         weights.fetch("resnet18-f37072fd.pth", tmp_path / "resnet18-f37072fd.pth")
     message = str(caught.value)
-    assert "resnet18-f37072fd.pth" in message
-    assert "cannot be downloaded" in message
-    assert "a copy of the file" in message
-    assert "`none`" in message
+    for part in ("resnet18-f37072fd.pth", "a copy of the file", "`none`"):
+        assert part in message
     assert "\n" not in message
     assert not list(tmp_path.iterdir())
 
