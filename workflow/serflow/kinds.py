@@ -71,7 +71,11 @@ class Kinds:
 
     def known(self) -> list[str]:
         """Return the names of all kinds, sorted."""
-        return sorted(self.names or (path.stem for path in self.path.glob("[!_]*.py")))
+        return list(self._known)
+
+    @functools.cached_property  # a dry run asks for thousands of names
+    def _known(self) -> tuple[str, ...]:
+        return tuple(sorted(self.names or (path.stem for path in self.path.glob("[!_]*.py"))))
 
     def file(self, name: str) -> Path:
         """Return the source file of a kind: a module of the package, or the user's own file where the name is a path.
@@ -85,7 +89,7 @@ class Kinds:
             if not Path(name).is_file():
                 raise ConfigError("", f"there is no file {name!r}", "Correct the path.")
             return Path(name)
-        if name not in self.known():
+        if name not in self._known:
             raise ConfigError("", f"unknown name {name!r}", suggest(name, self.known()))
         return self.path.with_suffix(".py") if self.names else self.path / f"{name}.py"
 

@@ -138,8 +138,9 @@ class Papers:
         for corpus in self.corpora(paper):
             for system in self.systems(paper, study):
                 for protocol in self.protocols(paper, corpus, system):
+                    folds = self.folds(paper, corpus, protocol, system)
                     for seed in self.seeds(paper, protocol):
-                        for fold in self.folds(paper, corpus, protocol, system):
+                        for fold in folds:
                             yield RunId(paper, corpus, system, protocol, seed, fold)
 
     def parts(self, run: RunId) -> list[RunId]:
