@@ -45,7 +45,8 @@ import json, sys
 from pathlib import Path
 from snakemake.cli import main
 try:
-    main(["-n", "--quiet", "all", "--snakefile", sys.argv[1], "--config", "corpora={ravdess: {source: demo}}"])
+    config = ["corpora={ravdess: {source: demo}}", "papers=[jin]", "overrides={deepemo: {year: 1}}"]
+    main(["-n", "--quiet", "all", "--snakefile", sys.argv[1], "--config", *config])
 except SystemExit:
     pass
 print(json.dumps(sorted(name for name in sys.modules if "." not in name)))
@@ -53,16 +54,18 @@ print(json.dumps(sorted(name for name in sys.modules if "." not in name)))
 
 
 def imported(folder, snakefile):
-    """The packages that Snakemake has imported after a dry run."""
+    """The packages that Snakemake has imported after a dry run, and what that said."""
     command = [sys.executable, "-c", PARSE, str(snakefile)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    return set(json.loads(done.stdout.splitlines()[-1]))
+    return set(json.loads(done.stdout.splitlines()[-1])), done.stderr
 
 
-def test_a_dry_run_imports_nothing_heavy(tmp_path):
-    """Beyond what Snakemake and its plugins import themselves."""
+def test_a_dry_run_imports_nothing_heavy_and_tells_overrides_that_change_nothing(tmp_path):
+    """Nothing heavy beyond what Snakemake and its plugins import themselves."""
     shutil.copy(ROOT / "config.yaml", tmp_path)
     (tmp_path / "empty.smk").write_text("rule all:\n    input: []\n")
-    ours = imported(tmp_path, ROOT / "Snakefile") - imported(tmp_path, tmp_path / "empty.smk")
+    packages, said = imported(tmp_path, ROOT / "Snakefile")
+    ours = packages - imported(tmp_path, tmp_path / "empty.smk")[0]
     assert "serflow" in ours
     assert not ours.intersection(HEAVY)
+    assert "config.yaml: overrides: those of deepemo change nothing, since papers is ['jin']." in said

@@ -51,49 +51,26 @@ def told(config, folder, papers=PAPERS):
 CONFIG = [
     # keys
     ({"devise": "cpu"}, "config.yaml", "'devise'", "Did you mean 'device'?"),
-    ({"seed": 3}, "config.yaml", "'seed'", "Did you mean 'seeds'?"),
-    ({"xyz": 3}, "config.yaml", "'xyz'", "pretrained"),
     ({"seeds": {"randon": [0]}}, "config.yaml: seeds", "'randon'", "Did you mean 'random'?"),
     ({"corpora": {"ravdes": {"source": "demo"}}}, "config.yaml: corpora", "'ravdes'", "Did you mean 'ravdess'?"),
     ({"corpora": {"emodb": {"source": "demo"}}}, "config.yaml: corpora", "'emodb'", "iemocap, ravdess, savee"),
-    ({"corpora": {"savee": {"path": "x"}}}, "config.yaml: corpora.savee", "'path'", "Allowed: source."),
-    ({"tracking": {"url": "x"}}, "config.yaml: tracking", "'url'", "'uri'"),
     # types, ranges, choices
     ({"device": "gpu"}, "config.yaml: device", "'gpu'", "auto, cpu, cuda"),
-    ({"device": None}, "config.yaml: device", "null", "auto, cpu, cuda"),
-    ({"precision": "bfloat16"}, "config.yaml: precision", "'bfloat16'", "auto, fp32, bf16"),
     ({"threads": 0}, "config.yaml: threads", "0", "a whole number, from 1"),
-    ({"threads": "many"}, "config.yaml: threads", "'many'", "a whole number"),
     ({"threads": True}, "config.yaml: threads", "true", "a whole number"),
     ({"allow_partial": "sometimes"}, "config.yaml: allow_partial", "'sometimes'", "true or false"),
-    ({"pretrained": False}, "config.yaml: pretrained", "false", "text"),
     ({"tracking": {"prefix": "../x"}}, "config.yaml: tracking.prefix", "'../x'", "text or null, that fits"),
-    ({"overrides": None}, "config.yaml: overrides", "null", "a mapping of keys to values"),
-    ({"overrides": {"deepemo": 5}}, "config.yaml: overrides.deepemo", "5", "a mapping of keys to values"),
     # lists
     ({"papers": "deepemo"}, "config.yaml: papers", "'deepemo'", "a list in [ ]"),
     ({"papers": []}, "config.yaml: papers", "[]", "1 or more entries"),
-    ({"papers": ["jin", "jin"]}, "config.yaml: papers", "['jin', 'jin']", "each only once"),
     ({"papers": ["deepmo"]}, "config.yaml: papers", "'deepmo'", "Did you mean 'deepemo'?"),
     ({"systems": ["resnet17"]}, "config.yaml: systems", "'resnet17'", "Did you mean 'resnet1"),
-    ({"protocols": ["publishd"]}, "config.yaml: protocols", "'publishd'", "Did you mean 'published'?"),
-    ({"protocols": [1]}, "config.yaml: protocols.0", "1", "text"),
-    ({"folds": 0}, "config.yaml: folds", "0", "a list in [ ] or null"),
-    ({"folds": []}, "config.yaml: folds", "[]", "1 or more entries"),
     ({"folds": [0, 0]}, "config.yaml: folds", "[0, 0]", "each only once"),
     ({"folds": [-1]}, "config.yaml: folds.0", "-1", "from 0"),
-    ({"folds": [0.5]}, "config.yaml: folds.0", "0.5", "a whole number"),
     ({"folds": [0, 6]}, "config.yaml: folds", "6", "0 to 5"),
-    ({"seeds": None}, "config.yaml: seeds", "null", "a mapping"),
-    ({"seeds": 3}, "config.yaml: seeds", "3", "a mapping"),
-    ({"seeds": {"random": 3}}, "config.yaml: seeds.random", "3", "a list in [ ]"),
-    ({"seeds": {"random": []}}, "config.yaml: seeds.random", "[]", "1 or more entries"),
-    ({"seeds": {"random": [1, 1]}}, "config.yaml: seeds.random", "[1, 1]", "each only once"),
     ({"seeds": {"grouped": [0, -3]}}, "config.yaml: seeds.grouped.1", "-3", "from 0"),
     # corpora
     ({"corpora": {"ravdess": "demo"}}, "config.yaml: corpora.ravdess", "'demo'", "a mapping of keys to values"),
-    ({"corpora": {"ravdess": {"source": 3}}}, "config.yaml: corpora.ravdess.source", "3", "text or null"),
-    ({"corpora": {"ravdess": {"source": "Demo"}}}, "config.yaml: corpora.ravdess.source", "'Demo'", "`demo`"),
     ({"corpora": {"savee": {"source": "download"}}}, "config.yaml: corpora.savee.source", "'download'", "README"),
     ({"corpora": {"iemocap": {"source": "/no/x.tgz"}}}, "config.yaml: corpora.iemocap.source", "/no/x.tgz", "archive"),
     ({"corpora": {"savee": {"source": "{folder}/empty"}}}, "config.yaml: corpora.savee.source", "/empty'", "archive"),
@@ -106,12 +83,9 @@ CONFIG = [
         "a place of its own",
     ),
     # places
-    ({"results": 7}, "config.yaml: results", "7", "text"),
     ({"results": "{folder}/notes.txt"}, "config.yaml: results", "/notes.txt' is no folder", "Name a folder"),
     ({"results": "~/results"}, "config.yaml: results", "'~/results'", "in full"),
-    ({"resources": "data/{x}"}, "config.yaml: resources", "'data/{x}'", "free of"),
     ({"corpora": {"savee": {"source": "~/savee"}}}, "config.yaml: corpora.savee.source", "'~/savee'", "in full"),
-    ({"corpora": {"savee": {"source": "a <b>"}}}, "config.yaml: corpora.savee.source", "'a <b>'", "free of"),
     (
         {"results": "out", "resources": "./out"},
         "config.yaml: resources",
@@ -125,12 +99,9 @@ CONFIG = [
         "a place of its own",
     ),
     ({"noise": {"source": "/no/noises"}}, "config.yaml: noise.source", "'/no/noises'", ".wav), or null"),
-    ({"noise": {"source": "{folder}/empty"}}, "config.yaml: noise.source", "/empty'", ".wav), or null"),
     ({"pretrained": "image-net"}, "config.yaml: pretrained", "'image-net'", "imagenet, none"),
-    ({"pretrained": "{folder}/empty"}, "config.yaml: pretrained", "/empty' is no file", "imagenet, none"),
     # tracking
     ({"tracking": {"uri": "mlruns"}}, "config.yaml: tracking.uri", "'mlruns'", "sqlite:///FILE"),
-    ({"tracking": {"uri": "ftp://host"}}, "config.yaml: tracking.uri", "'ftp://host'", "http://HOST"),
     ({"tracking": {"uri": "sqlite://x.db"}}, "config.yaml: tracking.uri", "'sqlite://x.db'", "sqlite:///FILE"),
     ({"tracking": {"uri": "http://"}}, "config.yaml: tracking.uri", "'http://'", "http://HOST"),
     ({"tracking": {"uri": "http://host:port"}}, "config.yaml: tracking.uri", "'http://host:port'", "http://HOST:PORT"),
@@ -183,15 +154,11 @@ PAPER = [
     ({"published": [NUMBER | {"value": 66.1}]}, "published.0.value", "66.1", "0.661"),
     ({"published": [NUMBER | {"metric": "loss"}]}, "published.0.part", "test part", "WA, UA or macro_F1"),
     ({"published": [NUMBER, NUMBER | {"value": 0.2}]}, "published.1", "twice", "one entry"),
-    ({"published": [NUMBER | {"metric": "WAR"}]}, "published.0.metric", "'WAR'", "WA, UA, macro_F1"),
     ({"published": [NUMBER | {"corpus": "savee"}]}, "published", "'savee'", "ravdess"),
-    ({"figures": [FIGURE | {"kind": "pie"}]}, "figures.0.kind", "'pie'", "waveforms"),
     ({"figures": [FIGURE | {"recipe": "mfc"}]}, "figures.0: recipe", "'mfc'", "logmel128"),
     ({"figures": [FIGURE]}, "figures.0", "'recipe'", "recipe"),
-    ({"figures": [FIGURE | {"recipe": "logmel128", "emotion": "calm"}]}, "figures.0", "'emotion'", "utterance"),
     ({"figures": [FIGURE | {"corpora": ["ravdess"]}]}, "figures.0", "corpus and corpora", "one of them"),
     ({"titel": "x"}, "", "'titel'", "Did you mean 'title'?"),
-    ({"year": "2020-01"}, "year", "'2020-01'", "a whole number"),
     ({"paper": "mine"}, "paper", "'mine'", "Remove the key"),
     ({"systems": {"resnet": {"training": {"epochs": 5}}}}, "systems.resnet", "'title'", "Did you mean 'resnet18'?"),
     ({"systems": {"Res-Net": {"based_on": "resnet18"}}}, "systems.Res-Net", "'Res-Net'", "that fits"),
@@ -204,16 +171,10 @@ PAPER = [
         "recipe and input and model",
     ),
     # training
-    (training(epoch=5), "systems.resnet18.training", "'epoch'", "Did you mean 'epochs'?"),
-    (training(epochs=0), "systems.resnet18.training.epochs", "0", "from 1"),
-    (training(batch_size=2.5), "systems.resnet18.training.batch_size", "2.5", "a whole number"),
     (training(learning_rate=-1e-3), "systems.resnet18.training.learning_rate", "-0.001", "above 0"),
     (training(learning_rate="1e-3"), "systems.resnet18.training.learning_rate", "'1e-3'", "as in 1.0e-3"),
     (training(learning_rate=float("nan")), "systems.resnet18.training.learning_rate", "nan", "finite"),
-    (training(optimiser="adamw"), "systems.resnet18.training.optimiser", "'adamw'", "adam, rmsprop"),
     (training(freeze_epochs=50), "systems.resnet18.training.freeze_epochs", "50 of 50", "Lower"),
-    (training(step_decay={"factor": 0.9}), "systems.resnet18.training.step_decay", "'every'", "factor, every"),
-    (training(class_weights="balanced"), "systems.resnet18.training.class_weights", "'balanced'", "inverse"),
     (
         training(early_stopping=STOP | {"metric": "accuracy"}),
         "systems.resnet18.training.early_stopping.metric",
@@ -238,7 +199,6 @@ PAPER = [
         "sum to 5",
         "Make them equal",
     ),
-    (training(augment=[{"kind": "rotat"}]), "systems.resnet18.training.augment.0.kind", "'rotat'", "rotate"),
     (training(augment=[{"kind": "rotate"}]), "systems.resnet18.training.augment.0", "'degrees'", "degrees"),
     (
         training(augment=[{"kind": "flip", "probability": 50}]),
@@ -248,29 +208,18 @@ PAPER = [
     ),
     # model and input
     (model(module="resnet81"), "systems.resnet18.model.module", "'resnet81'", "resnet1d"),
-    (model(module="weights"), "systems.resnet18.model.module", "'weights'", "resnet"),
     (model(module="mine/net.py"), "systems.resnet18.model.module", "'mine/net.py'", "Correct the path"),
     (model(dept=34), "systems.resnet18.model", "'dept'", "Did you mean 'depth'?"),
     (model(depth=17), "systems.resnet18.model.pretrained", "resnet17", "resnet18, resnet34, resnet50"),
     (model(pretrained="imagent"), "systems.resnet18.model.pretrained", "'imagent'", "imagenet, none"),
     (taken(kind="vector"), "systems.resnet18.input", "'height'", "Allowed"),
     (taken(kind="picture"), "systems.resnet18.input.kind", "'picture'", "image, patch, sequence, vector"),
-    (taken(heigth=64), "systems.resnet18.input", "'heigth'", "Did you mean 'height'?"),
-    (taken(height=-64), "systems.resnet18.input.height", "-64", "from 1"),
-    (taken(channels=2), "systems.resnet18.input.channels", "2", "1, 3"),
-    (taken(floor_db=80.0), "systems.resnet18.input.floor_db", "80.0", "below 0"),
-    ({"systems": {"resnet18": {"model": "bilstm"}}}, "systems.resnet18.model", "'bilstm'", "a mapping of keys"),
     ({"systems": {"resnet18": {"based_on": ["x"]}}}, "systems.resnet18.based_on", "['x']", "Allowed"),
     # recipes
     (recipe(transform="mel"), "recipes.logmel128.transform", "'mel'", "logmel"),
-    (recipe(hop=160), "recipes.logmel128", "'hop'", "hop_length"),
     (recipe(hop_length=0), "recipes.logmel128.hop_length", "0", "from 1"),
-    (recipe(n_fft="1024 points"), "recipes.logmel128.n_fft", "'1024 points'", "a whole number"),
-    (recipe(sample_rate=-16000), "recipes.logmel128.sample_rate", "-16000", "from 1"),
     (recipe(fmax=16000.0), "recipes.logmel128.fmax", "16000.0", "up to 8000.0"),
     (recipe(fmin=4000.0, fmax=3000.0), "recipes.logmel128.fmin", "4000.0", "below 3000.0"),
-    (recipe(dtype="float64"), "recipes.logmel128.dtype", "'float64'", "float32, float16"),
-    (recipe(segment_seconds=0), "recipes.logmel128.segment_seconds", "0", "above 0"),
     ({"systems": {"resnet18": {"recipe": "logmel"}}}, "systems.resnet18.recipe", "'logmel'", "'logmel128'"),
     # protocols
     ({"systems": {"resnet18": {"protocols": ["loso"]}}}, "systems.resnet18.protocols", "'loso'", "speaker_independent"),
@@ -278,16 +227,12 @@ PAPER = [
     ({"protocols": {"published": {"kind": "stratified"}}}, "protocols.published.kind", "'stratified'", "random"),
     ({"protocols": {"published": {"parts": {"train": 0.9}}}}, "protocols.published.parts", "0.9", "sum to 1"),
     ({"protocols": {"published": {"validation": "male"}}}, "protocols.published", "'validation'", "parts"),
-    ({"protocols": {"published": {"corpora": ["savee"]}}}, "protocols.published.corpora", "'savee'", "ravdess"),
     ({"protocols": {"published": {"copies": {"pitch": {"semitones": 1}}}}}, "protocols.published", "'copies'", "parts"),
     (copies(echo={"ms": 3}), "protocols.augment_then_split.copies", "'echo'", "noise, pitch, stretch"),
     (copies(stretch={"rate": 0}), "protocols.augment_then_split.copies.stretch.rate", "0", "above 0"),
-    (copies(noise={"snr_db": "loud"}), "protocols.augment_then_split.copies.noise.snr_db", "'loud'", "a number"),
     # corpora and labels
     ({"corpora": ["emodb"]}, "corpora", "'emodb'", "iemocap, ravdess, savee"),
-    ({"corpora": ["ravdess", "ravdess"]}, "corpora", "['ravdess', 'ravdess']", "each only once"),
     ({"corpora": ["ravdess+ravdess"]}, "corpora", "twice", "once"),
-    ({"labels": ["happy"]}, "labels", "['happy']", "2 or more entries"),
     ({"labels": ["happy", "joyful"]}, "labels", "'joyful'", "surprised"),
     ({"labels": ["calm", "excited"]}, "systems.resnet18.labels", "ravdess has fewer than two of calm, excited", "calm"),
     ({"select": {"ravdes": {"sex": "male"}}}, "select", "'ravdes'", "Did you mean 'ravdess'?"),
@@ -422,42 +367,16 @@ def test_values_of_the_command_line_alone_are_parsed():
         check_config(typed)
 
 
-# The same through Snakemake's own command line
-
-
-def dry_run(folder, *arguments):
-    env = os.environ | {"PYTHONPATH": str(ROOT / "workflow"), "HOME": str(folder)}
-    command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1"]
-    done = subprocess.run([*command, *arguments], cwd=folder, env=env, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
-
-
-@pytest.fixture
-def project(tmp_path):
-    """A working directory with the default configuration, and with overrides of two papers."""
+def test_the_command_line_tells_a_mistake_in_one_sentence_and_starts_nothing(tmp_path):
     shutil.copy(ROOT / "config.yaml", tmp_path)
-    changes = {"corpora": {"ravdess": {"source": "demo"}}, "overrides": {"deepemo": {"year": 1}, "jin": {"year": 1}}}
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(changes))
-    return tmp_path
-
-
-def test_the_command_line_tells_a_mistake_in_one_sentence_and_starts_nothing(project):
-    status, output = dry_run(project, "--config", "tracking={uri: 'http://anna:s3cret@host'}")
-    assert status == 1
+    command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1"]
+    command += ["--config", "tracking={uri: 'http://anna:s3cret@host'}"]
+    env = os.environ | {"PYTHONPATH": str(ROOT / "workflow"), "HOME": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    output = done.stdout + done.stderr
+    assert done.returncode == 1
     assert "config.yaml: tracking.uri: '***@host' has more than the address in it" in output
     assert "MLFLOW_TRACKING_PASSWORD" in output
     assert "s3cret" not in output
     assert "Traceback" not in output
-    assert {path.name for path in project.iterdir()} <= {"config.yaml", "mine.yaml", ".snakemake", ".cache"}
-
-
-def test_the_command_line_tells_a_key_that_stands_twice(project):
-    (project / "mine.yaml").write_text("threads: 2\nthreads: 4\n")
-    status, output = dry_run(project, "--configfile", "mine.yaml")
-    assert status == 1
-    assert "mine.yaml: line 2: key 'threads' stands here and in line 1" in output
-
-
-def test_the_command_line_tells_overrides_that_change_nothing(project):
-    _, output = dry_run(project, "--configfile", "mine.yaml", "--config", "papers=[jin]", "--quiet", "all")
-    assert "config.yaml: overrides: those of deepemo change nothing, since papers is ['jin']." in output
+    assert {path.name for path in tmp_path.iterdir()} <= {"config.yaml", ".snakemake", ".cache"}

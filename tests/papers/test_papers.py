@@ -212,61 +212,6 @@ def test_one_recipe_name_means_one_recipe(tmp_path, toy):
     assert papers(tmp_path, papers=["twin"]).recipes["logmel128"]["hop_length"] == 160
 
 
-def set_in(paper, path, value):
-    *folders, last = path
-    for key in folders:
-        paper = paper[key]
-    paper[last] = value
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "where", "message"),
-    [
-        (("labels",), ["happy", "glad"], "labels", "'glad'"),
-        (("sytems",), {}, "", "Did you mean 'systems'"),
-        (("recipes", "logmel128", "n_mel"), 3, "recipes.logmel128", "'n_mel'"),
-        (("recipes", "logmel128", "transform"), "logmell", "recipes.logmel128", "'logmell'"),
-        (("systems", "resnet18", "recipe"), "mfcc", "systems.resnet18.recipe", "'mfcc'"),
-        (("systems", "resnet18", "protocols"), ["random"], "systems.resnet18.protocols", "'random'"),
-        (("systems", "resnet18", "training", "batch_size"), 0, "systems.resnet18.training.batch_size", "from 1"),
-        (("systems", "resnet18", "training", "learning_rate"), "3e-5", "training.learning_rate", "'3e-5'"),
-        (("systems", "Res-Net"), {}, "systems", "Res-Net"),
-        (("protocols", "published", "kind"), "stratified", "protocols.published.kind", "'stratified'"),
-        (("protocols", "published", "parts", "train"), 0.7, "protocols.published.parts", "sum to 1"),
-        (("protocols", "speaker_independent", "parts"), {"train": 0.8, "validation": 0.1, "test": 0.1},
-         "protocols.speaker_independent", "'parts'"),
-        (("published", 0, "system"), "resnet34", "published", "'resnet34'"),
-        (("published", 0, "metric"), "WAR", "published.0.metric", "'WAR'"),
-        (("paper",), "other", "paper", "'other'"),
-        (("assumptions", 0, "chosen"), None, "assumptions.0.chosen", "text"),
-        (("corpora",), ["ravdes"], "", "'ravdes'"),
-    ],
-    ids=lambda value: str(value)[:40],
-)  # fmt: skip
-def test_a_fault_in_a_paper_file_is_named(tmp_path, toy, path, value, where, message):
-    set_in(toy, path, value)
-    file = tmp_path / "toy.yaml"
-    file.write_text(yaml.safe_dump(toy))
-    with pytest.raises(ConfigError) as caught:
-        read_paper(file)
-    assert where in caught.value.where
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_an_unknown_corpus_names_the_paper_file(tmp_path, toy):
-    write(tmp_path, toy | {"corpora": ["ravdes"]})
-    with pytest.raises(ConfigError, match=r"toy\.yaml"):
-        read_paper(tmp_path / "toy.yaml")
-
-
-def test_a_paper_file_that_is_no_yaml_is_named_in_one_line(tmp_path):
-    (tmp_path / "toy.yaml").write_text("paper: [toy\nlabels: ]")
-    with pytest.raises(ConfigError, match=r"toy\.yaml.*not valid YAML") as caught:
-        read_paper(tmp_path / "toy.yaml")
-    assert "\n" not in str(caught.value)
-
-
 @pytest.mark.parametrize("name", sorted(path.stem for path in PAPERS.glob("*.yaml")))
 def test_every_system_runs_speaker_independent_beside_the_papers_own_protocol(name):
     paper = derive_systems(read_paper(PAPERS / f"{name}.yaml")[0])
@@ -324,8 +269,6 @@ def test_systems_narrow_a_run():
         ("svm", "speaker_independent"),
         ("svm", "augment_then_split"),
     ]
-    with pytest.raises(ConfigError, match=r"config\.yaml: systems.*'smv'.*svm"):
-        papers(systems=["smv"])
 
 
 def test_a_system_added_by_an_override_is_told_as_one(tmp_path):
@@ -460,7 +403,6 @@ def test_a_combined_system_is_made_from_the_same_fold_of_its_parts(family):
     [
         ({"first": "nobody"}, r"systems\.both\.combine.*'nobody'"),
         ({"neutral": "calmish"}, r"systems\.both\.combine\.neutral.*'calmish'"),
-        ({"thirds": []}, "unknown key 'thirds'"),
     ],
 )
 def test_a_mistake_in_a_combination_is_named(family, change, where):
