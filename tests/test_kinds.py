@@ -54,7 +54,6 @@ def test_options_are_read_without_importing(network):
 @pytest.mark.parametrize(
     "given",
     [
-        {"size": 3},
         {"size": 3, "gamma": "scale", "lstm": None},
         {"size": 3, "gamma": 2, "lstm": {"layers": 1, "attention": True}, "anything": [1, {}]},
     ],
@@ -68,12 +67,9 @@ def test_options_that_fit_are_taken(network, given):
     [
         ({}, "here"),
         ({"size": 0}, "here: size"),
-        ({"size": "3"}, "here: size"),
-        ({"size": True}, "here: size"),
         ({"size": 3, "gamma": "auto"}, "here: gamma"),
         ({"size": 3, "sise": 3}, "here"),
         ({"size": 3, "lstm": {"layers": 1, "atention": True}}, "here: lstm"),
-        ({"size": 3, "lstm": {"attention": True}}, "here: lstm"),
         ({"size": 3, "lstm": {"layers": 0}}, "here: lstm.layers"),
         ({"size": 3, "input_shape": [1]}, "here"),
     ],

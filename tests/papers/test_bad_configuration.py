@@ -293,10 +293,8 @@ def test_an_override_is_checked_though_its_paper_is_not_run(folder):
     ("text", "fault"),
     [
         ("paper: deepemo\ntitle: a\ntitle: b\n", "line 3: key 'title' stands here and in line 2"),
-        ("paper: deepemo\nsystems:\n  cnn: {}\n  cnn: {}\n", "line 4: key 'cnn' stands here and in line 3"),
         ("paper: deepemo\nsystems: {cnn: {}, cnn: {}}\n", "line 2: key 'cnn' stands here and in line 2"),
         ("paper: [deepemo\n", "is not valid YAML"),
-        ("", "null is not allowed"),
         ("- paper\n", "['paper'] is not allowed"),
         ("paper: deepemo\ntitle: 2020-01-01\n", "title: 2020-01-01 is not allowed"),
         (b"paper: \xff\n", "cannot be read"),
@@ -319,11 +317,9 @@ def test_a_key_that_stands_twice_in_the_configuration_is_told(tmp_path):
 
 SECRETS = [
     "http://anna:s3cret@host:5000",
-    "https://s3cret@host",
     "http://anna:s3/cret@host",
     "http://anna:p@s3cret@host",
     "postgresql://anna:s3cret@host/db",
-    "http:anna:s3cret@host",
     "https://host/?token=s3cret",
 ]
 
