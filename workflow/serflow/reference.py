@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,11 +142,7 @@ def _words(part: Mapping[str, Any], root: Schema) -> str:
     if "$ref" in part:
         return f"see {part['$ref'].rpartition('/')[2]}"
     if "oneOf" in part:
-        return "one of " + ", ".join(_names(part["oneOf"]))
+        return "one of " + ", ".join(str(branch.get("title", "")) for branch in part["oneOf"])
     branches = [_words(branch, root) if "$ref" in branch else "" for branch in part.get("anyOf", [])]
     named = [text for text in branches if text]
     return " or ".join([*named, "null"]) if named else describe_allowed(part)
-
-
-def _names(branches: Iterable[Mapping[str, Any]]) -> list[str]:
-    return [str(branch.get("title", "")) for branch in branches]

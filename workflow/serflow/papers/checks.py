@@ -22,7 +22,7 @@ def check_paper(paper: Paper, where: str) -> None:
     """Raise a ConfigError unless all names in a paper exist, and all options are taken and go together."""
     check_labels(paper.labels, f"{where}: labels")
     for corpus in paper.corpora:
-        _within(f"{where}: corpora", "", members, corpus)
+        _within("", f"{where}: corpora", members, corpus)
     for corpus in paper.select:
         known = {member for name in paper.corpora for member in members(name)}
         check_names([corpus], known, f"{where}: select")
@@ -62,23 +62,15 @@ def check_options(kinds: Kinds, options: Mapping[str, Any], where: str, key: str
         raise ConfigError(where, f"key {key!r} is missing or no text", f"Allowed: {', '.join(kinds.known())}.")
     name, rest = split_kind(options, key)
     found = _within(where, key, kinds.options, name)
-    _told_at(where, check, options_model(name, tuple(found.values())), rest, "")
+    _within(where, "", check, options_model(name, tuple(found.values())), rest, "")
 
 
 def _within(where: str, key: str, function: Any, *arguments: Any) -> Any:
-    """Return what a function returns; its ConfigErrors name the key at `where`."""
+    """Return what a function returns; its ConfigErrors name `key` at `where`, or if that is empty their own key."""
     try:
         return function(*arguments)
     except ConfigError as error:
-        raise ConfigError(".".join(filter(None, [where, key])), error.fault, error.remedy) from None
-
-
-def _told_at(where: str, function: Any, *arguments: Any) -> None:
-    """Call a check whose ConfigErrors name a key; they then name it at `where`."""
-    try:
-        function(*arguments)
-    except ConfigError as error:
-        raise ConfigError(".".join(filter(None, [where, error.where])), error.fault, error.remedy) from None
+        raise ConfigError(".".join(filter(None, [where, key or error.where])), error.fault, error.remedy) from None
 
 
 def check_names(names: Iterable[str], allowed: Iterable[str], where: str) -> None:
@@ -90,16 +82,18 @@ def check_names(names: Iterable[str], allowed: Iterable[str], where: str) -> Non
 
 def _check_recipe(recipe: Mapping[str, Any], where: str) -> None:
     stored = {key: recipe[key] for key in (option.name for option in STORE_OPTIONS) if key in recipe}
-    _told_at(where, check, options_model("recipe", STORE_OPTIONS), stored, "")
+    _within(where, "", check, options_model("recipe", STORE_OPTIONS), stored, "")
     check_options(TRANSFORMS, {key: value for key, value in recipe.items() if key not in stored}, where, "transform")
     _check_copies(recipe.get("copies", {}), f"{where}.copies")
-    _told_at(where, check_relations, recipe)
+    _within(where, "", check_relations, recipe)
 
 
 def _check_copies(copies: Mapping[str, Mapping[str, Any]], where: str) -> None:
     for name, options in copies.items():
         check_names([name], COPIES.known(), where)
-        _told_at(f"{where}.{name}", check, options_model(name, tuple(COPIES.options(name).values())), dict(options), "")
+        _within(
+            f"{where}.{name}", "", check, options_model(name, tuple(COPIES.options(name).values())), dict(options), ""
+        )
 
 
 def _check_system(paper: Paper, system: System, where: str) -> None:
@@ -117,7 +111,7 @@ def _check_system(paper: Paper, system: System, where: str) -> None:
         taken = input_kinds(system.model)
         if taken:
             check_names([system.input["kind"]], taken, f"{where}.input.kind")
-        _told_at(f"{where}.input", check_input, system.input)
+        _within(f"{where}.input", "", check_input, system.input)
         _check_training(system, where)
     _check_classes(paper, system, where)
 
@@ -148,7 +142,7 @@ def _check_training(system: System, where: str) -> None:
         return
     for n, entry in enumerate(training.augment):
         check_options(AUGMENTATIONS, entry, f"{where}.training.augment.{n}")
-    _told_at(f"{where}.training", check_training, training, system.input)
+    _within(f"{where}.training", "", check_training, training, system.input)
 
 
 def _check_classes(paper: Paper, system: System, where: str) -> None:
