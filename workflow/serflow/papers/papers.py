@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +46,7 @@ class Papers:
         self.contents: dict[str, Plain] = {}
         self.papers: dict[str, Paper] = {}
         self._deviations: dict[str, list[Deviation]] = {}
+        self._runs: dict[tuple[str, str | None], list[RunId]] = {}
         for name, (content, paper) in files.items():
             effective, model = apply_config(content, paper, config)
             if name in wanted:
@@ -82,7 +82,7 @@ class Papers:
 
     def active(self) -> list[str]:
         """Return the papers of which something is run."""
-        return [paper for paper in self.papers if next(self.runs(paper), None)]
+        return [paper for paper in self.papers if self.runs(paper)]
 
     def labels(self, paper: str, corpus: str) -> list[str]:
         """Return a paper's labels that the corpus, or a member of the union, has: SAVEE has no calm."""
@@ -133,15 +133,18 @@ class Papers:
         """Return the seeds to run a protocol with."""
         return list(getattr(self.config.seeds, self.papers[paper].protocols[protocol].SEEDS))
 
-    def runs(self, paper: str, study: str | None = None) -> Iterator[RunId]:
-        """Yield the runs of a paper, or of one of its studies, in order."""
-        for corpus in self.corpora(paper):
-            for system in self.systems(paper, study):
-                for protocol in self.protocols(paper, corpus, system):
-                    folds = self.folds(paper, corpus, protocol, system)
-                    for seed in self.seeds(paper, protocol):
-                        for fold in folds:
-                            yield RunId(paper, corpus, system, protocol, seed, fold)
+    def runs(self, paper: str, study: str | None = None) -> list[RunId]:
+        """Return the runs of a paper, or of one of its studies, in order."""
+        if (paper, study) not in self._runs:  # each job of a dry run asks again
+            self._runs[paper, study] = [
+                RunId(paper, corpus, system, protocol, seed, fold)
+                for corpus in self.corpora(paper)
+                for system in self.systems(paper, study)
+                for protocol in self.protocols(paper, corpus, system)
+                for seed in self.seeds(paper, protocol)
+                for fold in self.folds(paper, corpus, protocol, system)
+            ]
+        return self._runs[paper, study]
 
     def parts(self, run: RunId) -> list[RunId]:
         """Return the runs that a combined system is made from, the first one first; none for a trained one."""
