@@ -354,7 +354,7 @@ def test_a_system_is_the_one_it_is_based_on_but_for_its_own_keys(family):
     systems = found.papers["toy"].systems
     assert systems["wide"].input == systems["resnet18"].input | {"width": 448}
     assert systems["wide"].training.epochs == 7  # changes of the first reach what is based on it
-    run = next(found.runs("toy", "width"))
+    run = found.runs("toy", "width")[0]
     assert found.record("toy").deviations_of(run.group) == ["training.epochs: 7 instead of 50"]
 
 
