@@ -112,17 +112,16 @@ def test_the_folds_of_ravdess_are_emobox_whatever_the_seed(ravdess):
 
 
 def test_validation_speakers_are_training_speakers_one_of_each_sex(ravdess):
-    """Of the next fold, whose four actors in EmoBox's second list are all women: fold 0 has one validator alone."""
+    """Of the next fold; fold 0, which all women of EmoBox's second list follow, takes its man from the list after."""
     sex = {r["speaker"]: r["sex"] for r in ravdess}
     assert {sex[s] for s in EMOBOX[1]} == {"female"}
     validators = []
     for k, parts in by_fold(split(SPEAKERS, ravdess, EMOTIONS, ["ravdess"], 0)).items():
         found = speakers_of(parts, ravdess)
-        assert sorted(sex[s] for s in found["validation"]) == (["female"] if k == 0 else ["female", "male"])
+        assert sorted(sex[s] for s in found["validation"]) == ["female", "male"]
         assert not found["train"] & found["test"]
         assert not found["validation"] & (found["test"] | found["train"])
-        n = len(found["validation"])
-        assert Counter(parts.values()) == {"train": (20 - n) * 60, "validation": n * 60, "test": 4 * 60}
+        assert Counter(parts.values()) == {"train": 18 * 60, "validation": 2 * 60, "test": 4 * 60}
         validators.append(found["validation"])
     assert len({frozenset(v) for v in validators}) == 6  # not always the same ones
 
@@ -260,6 +259,28 @@ def test_augment_then_split_divides_recordings_and_copies_alike(ravdess):
     assert Counter(e["part"] for e in assignment) == {"train": 3456, "validation": 432, "test": 432}
     assert assignment == split(AUGMENTED, ravdess, EMOTIONS, ["ravdess"], 0)
     assert assignment != split(AUGMENTED, ravdess, EMOTIONS, ["ravdess"], 1)
+
+
+@pytest.mark.parametrize("protocol", [RANDOM, SPEAKERS])
+def test_a_control_trains_on_copies_and_tests_what_it_would_without_them(ravdess, protocol):
+    control = protocol | {"copies": COPIES}
+    assignment = split(control, ravdess, EMOTIONS, ["ravdess"], 0)
+    plain = by_fold(split(protocol, ravdess, EMOTIONS, ["ravdess"], 0))
+    for k, parts in by_fold(assignment).items():
+        assert {item: part for item, part in parts.items() if "#" not in item} == plain[k]
+        copies = {item: part for item, part in parts.items() if "#" in item}
+        assert len(copies) == 2 * 1440
+        assert {item for item, part in copies.items() if part == "train"} == {
+            f"{item}#{copy}" for item, part in plain[k].items() if part == "train" for copy in COPIES
+        }
+        assert set(copies.values()) == {"train", "unused"}
+    check(control, leakage(assignment, ravdess), "split")
+
+
+def test_a_validation_part_may_be_left_out(ravdess):
+    """Mittal's 75 and 25 %."""
+    parts = {"kind": "random", "parts": {"train": 0.75, "test": 0.25}}
+    assert Counter(e["part"] for e in split(parts, ravdess, EMOTIONS, ["ravdess"], 0)) == {"train": 1080, "test": 360}
 
 
 def test_augment_then_split_is_reported_as_the_leak_it_is(ravdess):

@@ -126,7 +126,8 @@ def count_items(papers: Papers, run: RunId) -> float:
     """Return about how many items a run trains on, from published numbers of utterances."""
     paper, labels = papers.papers[run.paper], papers.labels_of(run.paper, run.corpus, run.system)
     counts = [count_utterances(papers.config, corpus, labels, paper.select.get(corpus)) for corpus in run.corpora]
-    return sum(counts) * paper.protocols[run.protocol].training_share(run.corpora)
+    protocol = paper.protocols[run.protocol]
+    return sum(counts) * protocol.training_share(run.corpora) * (1 + len(protocol.copies))
 
 
 def count_utterances(config: Config, corpus: str, labels: Sequence[str], select: Selection | None = None) -> int:

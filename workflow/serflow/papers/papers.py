@@ -97,12 +97,16 @@ class Papers:
     def recipe_of(self, paper: str, system: str, protocol: str) -> tuple[str, Recipe]:
         """Return the name and content of the recipe that a trained system takes under a protocol.
 
-        Under a protocol with augmented copies it is the system's own plus the ``copies``, under another name.
+        Under a protocol with augmented copies it is the system's own plus the ``copies``, named after the paper's
+        first protocol with these copies.
         """
-        name, copies = self.papers[paper].systems[system].recipe, self.papers[paper].protocols[protocol].copies
+        name, protocols = self.papers[paper].systems[system].recipe, self.papers[paper].protocols
         assert name is not None, f"{system} is combined, not trained"  # noqa: S101
-        recipe = self.papers[paper].recipes[name]
-        return (f"{name}_{protocol}", {**recipe, "copies": dict(copies)}) if copies else (name, recipe)
+        recipe, copies = self.papers[paper].recipes[name], protocols[protocol].copies
+        if not copies:
+            return name, recipe
+        first = next(other for other, rules in protocols.items() if rules.copies == copies)
+        return f"{name}_{first}", {**recipe, "copies": dict(copies)}
 
     def folds(self, paper: str, corpus: str, protocol: str, system: str) -> list[int]:
         """Return the folds to run: of those that config.yaml and the system ask for, all that the corpus has."""

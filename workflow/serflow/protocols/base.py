@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -14,8 +14,8 @@ from serflow.schema import Model
 #: What may stand on both sides of a split.
 LEAKS = ("speakers", "statements", "identical_recordings", "augmented_siblings")
 #: What a protocol is for: the paper's own, speakers never trained on, the leak that explains high numbers, or the
-#: same copies without the leak.
-Role = Literal["published", "unseen", "leak", "control"]
+#: leak's copies without the leak, on speakers that are trained on and on others.
+Role = Literal["published", "unseen", "leak", "control", "unseen_control"]
 #: Item id to part, of one fold; items that are not named are unused.
 Assignment = dict[str, str]
 #: A manifest row for each item to assign; ``utterance`` is the item's id.
@@ -33,7 +33,12 @@ class Protocol(Model):
     title: str = Field(description="What is said of it in tables.")
     role: Role | None = Field(None, description="What it is for; by default what its kind is for.")
     corpora: list[str] | None = Field(None, description="The corpora it is for; by default all of the paper.")
+    copies: dict[str, dict[str, Any]] = Field(
+        {}, description="Augmented copies to train on, made after the split: name and parameters; by default none."
+    )
 
+    #: Whether copies are made of all recordings and split as recordings are, instead of the training part's alone.
+    SPLITS_COPIES: ClassVar[bool] = False
     #: The role of a kind.
     ROLE: ClassVar[Role] = "published"
     #: The leaks that must be empty.
@@ -51,14 +56,9 @@ class Protocol(Model):
         """Whether no speaker of the test part is ever trained on."""
         return "speakers" in self.FORBIDDEN
 
-    @property
-    def copies(self) -> Mapping[str, Mapping[str, Any]]:
-        """Augmented copies that are items of the split, by name."""
-        return {}
-
     def rules(self) -> dict[str, Any]:
         """Return all that decides a split, as plain builtins."""
-        return self.model_dump(exclude={"title", "role", "corpora"}, exclude_unset=True, by_alias=True)
+        return self.model_dump(exclude={"title", "role", "corpora"}, exclude_unset=True)
 
     def applies_to(self, corpus: str) -> bool:
         """Return whether it is one of a corpus's protocols."""
@@ -69,11 +69,11 @@ class Protocol(Model):
         raise NotImplementedError
 
     def training_share(self, corpora: Sequence[str]) -> float:
-        """Return about how many items it trains on, per utterance of the corpora."""
+        """Return about how many items it trains on, per item that is split."""
         raise NotImplementedError
 
     def assign(self, rows: Rows, corpora: Sequence[str], seed: int) -> list[Assignment]:
-        """Return the assignment of each fold; `seed` is that of random draws.
+        """Return the assignment of each fold of the items that are split; `seed` is that of random draws.
 
         Raises
         ------

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from serflow.errors import SplitError
-from serflow.items import Row, item_id, items_of, parse_item, speaker_of
+from serflow.items import Item, Row, item_id, items_of, parse_item, speaker_of
 from serflow.protocols.assignment import UNUSED
-from serflow.protocols.base import LEAKS, Protocol
+from serflow.protocols.base import LEAKS, Assignment, Protocol
 
 
 def split(
@@ -25,7 +25,7 @@ def split(
     Parameters
     ----------
     protocol
-        Which items train, validate and test.
+        Which items train, validate and test. Copies that it does not split itself train where their recording does.
     rows
         The manifests' rows, of all member corpora.
     labels
@@ -48,13 +48,23 @@ def split(
     SplitError
         If a class is too small to be divided, or a fold has no speaker in the corpus.
     """
-    items = [{**row, "utterance": item_id(item, corpora)} for row in rows for item in items_of(row, protocol.copies)]
-    used = [item for item in items if item["emotion"] in labels and _is_selected(item, select or {})]
-    folds = protocol.assign(used, corpora, seed)
+    items = [(row, item) for row in rows for item in items_of(row, protocol.copies)]
+    used = [
+        {**row, "utterance": item_id(item, corpora)}
+        for row, item in items
+        if row["emotion"] in labels and _is_selected(row, select or {}) and (protocol.SPLITS_COPIES or not item.copy)
+    ]
+
+    def part_of(item: Item, parts: Assignment) -> str:
+        if not item.copy or protocol.SPLITS_COPIES:
+            return parts.get(item_id(item, corpora), UNUSED)
+        original = parts.get(item_id(item._replace(copy=""), corpora))
+        return "train" if original == "train" else UNUSED
+
     return [
-        {"utterance": item["utterance"], "fold": k, "part": parts.get(item["utterance"], UNUSED)}
-        for k, parts in enumerate(folds)
-        for item in items
+        {"utterance": item_id(item, corpora), "fold": k, "part": part_of(item, parts)}
+        for k, parts in enumerate(protocol.assign(used, corpora, seed))
+        for _, item in items
     ]
 
 

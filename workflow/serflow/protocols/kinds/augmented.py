@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -14,14 +13,10 @@ class Augmented(Random):
     """As a random split, but over the recordings and their copies: the leak that this kind is there to measure."""
 
     kind: Literal["augmented"]  # type: ignore[assignment]
-    made: dict[str, dict[str, Any]] = Field(
-        alias="copies", min_length=1, description="Copies of each recording: name and parameters."
+    copies: dict[str, dict[str, Any]] = Field(
+        min_length=1, description="Copies of each recording, made before the split: name and parameters."
     )
 
     ROLE = "leak"
     FORBIDDEN: ClassVar[tuple[str, ...]] = ()
-
-    @property
-    def copies(self) -> Mapping[str, Mapping[str, Any]]:
-        """The copies by name."""
-        return self.made
+    SPLITS_COPIES = True

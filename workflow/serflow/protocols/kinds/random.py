@@ -15,18 +15,19 @@ from serflow.types import Share
 
 
 class Parts(Model):
-    """Fractions of the whole; they sum to 1."""
+    """Fractions of the whole; they sum to 1. A validation part is watched, or chooses the epoch; it may be left out."""
 
     train: Share = Field(description="To train on.")
-    validation: Share = Field(description="To watch, or to choose the epoch by.")
+    validation: Share = Field(0.0, description="To watch, or to choose the epoch by; by default none.")
     test: Share = Field(description="To score.")
 
     def model_post_init(self, _context: Any) -> None:
         """Check the sum."""
         if abs(self.train + self.validation + self.test - 1) > 1e-9:
             raise ConfigError("", f"{self.model_dump()} do not sum to 1", "Give fractions of the whole that sum to 1.")
-        if not min(self.train, self.validation, self.test) > 0:
-            raise ConfigError("", f"{self.model_dump()} leaves a part empty", "Give each part a fraction above 0.")
+        if not min(self.train, self.test) > 0:
+            fault = f"{self.model_dump()} leaves nothing to train or test"
+            raise ConfigError("", fault, "Give train and test a fraction above 0.")
 
 
 class Random(Protocol):
@@ -42,8 +43,8 @@ class Random(Protocol):
         return 1
 
     def training_share(self, corpora: Sequence[str]) -> float:
-        """Return the fraction of the training part, times the items per utterance."""
-        return self.parts.train * (1 + len(self.copies))
+        """Return the fraction of the training part."""
+        return self.parts.train
 
     def assign(self, rows: Rows, corpora: Sequence[str], seed: int) -> list[Assignment]:
         """Return one fold; see `Protocol.assign`."""
@@ -56,8 +57,10 @@ class Random(Protocol):
             train, rest = train_test_split(
                 np.arange(len(names)), test_size=held_out, stratify=emotions, random_state=seed
             )
-            share = self.parts.test / held_out
-            validation, test = train_test_split(rest, test_size=share, stratify=emotions[rest], random_state=seed)
+            validation, test = rest[:0], rest
+            if self.parts.validation:
+                share = self.parts.test / held_out
+                validation, test = train_test_split(rest, test_size=share, stratify=emotions[rest], random_state=seed)
         except ValueError as error:
             fault = f"cannot divide {len(names)} items ({error})"
             raise SplitError("protocols.parts", fault, "Use a larger corpus.") from error

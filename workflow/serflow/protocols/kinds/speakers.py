@@ -16,7 +16,7 @@ class Speakers(Protocol):
     """The corpora's published lists of held-out speakers, one fold each; nothing is drawn.
 
     Without ``validation`` all held-out speakers test, and the next fold's first speaker of each sex validates (where
-    that fold has one sex only, one speaker does). With ``female`` or ``male`` the held-out speakers of this sex
+    that fold has one sex only, the other comes from the fold after it, and so on). With ``female`` or ``male`` the held-out speakers of this sex
     validate and the others test; with ``both`` there are twice as many folds, first all with female validation.
     """
 
@@ -50,7 +50,7 @@ class Speakers(Protocol):
         for sex in self._validating:
             for k, held_out in enumerate(folds):
                 if sex is None:
-                    following = folds[(k + 1) % len(folds)]
+                    following = [speaker for fold in (*folds[k + 1 :], *folds[:k]) for speaker in fold]
                     validation = list({sexes[speaker]: speaker for speaker in reversed(following)}.values())
                 else:
                     validation = [speaker for speaker in held_out if sexes[speaker] == sex]
