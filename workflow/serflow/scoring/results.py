@@ -19,6 +19,7 @@ ROLES: dict[Role, str] = {
     "unseen": "speaker-independent",
     "leak": "leaky split",
     "control": "control for the leak",
+    "unseen_control": "control, speaker-independent",
 }
 
 
