@@ -2,6 +2,7 @@ import random
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score
 
 from serflow.errors import ConfigError
@@ -88,17 +89,48 @@ def test_each_fold_has_rows_of_its_own(grouped, score):
 def test_missing_folds_are_told(grouped, score):
     dirs, _ = grouped
     even = score(dirs, make_record(n_folds={"toy": {"speaker_independent": 6}}))
-    assert ours(even, "speaker_independent", "WA").note == "folds 0,1 of 6"
+    assert ours(even, "speaker_independent", "WA").missing == "folds 0,1 of 6"
     uneven = score(dirs[:3], make_record(n_folds={"toy": {"speaker_independent": 2}}))
-    assert ours(uneven, "speaker_independent", "WA").note == "seed 0: folds 0,1; seed 1: fold 0 of 2"
+    assert ours(uneven, "speaker_independent", "WA").missing == "seed 0: folds 0,1; seed 1: fold 0 of 2"
 
 
-def test_few_speakers_have_values_each_and_no_interval(make_run, score):
+def test_missing_seeds_are_told_and_further_ones_are_welcome(grouped, score):
+    dirs, _ = grouped
+    for asked, told in (([0, 1, 2], "seeds 0, 1 of 0, 1, 2"), ([0], "")):
+        found = score(dirs, make_record(seeds={"speaker_independent": asked}))
+        assert ours(found, "speaker_independent", "WA").missing == told
+
+
+def test_a_run_that_predicts_one_class_is_counted_as_collapsed(make_run, score):
+    rows = [(f"u{s}_{k}", "test", LABELS[k % 3], LABELS[k % 3]) for s in range(8) for k in range(6)]
+    one_class = [(*row[:3], "sad") for row in rows]
+    scored = score([make_run([*found, *train_part([7])], seed=n) for n, found in enumerate((rows, one_class))])
+    assert ours(scored, "published", "WA").collapsed == 1
+
+
+def test_the_spread_of_the_last_tenth_of_epochs_is_told_where_the_last_is_taken(make_run, score):
+    """The toy's validation accuracy rises by 0.1 an epoch: over the last two of 20 by 0.1."""
+    found = [*predictions(range(7), right=0.7, seed=1), *train_part([7])]
+    assert ours(score([make_run(found, epochs=20)]), "published", "WA").spread == pytest.approx(0.1)
+    stopped = score([make_run(found, epochs=20, seed=1, best_epoch=12)])
+    assert ours(stopped, "published", "WA").spread is None
+
+
+def test_original_recordings_are_scored_apart_from_their_copies(make_run, score):
+    rows = [(f"u{s}_{k}", "test", "sad", "sad") for s in range(8) for k in range(6)]
+    copies = [(f"{name}#noise", part, truth, "happy") for name, part, truth, _ in rows]
+    scored = score([make_run([*rows, *copies, *train_part([7])])])
+    assert ours(scored, "published", "WA").value == 0.5
+    assert ours(scored, "published", "WA", part="test_originals").value == 1.0
+
+
+def test_few_speakers_have_an_interval_over_utterances(make_run, score):
     found = list(predictions(range(3), right=0.5, seed=1))
     scored = score([make_run([*found, *train_part([7])])])
     row = ours(scored, "published", "WA")
-    assert (row.low, row.high, row.sd) == (None, None, None)
-    assert row.note
+    rate, n = row.value, len(found)
+    assert (row.low, row.high) == pytest.approx(stats.binom(n, rate).ppf([0.025, 0.975]) / n, abs=1.5 / n)
+    assert (row.unit, row.sd) == ("utterances", None)
     for speaker in range(3):
         right = np.mean([label == guess for u, _, label, guess in found if u.startswith(f"u{speaker}_")])
         assert ours(scored, "published", "WA", scope=f"speaker toy/{speaker:02d}").value == pytest.approx(right)

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from serflow.scoring.paper import write_scores
-from serflow.scoring.results import TYPES, Cell, Result, read_results
+from serflow.scoring.results import ROLES, TYPES, Cell, Result, read_results
 from serflow.tables.overview import overview_table, write_overview
 from toy_paper import LABELS, PARTS, PROTOCOLS, make_record, published, system
 
@@ -23,16 +23,21 @@ def line(result):
 
 
 def result(**cells):
-    known = {"published": Cell("published"), "unseen": Cell(), "leak": Cell(), "control": Cell()}
+    known = dict.fromkeys(ROLES, Cell()) | {"published": Cell("published")}
     return Result("p", "toy", "net", "Net_1", "WA", "validation", 50, 0.7, known | cells, 0.25)
 
 
 def test_cells_name_value_spread_interval_speakers_and_missing_folds():
-    own = Cell("published", 0.725, 0.65, 0.79, 0.012, 24, "folds 0,1 of 6", ("a; b",))
-    few = Cell("second", 0.4, speakers=4, deviations=("a; b", "epochs"))
+    own = Cell("published", 0.725, 0.65, 0.79, 0.012, 24, missing="folds 0,1 of 6", deviations=("a; b",))
+    few = Cell(
+        "second", 0.4, 0.3, 0.5, speakers=4, unit="utterances", collapsed=1, seeds=3, deviations=("a; b", "epochs")
+    )
     cells = line(result(published=own, unseen=few))
     assert cells["Ours, paper's protocol [95 %]"] == "72.5 ± 1.2 [65.0, 79.0]; 24 speakers; folds 0,1 of 6"
-    assert cells["Ours, speaker-independent [95 %]"].startswith("40.0; 4 speakers, ")
+    assert (
+        cells["Ours, speaker-independent [95 %]"]
+        == "40.0 [30.0, 50.0] over utterances; 4 speakers; collapsed: 1 run predicts one class"
+    )
     assert (cells["Published"], cells["Chance"]) == ("70.0 (epoch 50)", "25.0 / -")
     assert cells["Deviations"] == "a; b; elsewhere: epochs"
 
@@ -53,8 +58,9 @@ def runs(make_run):
 
 def test_from_files_to_files_with_augmented_items_counted_as_their_speakers(runs, manifest, tmp_path):
     record = make_record(**PAPER)
-    write_scores(record, runs, [manifest], tmp_path / "scores.csv")
-    write_overview([record], [tmp_path / "scores.csv"], runs, tmp_path / "comparison")
+    scores, gaps = tmp_path / "scores.csv", tmp_path / "gaps.csv"
+    write_scores(record, runs, [manifest], scores, gaps)
+    write_overview([record], [scores], [gaps], runs, tmp_path / "comparison")
     assert {path.suffix for path in tmp_path.glob("comparison.*")} == {".csv", ".md", ".tex", ".html"}
     assert (tmp_path / "comparison.csv").read_text().startswith(",".join(TYPES) + "\n")
     (found,) = read_results(tmp_path / "comparison.csv")
@@ -68,5 +74,5 @@ def test_from_files_to_files_with_augmented_items_counted_as_their_speakers(runs
 def test_the_record_of_a_run_is_enough_for_what_it_was_computed_with(runs, tmp_path):
     info = json.loads((runs[0] / "run.json").read_text())
     (runs[0] / "run.json").write_text(json.dumps(info | {"versions": {"scikit-learn": "1.8"}}))
-    write_overview([make_record(**PAPER)], [], runs, tmp_path / "comparison")
+    write_overview([make_record(**PAPER)], [], [], runs, tmp_path / "comparison")
     assert "scikit-learn 1.8, torch 2.9" in (tmp_path / "comparison.md").read_text()

@@ -4,6 +4,7 @@ import json
 import pytest
 
 from serflow.runs import read_runs
+from serflow.scoring.gaps import find_gaps
 from serflow.scoring.paper import score_paper, write_scores
 from serflow.tables.paper import score_tables, write_tables
 from toy_paper import LABELS, PAPER, make_record
@@ -37,7 +38,7 @@ def dirs(make_run):
 
 def tables_of(record, folders, speakers):
     runs = read_runs(folders)
-    return score_tables(record, score_paper(record, runs, speakers), runs)
+    return score_tables(record, score_paper(record, runs, speakers), find_gaps(record, runs, speakers), runs)
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_comparison_sets_published_both_protocols_and_their_gap_side_by_side(tab
     cells = line(tables["comparison"], "toy", "Net_1", "WA (test)")
     assert (cells["Published"], cells[OWN], cells[FAIR]) == ("90.0", "100.0 [100.0, 100.0]", "50.0 [50.0, 50.0]")
     assert cells["n, speaker-independent"] == "8 / 1 / 1 (fold 0 of 6)"
-    assert cells["Gap (points)"] == "+50.0"
+    assert cells["Gap (points) [95 %]"].startswith("+50.0 [")
 
 
 def test_comparison_shows_the_last_published_validation_accuracy_beside_ours(tables):
@@ -91,7 +92,7 @@ def test_few_speakers_are_shown_one_by_one_in_a_union_with_their_corpus(make_run
         record = make_record(corpora=[corpus])
         made = tables_of(record, [make_run(found, corpus=corpus)], speakers)["comparison"]
         cell = line(made, corpus, "Net_1", "WA (test)")[OWN]
-        assert cell.startswith("50.0 (")
+        assert cell.startswith("50.0 [") and "over utterances" in cell
         for one in ("00 100.0, 01 0.0",) if corpus == "toy" else ("savee/00 0.0, toy/00 100.0",):
             assert one in cell
 
@@ -131,13 +132,14 @@ def test_one_job_writes_all_tables_the_same_from_files_as_from_memory(dirs, mani
     split = tmp_path / "splits/toypaper/toy/published/seed3.json"
     split.parent.mkdir(parents=True)
     split.write_text(json.dumps({"folds": [{"fold": k, **fold} for k in (0, 1)]}))
-    write_scores(record, dirs, [manifest], tmp_path / "scores.csv")
-    write_tables(record, tmp_path / "scores.csv", dirs, [manifest], [split], tmp_path / "tables")
+    write_scores(record, dirs, [manifest], tmp_path / "scores.csv", tmp_path / "gaps.csv")
+    write_tables(record, tmp_path / "scores.csv", tmp_path / "gaps.csv", dirs, [manifest], [split], tmp_path / "tables")
     names = {f"{stem}.{suffix}" for stem in ("data", *tables) for suffix in ("csv", "md", "tex", "html")}
     assert {path.name for path in (tmp_path / "tables").iterdir()} == names
     for stem, table in tables.items():
         written = list(csv.reader((tmp_path / "tables" / f"{stem}.csv").open(newline="")))
-        assert written == [list(table.columns), *table.rows]
+        if table.data is None:
+            assert written == [list(table.columns), *table.rows]
         text = (tmp_path / "tables" / f"{stem}.md").read_text()
         for part in ("Synthetic demo corpus", "- weights; none\n", "- 2 folds (1 of 2 runs)\n", "80/10/10", "fp32"):
             assert part in text

@@ -28,7 +28,8 @@ rule scores:
         runs=lambda wildcards: runs_of(wildcards.paper),
         manifests=lambda wildcards: manifests_of_paper(wildcards.paper),
     output:
-        "<results>/scores/{paper}.csv",
+        scores="<results>/scores/{paper}.csv",
+        gaps="<results>/gaps/{paper}.csv",
     log:
         "<results>/logs/scores/{paper}.log",
     benchmark:
@@ -43,7 +44,7 @@ rule scores:
         "Scoring the runs of {wildcards.paper}"
     shell:
         "serflow scores --paper {input.paper:q} --runs {params.runs:q} --manifests {input.manifests:q}"
-        " --output {output:q} --log {log:q}"
+        " --output {output.scores:q} --gaps {output.gaps:q} --log {log:q}"
 
 
 # One job for all tables of a paper: reading its runs takes longer than writing a table.
@@ -55,6 +56,7 @@ for name in PAPERS.active():
         input:
             paper=f"<results>/papers/{name}.json",
             scores=f"<results>/scores/{name}.csv",
+            gaps=f"<results>/gaps/{name}.csv",
             runs=runs_of(name),
             manifests=manifests_of_paper(name),
             reports=manifests_of_paper(name, "json"),
@@ -88,7 +90,7 @@ for name in PAPERS.active():
         message:
             f"Writing the tables of {name}"
         shell:
-            "serflow tables --paper {input.paper:q} --scores {input.scores:q} --runs {params.runs:q}"
+            "serflow tables --paper {input.paper:q} --scores {input.scores:q} --gaps {input.gaps:q} --runs {params.runs:q}"
             " --manifests {input.manifests:q} --splits {input.splits:q} {params.noisy:q} --folder {params.folder:q}"
             " --log {log:q}"
 
@@ -129,6 +131,7 @@ rule comparison:
     input:
         papers=expand("<results>/papers/{paper}.json", paper=PAPERS.papers),
         scores=expand("<results>/scores/{paper}.csv", paper=PAPERS.active()),
+        gaps=expand("<results>/gaps/{paper}.csv", paper=PAPERS.active()),
         runs=[run for paper in PAPERS.active() for run in runs_of(paper)],
     output:
         multiext("<results>/tables/comparison", csv=".csv", md=".md", tex=".tex"),
@@ -152,8 +155,8 @@ rule comparison:
     message:
         "Writing the comparison of all papers"
     shell:
-        "serflow comparison --papers {input.papers:q} --scores {input.scores:q} --runs {params.runs:q}"
-        " --stem {params.stem:q} --log {log:q}"
+        "serflow comparison --papers {input.papers:q} --scores {input.scores:q} --gaps {input.gaps:q}"
+        " --runs {params.runs:q} --stem {params.stem:q} --log {log:q}"
 
 
 rule costs:

@@ -100,6 +100,35 @@ rule figure_comparison:
         "serflow figure-comparison --paper {input.paper:q} --scores {input.scores:q} --stem {params.stem:q} --log {log:q}"
 
 
+rule figure_speakers:
+    input:
+        paper="<results>/papers/{paper}.json",
+        scores="<results>/scores/{paper}.csv",
+    output:
+        svg="<results>/figures/{paper}/speakers.svg",
+        png=report(
+            "<results>/figures/{paper}/speakers.png",
+            category="{paper}",
+            subcategory="3 Figures",
+            caption="../report/speakers.rst",
+            labels={"figure": "speakers"},
+        ),
+    log:
+        "<results>/logs/figure_speakers/{paper}.log",
+    benchmark:
+        "<results>/benchmarks/figure_speakers/{paper}.tsv"
+    localrule: True
+    conda:
+        "../../envs/serflow.yaml"
+    params:
+        code=code("figure_speakers"),
+        stem=lambda wildcards, output: output.png.removesuffix(".png"),
+    message:
+        "Drawing the speakers of {wildcards.paper}"
+    shell:
+        "serflow figure-speakers --paper {input.paper:q} --scores {input.scores:q} --stem {params.stem:q} --log {log:q}"
+
+
 rule figure_published:
     input:
         unpack(figure_inputs),

@@ -302,17 +302,24 @@ def paper_record(name: str, config: dict[str, Any], output: Path) -> None:
     write_json(output, record.model_dump(mode="json", by_alias=True, exclude_none=True))
 
 
-@verb(paper=PAPER, runs=RUNS, manifests=MANY, output=ONE | {"help": "CSV in long form"})
-def scores(paper: PaperRecord, runs: list[Path], manifests: list[Path], output: Path) -> None:
-    """Score the runs of a paper, each number beside the published one."""
+@verb(
+    paper=PAPER,
+    runs=RUNS,
+    manifests=MANY,
+    output=ONE | {"help": "CSV in long form"},
+    gaps=ONE | {"help": "CSV of the differences between systems and protocols"},
+)
+def scores(paper: PaperRecord, runs: list[Path], manifests: list[Path], output: Path, gaps: Path) -> None:
+    """Score the runs of a paper, each number beside the published one, and their differences."""
     from serflow.scoring.paper import write_scores
 
-    write_scores(paper, runs, manifests, output)
+    write_scores(paper, runs, manifests, output, gaps)
 
 
 @verb(
     paper=PAPER,
     scores=ONE,
+    gaps=ONE,
     runs=RUNS,
     manifests=MANY | {"help": "CSV, each with its report beside it (JSON)"},
     splits=MANY | {"help": "reports that `serflow split` wrote, CORPUS/PROTOCOL/seedS.json"},
@@ -368,6 +375,14 @@ def figure_comparison(paper: PaperRecord, scores: Path, stem: Path) -> None:
     plot_comparison(paper, scores, stem)
 
 
+@verb(paper=PAPER, scores=ONE, stem=STEM)
+def figure_speakers(paper: PaperRecord, scores: Path, stem: Path) -> None:
+    """Draw how well each speaker is recognised."""
+    from serflow.figures.speakers import plot_speakers
+
+    plot_speakers(paper, scores, stem)
+
+
 @verb(
     paper=PAPER,
     figure={"help": "its name in small letters, such as figure_2 or table_1_confusion"},
@@ -388,14 +403,15 @@ def figure_published(paper: PaperRecord, figure: str, stem: Path, **sources: lis
 @verb(
     papers=PAPER | {"nargs": "+", "help": "what `serflow paper` wrote, of all papers"},
     scores=MANY | {"help": "what `serflow scores` wrote, of those that were run"},
+    gaps=MANY,
     runs=RUNS,
     stem=STEM,
 )
-def comparison(papers: list[PaperRecord], scores: list[Path], runs: list[Path], stem: Path) -> None:
+def comparison(papers: list[PaperRecord], scores: list[Path], gaps: list[Path], runs: list[Path], stem: Path) -> None:
     """Write the comparison of all papers, a verdict on each published number, as csv, md, tex and html."""
     from serflow.tables.overview import write_overview
 
-    write_overview(papers, scores, runs, stem)
+    write_overview(papers, scores, gaps, runs, stem)
 
 
 @verb(comparison=ONE | {"help": "CSV"}, stem=STEM)
@@ -415,17 +431,49 @@ def costs(benchmarks: Path, runs: list[Path], stem: Path) -> None:
 
 
 @verb(
-    results=ONE | {"default": None, "help": "the results folder (default: the page is made anew from the archive)"},
-    command={"default": "snakemake", "help": "the command that made them (default: snakemake)"},
-    tables=MANY | {"default": (), "help": "tables of single papers (PAPER/TABLE.md) to keep as they are"},
-    archive=ONE | {"help": "folder that keeps all measurements, docs/results"},
-    output=ONE | {"help": "Markdown"},
+    first=ONE | {"positional": True, "help": "folder with the runs of a system under a protocol"},
+    second=ONE | {"positional": True, "help": "folder with the runs of another system or protocol"},
+    part={"default": "test", "choices": ["test", "validation"], "help": "part of the utterances (default: test)"},
+    manifests=MANY | {"default": (), "help": "manifests (default: those of the results folder of the first)"},
+    output=ONE | {"default": None, "help": "CSV to write the differences to"},
 )
-def results(results: Path | None, command: str, tables: Sequence[Path], archive: Path, output: Path) -> None:
-    """Add new results to the archive of all measurements, and write the page on it that the repository keeps."""
-    from serflow.tables.results_page import write_results_page
+def compare(first: Path, second: Path, part: str, manifests: Sequence[Path], output: Path | None) -> None:
+    """Compare two systems: differences with intervals, and McNemar's test where the same recordings are predicted."""
+    from serflow.scoring.gaps import write_gaps
+    from serflow.tables.gaps import compare_folders, describe_gaps
 
-    write_results_page(results, output, command, archive=archive, tables=tables)
+    gaps = compare_folders(first, second, part, manifests)
+    print(describe_gaps(gaps))
+    if output:
+        write_gaps(gaps, output)
+
+
+@verb(
+    results=ONE | {"positional": True, "help": "the results folder of a run on real corpora"},
+    evidence=ONE | {"default": Path("evidence"), "help": "where evidence is kept (default: evidence)"},
+    command={"help": "the command that made the results"},
+)
+def keep(results: Path, evidence: Path, command: str) -> None:
+    """Keep the finished runs of a results folder as evidence."""
+    from serflow.tables.evidence import keep as keep_runs
+
+    added = keep_runs(results, evidence, command)
+    print("\n".join([*(f"kept {run.path}" for run in added), f"{len(added)} runs added"]))
+
+
+@verb(
+    root=ONE | {"default": Path(), "help": "the repository, which holds evidence, docs and README.md (default: .)"},
+    check={"action": "store_true", "default": False, "help": "write nothing; fail at the first difference"},
+)
+def results(root: Path, check: bool) -> None:
+    """Write the pages on measured results from the evidence that the repository keeps."""
+    from serflow.tables.results_page import check_pages, write_pages
+
+    if check:
+        check_pages(root)
+        print("Every measured number stands as the evidence gives it.")
+    else:
+        print("\n".join(f"wrote {path}" for path in write_pages(root)))
 
 
 @verb(

@@ -29,7 +29,7 @@ def draw_comparison(scores: Scores, paper: Paper) -> Figure:
     """
     ours = scores.select(scope=ALL, part="test", source=PREDICTIONS)
     lines = list(dict.fromkeys((score.corpus, score.system) for score in ours if score.value is not None))
-    told = "test part; bars: 95 % bootstrap intervals over speakers; no bar: too few speakers"
+    told = "test part; bars: 95 % bootstrap intervals over speakers (over utterances where fewer than six are tested)"
     figure = new_figure(11, 2.3 + row_height(1 + len(paper.protocols)) * max(1, len(lines)), f"{paper.title}\n{told}")
     grid = figure.subplots(1, len(METRICS), sharey=True, squeeze=False)[0]
     for axes, metric in zip(grid, METRICS, strict=True):

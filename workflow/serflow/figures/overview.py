@@ -19,7 +19,7 @@ from serflow.scoring.scores import UNIFORM
 TITLE = (
     "Published and reproduced\n"
     "published and ours: part as named; speaker-independent and leak: test part\n"
-    "bars: 95 % bootstrap intervals over speakers, none where speakers are too few"
+    "bars: 95 % bootstrap intervals over speakers (over utterances where fewer than six are tested)"
 )
 LOOKS: dict[Role, tuple[str, str]] = {
     "published": (BLUE, "o"),

@@ -29,6 +29,16 @@ def find_deviations(original: Plain, effective: Plain) -> list[Deviation]:
     return result
 
 
+def list_changes(before: Plain, after: Plain) -> list[str]:
+    """Return what changed from one mapping of options to another, e.g. "training.epochs: 2 instead of 50"."""
+    old, new = dict(_leaves(before, ())), dict(_leaves(after, ()))
+    return [
+        f"{'.'.join(path)}: {new.get(path)} instead of {old.get(path)}"
+        for path in sorted(old.keys() | new.keys())
+        if old.get(path) != new.get(path)
+    ]
+
+
 def select_deviations(found: list[Deviation], group: Group, system: System) -> list[str]:
     """Return the deviations that touch the runs of (corpus, system, protocol), parts of a combined system included."""
     corpus, name, protocol = group

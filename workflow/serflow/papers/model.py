@@ -127,6 +127,9 @@ class Published(Model):
     metric: Metric = Field(description="WA, UA, macro_F1 of a part at the end; accuracy or loss of an epoch.")
     value: float = Field(description="A fraction in 0..1 (66.1 % is 0.661); a loss in nats.")
     epoch: Count | None = Field(None, description="The epoch it is printed for; by default the end of training.")
+    utterances: Count | None = Field(
+        None, description="Size of the set that it was measured on; by default assumed to be what the protocol gives."
+    )
     note: str = Field("", description="What must be said of it.")
 
     @model_validator(mode="after")
@@ -252,6 +255,7 @@ class PaperRecord(Model):
     paper: Paper
     not_run: dict[str, str] = Field(description="Corpus -> why nothing runs on it.")
     n_folds: dict[str, dict[str, int]] = Field(description="Corpus -> protocol -> number of its folds.")
+    seeds: dict[str, list[int]] = Field({}, description="Protocol -> the seeds without which there is no verdict.")
     labels: dict[str, list[str]] = Field(description="Corpus -> its labels.")
     deviations: dict[str, list[str]] = Field(
         description="corpus/system/protocol -> where its runs depart from the paper file."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from serflow.config import Config
+from serflow.config import Config, Seeds
 from serflow.corpora import load, members
 from serflow.errors import ConfigError
 from serflow.papers.checks import check_names, count_folds
@@ -198,6 +198,7 @@ class Papers:
             paper=paper,
             not_run=self.not_run(name),
             n_folds=n_folds,
+            seeds={protocol: list(getattr(Seeds(), rules.SEEDS)) for protocol, rules in paper.protocols.items()},
             labels={corpus: self.labels(name, corpus) for corpus in paper.corpora},
             deviations={"/".join(group): texts for group, texts in told.items() if texts},
             synthetic="demo" in sources,

@@ -17,7 +17,15 @@ def tables(papers: Papers, paper: str) -> list[str]:
     """Return the tables of a paper."""
     content = papers.papers[paper]
     noise = [slug(content.noise.table)] if content.noise and noisy_runs(papers, paper) else []
-    stems = ("data", "comparison", *published_tables(content), *published_confusions(content), *noise)
+    stems = (
+        "data",
+        "comparison",
+        "differences",
+        "speakers",
+        *published_tables(content),
+        *published_confusions(content),
+        *noise,
+    )
     return [f"{paper}/{stem}" for stem in stems]
 
 
@@ -34,7 +42,7 @@ def noisy_runs(papers: Papers, paper: str) -> list[RunId]:
 def figures(papers: Papers, paper: str) -> list[str]:
     """Return the figures of a paper: those it prints, and curves and confusion matrices of all that is run."""
     content, runs = papers.papers[paper], list(papers.runs(paper))
-    stems = ["comparison", *drawn_figures(papers, paper)]
+    stems = ["comparison", "speakers", *drawn_figures(papers, paper)]
     stems += dict.fromkeys(f"{run.corpus}/{run.system}/curves" for run in runs if content.systems[run.system].training)
     stems += dict.fromkeys(f"{run.corpus}/{run.system}/{run.protocol}/confusion" for run in runs)
     return [f"{paper}/{stem}" for stem in stems]

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: With fewer speakers than this a bootstrap over speakers means nothing: the values of each speaker are shown instead.
+#: With fewer speakers than this a bootstrap over speakers means nothing: utterances are drawn instead, and it is said.
 MIN_SPEAKERS = 6
+#: Samples of a bootstrap.
+N_RESAMPLES = 2000
 
 #: Confusion counts or expected counts ``(..., C, C)``, rows are true classes, to values ``(...)`` in 0..1 (NaN: none).
 Function = Callable[[np.ndarray], np.ndarray]
@@ -101,8 +103,8 @@ def mean_of_runs(confusions: np.ndarray) -> dict[str, np.ndarray]:
     return {name: _mean_where(value, ~np.isnan(value)) for name, value in scores(confusions).items()}
 
 
-def bootstrap_interval(per_speaker: np.ndarray, n_resamples: int = 2000) -> dict[str, tuple[float, float]] | None:
-    """Return 95 % percentile-bootstrap intervals over speakers; the same draws each time.
+def bootstrap_interval(per_unit: np.ndarray, n_resamples: int = N_RESAMPLES) -> dict[str, tuple[float, float]]:
+    """Return 95 % percentile-bootstrap intervals over units, speakers as a rule; the same draws each time.
 
     Speakers, not utterances, are drawn with replacement, since utterances of one speaker are not independent. Each
     draw is applied to all runs alike, and the statistic is the mean over the runs of the metric of the pooled counts.
@@ -110,31 +112,45 @@ def bootstrap_interval(per_speaker: np.ndarray, n_resamples: int = 2000) -> dict
 
     Parameters
     ----------
-    per_speaker
-        ``(n_speakers, C, C)`` counts, or ``(n_runs, n_speakers, C, C)``. Speakers without utterances are left out.
+    per_unit
+        ``(n_runs, n_units, C, C)`` counts. Units without utterances are left out.
     n_resamples
         Number of draws.
 
     Returns
     -------
-    dict or None
-        Metric to (low, high); None for fewer than `MIN_SPEAKERS` speakers.
+    dict
+        Metric to (low, high).
 
     References
     ----------
     Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
-    counts = np.asarray(per_speaker, dtype=float)
-    counts = counts[np.newaxis] if counts.ndim == 3 else counts
+    counts = np.asarray(per_unit, dtype=float)
     counts = counts[:, counts.sum(axis=(0, 2, 3)) > 0]
-    n_runs, n_speakers, n_classes, _ = counts.shape
-    if n_speakers < MIN_SPEAKERS:
-        return None
-    draws = np.random.default_rng(0).multinomial(n_speakers, np.full(n_speakers, 1 / n_speakers), n_resamples)
-    by_speaker = counts.swapaxes(0, 1).reshape(n_speakers, -1)
-    pooled = (draws.astype(float) @ by_speaker).reshape(n_resamples, n_runs, n_classes, n_classes)
-    bounds = {name: np.nanpercentile(values, [2.5, 97.5]) for name, values in mean_of_runs(pooled).items()}
+    drawn = mean_of_runs(resample(counts, draw_units(np.random.default_rng(0), counts.shape[1], n_resamples)))
+    bounds = {name: np.nanpercentile(values, [2.5, 97.5]) for name, values in drawn.items()}
     return {name: (float(low), float(high)) for name, (low, high) in bounds.items()}
+
+
+def draw_units(rng: np.random.Generator, n_units: int, n_resamples: int) -> np.ndarray:
+    """Return how often each unit stands in each bootstrap sample, ``(n_resamples, n_units)``."""
+    return rng.multinomial(n_units, np.full(n_units, 1 / n_units), n_resamples)
+
+
+def resample(per_unit: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Return the pooled counts of bootstrap samples, ``(n_resamples, n_runs, C, C)``.
+
+    Parameters
+    ----------
+    per_unit
+        ``(n_runs, n_units, C, C)`` counts.
+    draws
+        See `draw_units`.
+    """
+    n_runs, n_units, *matrix = per_unit.shape
+    by_unit = per_unit.swapaxes(0, 1).reshape(n_units, -1).astype(float)
+    return (draws.astype(float) @ by_unit).reshape(len(draws), n_runs, *matrix)
 
 
 def uniform_confusion(counts: np.ndarray) -> np.ndarray:

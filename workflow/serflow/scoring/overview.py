@@ -12,7 +12,7 @@ from serflow.protocols.base import Role
 from serflow.scoring.metrics import METRICS
 from serflow.scoring.paper import reason_of
 from serflow.scoring.results import ROLES, Cell, Result
-from serflow.scoring.scores import ALL, MAJORITY, PREDICTIONS, UNIFORM, Score, Scores
+from serflow.scoring.scores import ALL, MAJORITY, ORIGINALS, PREDICTIONS, UNIFORM, Score, Scores
 from serflow.scoring.verdicts import judge
 
 SAME = "the paper's protocol is speaker-independent"
@@ -28,6 +28,7 @@ class Entry(NamedTuple):
     part: str = "test"
     epoch: int | None = None
     value: float | None = None
+    utterances: int | None = None
 
 
 def compare_papers(records: Sequence[PaperRecord], scores: Scores) -> list[Result]:
@@ -52,7 +53,8 @@ def list_published(paper: Paper) -> list[Entry]:
     last: dict[tuple[object, ...], Entry] = {}
     for told in paper.published:
         metric = {"accuracy": "WA"}.get(told.metric, told.metric)
-        entry = Entry(told.corpus, told.system, told.protocol, metric, told.part, told.epoch, told.value)
+        number = (told.epoch, told.value, told.utterances)
+        entry = Entry(told.corpus, told.system, told.protocol, metric, told.part, *number)
         known = last.get(entry[:5], entry)
         if metric in METRICS and told.part != "train" and (entry.epoch or math.inf) >= (known.epoch or math.inf):
             last[entry[:5]] = entry
@@ -91,11 +93,18 @@ def _compare(record: PaperRecord, entry: Entry, scores: Scores) -> Result:
         return scores.find(entry.corpus, system, protocol, entry.metric, part)
 
     cells = {
-        role: _make_cell(record, find(entry.system, name, entry.part if role == "published" else "test"), name, entry)
+        role: _make_cell(
+            record, scores, find(entry.system, name, entry.part if role == "published" else "test"), name, entry
+        )
         if name in asked
         else Cell(name)
         for role, name in names.items()
     }
+    # Of WA it is the number of utterances.
+    tested = getattr(scores.find(entry.corpus, entry.system, entry.protocol, "WA", entry.part), "n_effective", None)
+    size = cells["published"].n_effective
+    if entry.utterances and tested and size:
+        cells["published"] = replace(cells["published"], n_effective=size * entry.utterances / tested)
     own = paper.protocols.get(entry.protocol)
     if own and own.unseen_speakers and not names["unseen"]:
         cells["unseen"] = Cell(note=SAME)
@@ -107,11 +116,16 @@ def _compare(record: PaperRecord, entry: Entry, scores: Scores) -> Result:
     return Result(*about, cells, chance.get(UNIFORM), chance.get(MAJORITY), synthetic=record.synthetic)
 
 
-def _make_cell(record: PaperRecord, score: Score | None, protocol: str, entry: Entry) -> Cell:
+def _make_cell(record: PaperRecord, scores: Scores, score: Score | None, protocol: str, entry: Entry) -> Cell:
     """Return our value with the folds that are missing; else why there is none."""
     told = tuple(record.deviations_of((entry.corpus, entry.system, protocol)))
     if score is None or score.value is None:
         reason = score.reason.split(";")[0] if score else ""
         return Cell(protocol, note=reason or reason_of(record, entry.corpus))
-    numbers = (score.value, score.low, score.high, score.sd, score.n_speakers)
-    return Cell(protocol, *numbers, score.missing_folds, told)
+    alone = scores.find(entry.corpus, entry.system, protocol, entry.metric, ORIGINALS)
+    note = ""
+    if alone and alone.value is not None and score.part == "test":
+        note = f"original recordings alone {100 * alone.value:.1f}"
+    shared = ("value", "low", "high", "sd", "unit", "seed_variance", "n_effective", "spread", "collapsed", "missing")
+    numbers = {name: getattr(score, name) for name in shared}
+    return Cell(protocol, **numbers, speakers=score.n_speakers, seeds=score.n_runs, note=note, deviations=told)

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from serflow.items import Item
 from serflow.papers.model import Paper, PaperRecord, Published
 from serflow.runs import Group, RunRecord, read_runs
 from serflow.scoring.chance import score_chance
+from serflow.scoring.differences import effective_size, seed_variance
+from serflow.scoring.gaps import find_gaps, write_gaps
 from serflow.scoring.metrics import METRICS, MIN_SPEAKERS, bootstrap_interval, mean_of_runs, scores
-from serflow.scoring.pooling import Counts, Speakers, count_confusions, group_runs, read_speakers
-from serflow.scoring.scores import ALL, HISTORY, HISTORY_METRICS, NOT_RUN, PREDICTIONS, Score, Scores
+from serflow.scoring.pooling import Counts, Speakers, count_confusions, group_runs, read_speakers, without_copies
+from serflow.scoring.scores import ALL, HISTORY, HISTORY_METRICS, NOT_RUN, ORIGINALS, PREDICTIONS, Score, Scores
 
 #: The parts that are scored at the end of training.
 PARTS = ("test", "validation")
 
 
 def write_scores(
-    record: PaperRecord, runs: Iterable[Path | str], manifests: Iterable[Path | str], output: Path | str
+    record: PaperRecord, runs: Iterable[Path | str], manifests: Iterable[Path | str], output: Path, gaps: Path
 ) -> None:
-    """Score the runs in folders and write the scores as CSV; see `score_paper`."""
-    score_paper(record, read_runs(runs), read_speakers(manifests)).write(output)
+    """Score the runs in folders; write scores and differences as CSV: see `score_paper` and `gaps.find_gaps`."""
+    found, speakers = read_runs(runs), read_speakers(manifests)
+    score_paper(record, found, speakers).write(output)
+    write_gaps(find_gaps(record, found, speakers), gaps)
 
 
 def score_paper(record: PaperRecord, runs: Iterable[RunRecord], speakers: Speakers) -> Scores:
@@ -75,29 +81,75 @@ def score_group(record: PaperRecord, group: Group, runs: Sequence[RunRecord], sp
     if not runs:
         about = Score(record.paper.paper, system, protocol, corpus, note=reason_of(record, corpus))
         return [replace(about, part=part, metric=metric) for part in PARTS for metric in METRICS]
-    partial = _describe_folds(runs, record.folds.get((corpus, protocol)))
-    rows = [*(row for part in PARTS for row in score_part(runs, part, speakers)), *_score_history(record.paper, runs)]
-    return [replace(row, note="; ".join(filter(None, (partial, row.note)))) for row in rows]
+    folds = _describe_folds(runs, record.folds.get((corpus, protocol)))
+    missing = "; ".join(filter(None, (folds, _describe_seeds(runs, record.seeds.get(protocol, ())))))
+    parts = (row for part in (*PARTS, ORIGINALS) for row in score_part(runs, part, speakers))
+    return [replace(row, missing=missing) for row in (*parts, *_score_history(record.paper, runs))]
 
 
 def score_part(runs: Sequence[RunRecord], part: str, speakers: Speakers) -> list[Score]:
-    """Return the rows of one part of runs of one system: over all, each fold, and each speaker if they are few."""
+    """Return the rows of one part of runs of one system: over all, each fold, and each speaker if they are few.
+
+    The part `ORIGINALS` is the test part without augmented copies; there is none where no copy is tested.
+    """
+    if part == ORIGINALS:
+        if not any(run.item(n).copy for run in runs for n in np.flatnonzero(run.parts == "test").tolist()):
+            return []
+        return [replace(row, part=part) for row in score_part(list(map(without_copies, runs)), "test", speakers)]
     counts = count_confusions(runs, part, speakers)
     if not counts.speakers:
         return []
     corpus, system, protocol = runs[0].group
     about = Score(runs[0].id.paper, system, protocol, corpus, part)
-    intervals = bootstrap_interval(counts.per_speaker)
+    unit, units = "speakers", counts
+    if len(counts.speakers) < MIN_SPEAKERS:
+        unit, units = "utterances", count_confusions(runs, part, {item: "/".join(item) for item in speakers})
+    intervals = bootstrap_interval(units.per_speaker)
+    known = replace(about, n_utterances=counts.n_utterances, unit=unit, spread=last_spread(runs))
+    known = replace(known, collapsed=sum(_is_collapsed(run, part) for run in runs))
     rows = []
-    for row in _score_counts(counts, replace(about, n_utterances=counts.n_utterances)):
-        low, high = intervals[row.metric] if intervals else (None, None)
-        few = "" if intervals else f"inconclusive: {row.n_speakers} speakers are too few for an interval, see each"
-        rows.append(replace(row, low=low, high=high, note=few))
+    for row in _score_counts(counts, known):
+        low, high = intervals[row.metric]
+        variance, size = _describe_error(runs, part, counts, row.metric)
+        rows.append(replace(row, low=low, high=high, seed_variance=variance, n_effective=size))
     for fold in counts.folds if len(counts.folds) > 1 else ():
         rows += _score_counts(counts.of_fold(fold), replace(about, scope=f"fold {fold}"))
-    for name in counts.speakers if len(counts.speakers) < MIN_SPEAKERS else ():
+    for name in counts.speakers:
         rows += _score_counts(counts.of_speaker(name), replace(about, scope=f"speaker {name}"))
     return rows
+
+
+def last_spread(runs: Sequence[RunRecord]) -> float | None:
+    """Return how far the validation accuracy moves over the last tenth of epochs: its range, the mean over runs.
+
+    None where no run takes its last epoch as it comes, or there is no validation part or only one such epoch.
+    """
+    ranges = []
+    for run in runs:
+        last = [row["validation_accuracy"] for row in run.history[-math.ceil(len(run.history) / 10) :]]
+        if "best_epoch" not in run.info and len(last) > 1 and not any(map(math.isnan, last)):
+            ranges.append(max(last) - min(last))
+    return float(np.mean(ranges)) if ranges else None
+
+
+def _is_collapsed(run: RunRecord, part: str) -> bool:
+    """Return whether a run predicts one class alone though there are several."""
+    here = run.parts == part
+    return len(set(run.truth[here])) > 1 and len(set(run.predicted[here])) == 1
+
+
+def _describe_error(runs: Sequence[RunRecord], part: str, counts: Counts, metric: str) -> tuple[float | None, float]:
+    """Return the variance between seeds, None of one, and the effective size of one seed's test set."""
+    tested = [
+        sorted(item for run in runs if run.id.seed == seed for item in _items(run, part)) for seed in counts.seeds
+    ]
+    variance = seed_variance(counts.per_seed, metric, all(one == tested[0] for one in tested)) if tested[1:] else None
+    size = effective_size(counts.per_seed.sum(axis=0), metric, float(np.mean([len(items) for items in tested])))
+    return variance, size
+
+
+def _items(run: RunRecord, part: str) -> list[Item]:
+    return [run.item(n) for n in np.flatnonzero(run.parts == part).tolist()]
 
 
 def reason_of(record: PaperRecord, corpus: str) -> str:
@@ -132,6 +184,14 @@ def _describe_folds(runs: Sequence[RunRecord], n_folds: int | None) -> str:
     if len(set(texts.values())) == 1:
         return f"{next(iter(texts.values()))} of {n_folds}"
     return "; ".join(f"seed {seed}: {text}" for seed, text in texts.items()) + f" of {n_folds}"
+
+
+def _describe_seeds(runs: Sequence[RunRecord], asked: Collection[int]) -> str:
+    """Return e.g. "seed 0 of 0, 1, 2" if not every default seed was run, else an empty string."""
+    done = sorted({run.id.seed for run in runs})
+    if set(asked) <= set(done):
+        return ""
+    return f"seed{'s' * (len(done) > 1)} {', '.join(map(str, done))} of {', '.join(map(str, asked))}"
 
 
 def _score_history(paper: Paper, runs: Sequence[RunRecord]) -> list[Score]:

@@ -109,6 +109,12 @@ def count_confusions(runs: Sequence[RunRecord], part: str, speakers: Speakers | 
     return Counts(array, seeds, folds, names, len(recordings))
 
 
+def without_copies(run: RunRecord) -> RunRecord:
+    """Return a run in which augmented copies belong to no part."""
+    copies = np.array([bool(run.item(n).copy) for n in range(len(run.utterances))])
+    return replace(run, parts=np.where(copies, "", run.parts))
+
+
 def pooled_confusion(runs: Sequence[RunRecord], part: str = "test") -> np.ndarray:
     """Return the ``(C, C)`` confusion counts of one part summed over all folds and seeds."""
     return count_confusions(runs, part).per_seed.sum(axis=0)

@@ -27,6 +27,7 @@ ROLES: dict[Role, str] = {
 class Cell:
     """Ours under one protocol: a fraction in 0..1, or the reason in ``note`` why there is none.
 
+    ``seeds``: their number; the fields from ``unit`` to ``missing`` as in `scores.Score`.
     ``protocol`` is empty if there is no such protocol; ``deviations``: where its runs depart from the paper.
     """
 
@@ -36,6 +37,13 @@ class Cell:
     high: float | None = None
     sd: float | None = None
     speakers: int | None = None
+    seeds: int | None = None
+    unit: str = ""
+    seed_variance: float | None = None
+    n_effective: float | None = None
+    spread: float | None = None
+    collapsed: int | None = None
+    missing: str = ""
     note: str = ""
     deviations: tuple[str, ...] = ()
 
@@ -57,6 +65,9 @@ class Result:
     chance_majority: float | None = None
     verdict: str = ""
     reason: str = ""
+    difference: float | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
     synthetic: bool = False
 
     @property

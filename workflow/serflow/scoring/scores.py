@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +20,21 @@ HISTORY_METRICS = ("accuracy", "loss")
 #: Scope of a number over all folds and speakers; the others are "fold K" and "speaker CORPUS/NAME".
 ALL = "all"
 NOT_RUN = "not run: "
+#: The part of the original recordings alone where augmented copies are tested too.
+ORIGINALS = "test_originals"
 
 
 @dataclass(frozen=True)
 class Score:
     """One number: value and sd are mean and standard deviation over seeds, low and high bound the 95 % interval.
 
-    ``epoch`` is None at the end of training; ``n_runs`` counts seeds; ``note`` says which folds are missing, or why
-    there is no value.
+    ``epoch`` is None at the end of training; ``n_runs`` counts seeds; ``unit``: what the interval's bootstrap draws,
+    speakers, or utterances where the speakers are too few; ``missing`` says which folds and seeds are missing,
+    ``note`` why there is no value.
+
+    Of the rows over all folds and speakers alone, for verdicts: ``seed_variance`` and, of one seed's test set,
+    ``n_effective`` (see `differences`); ``spread``: where the last epoch is taken, the range of the validation accuracy
+    over the last tenth of epochs, the mean over runs; ``collapsed``: number of runs that predict one class.
     """
 
     paper: str
@@ -47,9 +53,15 @@ class Score:
     n_folds: int | None = None
     n_speakers: int | None = None
     n_utterances: int | None = None
+    unit: str = ""
+    seed_variance: float | None = None
+    n_effective: float | None = None
+    spread: float | None = None
+    collapsed: int | None = None
     published: float | None = None
     table: str = ""
     source: str = PREDICTIONS
+    missing: str = ""
     note: str = ""
 
     @property
@@ -61,12 +73,6 @@ class Score:
     def reason(self) -> str:
         """Why there is no value, "not run: ..."; empty where there is one."""
         return self.note[self.note.find(NOT_RUN) :] if self.value is None and NOT_RUN in self.note else ""
-
-    @property
-    def missing_folds(self) -> str:
-        """E.g. "folds 0,1 of 6"; empty if all folds were run."""
-        found = re.search(r"(seed \d+: )?folds? [\d,]+.*? of \d+", self.note)
-        return found[0] if found else ""
 
 
 TYPES = column_types(Score)
@@ -101,7 +107,7 @@ class Scores:
         return self._by_key.get((system, corpus, protocol, part, metric, epoch))
 
     def speakers_of(self, score: Score) -> list[Score]:
-        """Return the numbers of each speaker, which there are where the speakers are too few for an interval."""
+        """Return the numbers of each speaker."""
         return [row for row in self if row.scope.startswith("speaker ") and row.key == score.key]
 
     def published_value(self, corpus: str, system: str, metric: str, part: str) -> tuple[float | None, int | None]:

@@ -2,55 +2,104 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
-from serflow.scoring.metrics import MIN_SPEAKERS
+from serflow.scoring.differences import Estimate, published_estimate, subtract, widen
 from serflow.scoring.results import Cell, Result
 
+#: Half of an interval's width, as a fraction, up to which a difference of nothing means "reproduced".
+NARROW = 0.10
+#: Spread of the last epochs, as a fraction, above which the last epoch is a draw, and the seeds that it then takes.
+UNSTABLE, SEEDS_IF_UNSTABLE = 0.05, 5
+#: Deviations that leave a system what it is: all options of training but the number of epochs.
+MINOR = re.compile(r"training\.(?!epochs\b)")
+
+NO_NUMBER = "no published number"
+CANNOT = "cannot be compared"
+NOT_REPRODUCED = "not reproduced"
+LEAK_ONLY = "reached only under the leak"
+EXCEEDED = "exceeded"
+REPRODUCED = "reproduced"
+COMPATIBLE = "compatible, too few recordings to tell"
+
 RULE = (
-    "Verdict, the first that applies. No published number: the paper prints none for this corpus and system. Cannot be "
-    "compared: nothing was run, the corpus is synthetic, only some folds of the paper's protocol were run, or the runs "
-    f"depart from the paper as the last column says. Inconclusive: ours has fewer than {MIN_SPEAKERS} test speakers. "
-    "Reproduced: the published value lies within the 95 % interval of ours (same metric, same part, the paper's "
-    "protocol). Not reproduced: otherwise; 'reached under the leak' where the published value lies above the interval "
-    "of ours, and below or within that of ours under the leak (test part)."
+    "Verdict: by d, the published number minus ours under the paper's protocol (same metric, same part, all folds, the "
+    "repository's seeds), and its 95 % interval. The interval takes the error of both sides: of ours the bootstrap "
+    "over speakers and the variance between seeds; of the published number Wilson's interval at the size of its test "
+    "set (assumed to be that of ours where the paper names none) and the variance between seeds for its one run. The "
+    f"first that applies: {CANNOT} (nothing run, seeds or folds missing, a synthetic corpus, or deviations in corpus, "
+    "weights, architecture, epochs, protocol, labels or recipe); not reproduced (the interval lies above 0; 'reached "
+    "only under the leak' where ours under the leak is not below the published number by the same rule); exceeded (the "
+    "interval lies below 0: a finding to explain); reproduced (the interval holds 0 and half of its width is at most "
+    f"{100 * NARROW:.0f} points); compatible, too few recordings to tell (it is wider). Where a network takes its last "
+    f"epoch and its validation accuracy moves by more than {100 * UNSTABLE:.0f} points over the last tenth of epochs, "
+    f"a verdict takes {SEEDS_IF_UNSTABLE} seeds."
 )
 
 
 class Verdict(NamedTuple):
-    """A verdict and its reason."""
+    """A verdict, its reason, and the difference that it stands on (published minus ours), where there is one."""
 
     verdict: str
     reason: str = ""
+    difference: float | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
 
 
 def judge(result: Result) -> Verdict:
     """Return the verdict on a published number by `RULE`."""
     own = result.cells["published"]
     if result.published is None:
-        return Verdict("no published number")
-    if obstacle := _find_obstacle(result, own):
-        return Verdict("cannot be compared", obstacle)
-    if own.low is None or own.high is None:
-        return Verdict("inconclusive", f"{own.speakers} speakers are too few for an interval")
-    published, low, high = (100 * value for value in (result.published, own.low, own.high))
-    if own.low <= result.published <= own.high:
-        return Verdict("reproduced", f"{published:.1f} lies within [{low:.1f}, {high:.1f}]")
-    side = f"{published - high:.1f} points above" if published > high else f"{low - published:.1f} points below"
-    reached = "; reached under the leak" if _is_reached(result.published, own.high, result.cells["leak"]) else ""
-    return Verdict("not reproduced", f"{published:.1f} lies {side} [{low:.1f}, {high:.1f}]{reached}")
+        return Verdict(NO_NUMBER)
+    difference = _subtract(result.published, own, own)
+    obstacles = _find_obstacles(result, own)
+    if difference is None:
+        return Verdict(CANNOT, "; ".join(obstacles))
+    told = _decide(result, difference)
+    numbers = f"d = {_points(difference.value)} [{_points(difference.low)}, {_points(difference.high)}]"
+    numbers += " over utterances" if own.unit == "utterances" else ""
+    if obstacles:
+        return Verdict(CANNOT, f"{numbers}; would be: {told}, were it not for: {'; '.join(obstacles)}", *difference)
+    return Verdict(told, numbers, *difference)
 
 
-def _find_obstacle(result: Result, own: Cell) -> str:
+def _subtract(published: float, ours: Cell, error: Cell) -> Estimate | None:
+    """Return published minus ours; `error` is the cell whose test set stands for the paper's."""
+    if ours.value is None or ours.low is None or ours.high is None or error.n_effective is None or error.value is None:
+        return None
+    variance = error.seed_variance or 0.0
+    theirs = published_estimate(published, error.n_effective, error.value, variance)
+    mine = widen(Estimate(ours.value, ours.low, ours.high), (ours.seed_variance or 0.0) / (ours.seeds or 1))
+    return subtract(theirs, mine)
+
+
+def _decide(result: Result, difference: Estimate) -> str:
+    """Return the verdict that a difference leads to."""
+    if difference.low > 0:
+        assert result.published is not None  # noqa: S101 -- the difference has it
+        leak = _subtract(result.published, result.cells["leak"], result.cells["published"])
+        return LEAK_ONLY if leak and leak.low <= 0 else NOT_REPRODUCED
+    if difference.high < 0:
+        return EXCEEDED
+    return REPRODUCED if (difference.high - difference.low) / 2 <= NARROW else COMPATIBLE
+
+
+def _find_obstacles(result: Result, own: Cell) -> list[str]:
     """Return why a published number cannot be compared with ours; empty if it can."""
     if own.value is None:
-        return own.note
-    if result.synthetic:
-        return "synthetic corpus"
-    if own.note:
-        return f"only {own.note}"
-    return "the runs depart from the paper" if own.deviations else ""
+        return [own.note]
+    found = ["synthetic corpus"] if result.synthetic else []
+    found += [f"only {own.missing}"] if own.missing else []
+    found += [text for text in own.deviations if not MINOR.match(text)]
+    if (own.spread or 0.0) > UNSTABLE and (own.seeds or 0) < SEEDS_IF_UNSTABLE:
+        found.append(
+            f"the last epoch is a draw (its neighbours differ by {_points(own.spread or 0.0)} points): "
+            f"{SEEDS_IF_UNSTABLE} seeds are needed"
+        )
+    return found
 
 
-def _is_reached(published: float, high: float, leak: Cell) -> bool:
-    return leak.high is not None and high < published <= leak.high
+def _points(value: float) -> str:
+    return f"{100 * value:.1f}"

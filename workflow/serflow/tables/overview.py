@@ -10,10 +10,11 @@ from serflow.io.files import read_json
 from serflow.papers.model import PaperRecord
 from serflow.protocols.base import Role
 from serflow.scoring.conditions import describe_conditions
+from serflow.scoring.gaps import Gap, find_contradictions, read_gaps
 from serflow.scoring.overview import compare_papers
 from serflow.scoring.results import ROLES, Cell, Result, results_frame
 from serflow.scoring.scores import Scores
-from serflow.scoring.verdicts import RULE
+from serflow.scoring.verdicts import EXCEEDED, RULE
 from serflow.tables import texts
 from serflow.tables.table import NOTHING, SYNTHETIC, Table
 
@@ -27,13 +28,17 @@ CHANCE = (
     "or on unseen speakers where the paper's protocol does not apply to the corpus."
 )
 LIMITS = (
-    "The interval is over speakers: it leaves out what the paper's own test set, of unknown recordings and often below "
-    "150 utterances, adds."
+    "Last epochs vary: where the last epoch is taken, the range of the validation accuracy over the last tenth of "
+    "epochs, the mean over runs."
 )
 
 
 def write_overview(
-    records: Sequence[PaperRecord], scores: Iterable[Path | str], runs: Iterable[Path | str], stem: Path | str
+    records: Sequence[PaperRecord],
+    scores: Iterable[Path | str],
+    gaps: Iterable[Path | str],
+    runs: Iterable[Path | str],
+    stem: Path | str,
 ) -> None:
     """Write the comparison: as csv the `Result`s, as md, tex and html for readers.
 
@@ -41,14 +46,28 @@ def write_overview(
     ----------
     records
         Every paper as run; also those of which nothing could be run.
-    scores
-        Files of scores, of those that were run.
+    scores, gaps
+        Files of scores and differences, of those that were run.
     runs
         Folders of all runs, for what they were computed with.
     """
     results = compare_papers(records, Scores.read(*scores))
-    note = describe_conditions(read_json(Path(run, "run.json")) for run in runs)
-    replace(overview_table(results, [note]), data=results_frame(results)).write(stem)
+    found = [gap for path in gaps for gap in read_gaps(path)]
+    notes = [*list_findings(records, results, found)]
+    notes.append(describe_conditions(read_json(Path(run, "run.json")) for run in runs))
+    replace(overview_table(results, notes), data=results_frame(results)).write(stem)
+
+
+def list_findings(records: Iterable[PaperRecord], results: Iterable[Result], gaps: Sequence[Gap]) -> list[str]:
+    """Return what is to be explained: results far above the published ones, and orders that ours contradict."""
+    found = [
+        f"To explain: {one.title} ({one.paper}) on {one.corpus} exceeds the published {one.metric}: {one.reason}."
+        for one in results
+        if one.verdict == EXCEEDED or f"would be: {EXCEEDED}" in one.reason
+    ]
+    for record in records:
+        found += find_contradictions(record, [gap for gap in gaps if gap.paper == record.paper.paper])
+    return found
 
 
 def overview_table(results: Sequence[Result], notes: Sequence[str] = ()) -> Table:
@@ -91,5 +110,11 @@ def _format_cell(cell: Cell, metric: str) -> str:
         return cell.note or NOTHING
     value, low, high, sd = (texts.of_value(metric, number) for number in (cell.value, cell.low, cell.high, cell.sd))
     text = value + (f" ± {sd}" if cell.sd is not None else "") + (f" [{low}, {high}]" if cell.low is not None else "")
-    speakers = f"{cell.speakers} speakers" + ("" if cell.low is not None else ", too few for an interval")
-    return "; ".join(filter(None, (text, speakers, cell.note)))
+    text += " over utterances" if cell.unit == "utterances" else ""
+    told = [text, f"{cell.speakers} speakers", cell.missing]
+    if cell.spread is not None:
+        told.append(f"last epochs vary by {100 * cell.spread:.1f} points")
+    if cell.collapsed:
+        who = "1 run predicts" if cell.collapsed == 1 else f"{cell.collapsed} runs predict"
+        told.append(f"collapsed: {who} one class")
+    return "; ".join(filter(None, (*told, cell.note)))

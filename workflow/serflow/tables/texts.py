@@ -9,15 +9,17 @@ from dataclasses import replace
 from serflow.papers.model import Paper, PaperRecord
 from serflow.runs import RunRecord
 from serflow.scoring.conditions import describe_conditions, find_deviations
-from serflow.scoring.metrics import METRICS, label_of
+from serflow.scoring.metrics import METRICS, MIN_SPEAKERS, label_of
 from serflow.scoring.results import ROLES
-from serflow.scoring.scores import Score, Scores
+from serflow.scoring.scores import ORIGINALS, Score, Scores
+from serflow.scoring.speakers import speaker_name
 from serflow.tables.table import NOTHING, SYNTHETIC, Table
 
 BRACKETS = "[95 %]"
 INTERVALS = (
     "Square brackets: 95 % percentile-bootstrap interval over speakers (2000 draws) of the same statistic: folds of "
-    "one seed pooled, then the mean over seeds. ±: standard deviation over seeds, where there are several."
+    f"one seed pooled, then the mean over seeds. 'over utterances': these are drawn where fewer than {MIN_SPEAKERS} "
+    "speakers are tested. ±: standard deviation over seeds, where there are several."
 )
 SIZES = "n: speakers / seeds / folds."
 
@@ -40,7 +42,7 @@ def finish(table: Table, record: PaperRecord, runs: Sequence[RunRecord]) -> Tabl
 
 def heading(metric: str, part: str) -> str:
     """Return e.g. "macro-F1 (test)"."""
-    return f"{label_of(metric)} ({part})"
+    return f"{label_of(metric)} ({'test, original recordings alone' if part == ORIGINALS else part})"
 
 
 def of_protocol(paper: Paper, name: str) -> str:
@@ -72,10 +74,16 @@ def of_score(score: Score | None, scores: Scores | None = None) -> str:
         return score.reason or NOTHING if score else NOTHING
     text, low, high, sd = (of_value(score.metric, x) for x in (score.value, score.low, score.high, score.sd))
     text += f" ± {sd}" if score.sd is not None else ""
-    if score.low is not None:
-        return f"{text} [{low}, {high}]"
-    each = [f"{_name(one)} {of_value(one.metric, one.value)}" for one in (scores.speakers_of(score) if scores else [])]
-    return f"{text} (inconclusive; per speaker: {', '.join(each)})" if each else text
+    if score.low is None:
+        return text
+    text += f" [{low}, {high}]"
+    if score.unit != "utterances":
+        return text
+    each = [
+        f"{speaker_name(one)} {of_value(one.metric, one.value)}"
+        for one in (scores.speakers_of(score) if scores else [])
+    ]
+    return f"{text} over utterances" + (f" (per speaker: {', '.join(each)})" if each else "")
 
 
 def of_sizes(found: Iterable[Score | None], *, speakers: bool = True) -> str:
@@ -83,11 +91,5 @@ def of_sizes(found: Iterable[Score | None], *, speakers: bool = True) -> str:
     for score in found:
         if score and score.n_runs is not None:
             numbers = [*([score.n_speakers] if speakers else []), score.n_runs, score.n_folds]
-            return " / ".join(map(str, numbers)) + (f" ({score.missing_folds})" if score.missing_folds else "")
+            return " / ".join(map(str, numbers)) + (f" ({score.missing})" if score.missing else "")
     return NOTHING
-
-
-def _name(score: Score) -> str:
-    """Return the speaker's name, in a union of corpora with the corpus."""
-    corpus, _, name = score.scope.removeprefix("speaker ").partition("/")
-    return name if score.corpus == corpus else f"{corpus}/{name}"

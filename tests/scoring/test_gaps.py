@@ -1,0 +1,98 @@
+"""Differences between a paper's systems and protocols, from runs in folders."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from serflow.runs import read_runs
+from serflow.scoring.gaps import find_contradictions, find_gaps, read_gaps, subtract_runs, write_gaps
+from toy_paper import PARTS, PROTOCOLS, make_record, published, system
+
+CONTROL = {"kind": "random", "title": "control", "parts": PARTS, "role": "control", "copies": {"noise": {}}}
+LEAK = {"kind": "augmented", "title": "copies first", "parts": PARTS, "copies": {"noise": {}}}
+
+
+def rows(right, *, copies=False):
+    """All 48 test utterances; of each speaker the first `right` are recognised, no copy is."""
+    found = [(f"u{s}_{k}", "test", "sad", "sad" if k < right else "happy") for s in range(8) for k in range(6)]
+    return found + ([(f"{name}#noise", "test", "sad", "happy") for name, *_ in found] if copies else [])
+
+
+def only(gaps, **wanted):
+    (gap,) = [gap for gap in gaps if all(getattr(gap, key) == value for key, value in wanted.items())]
+    return gap
+
+
+def test_a_difference_that_every_speaker_shares_has_no_width_and_the_test_is_binomial(make_run, speakers, tmp_path):
+    systems = {"net": system("Net"), "other": system("Other")}
+    runs = read_runs([make_run(rows(5), system="net"), make_run(rows(2), system="other")])
+    gaps = find_gaps(make_record(systems=systems), runs, speakers)
+    gap = only(gaps, metric="WA", part="test")
+    assert (gap.first_system, gap.second_system, gap.method, gap.unit) == (
+        "net",
+        "other",
+        "same recordings",
+        "speakers",
+    )
+    assert (gap.value, gap.low, gap.high) == pytest.approx((0.5, 0.5, 0.5))
+    assert gap.p == gap.p_holm == pytest.approx(stats.binomtest(0, 24).pvalue)
+    write_gaps(gaps, tmp_path / "gaps.csv")
+    assert [gap.metric for gap in read_gaps(tmp_path / "gaps.csv")] == [gap.metric for gap in gaps]
+
+
+def test_several_pairs_are_corrected_together(make_run, speakers):
+    systems = {name: system(name) for name in ("net", "other", "third")}
+    runs = [make_run(rows(n), system=name) for name, n in (("net", 5), ("other", 4), ("third", 2))]
+    gaps = [gap for gap in find_gaps(make_record(systems=systems), read_runs(runs), speakers) if gap.metric == "WA"]
+    p = {gap.second_system: (gap.p, gap.p_holm) for gap in gaps if gap.first_system == "net"}
+    assert p["other"][0] == pytest.approx(stats.binomtest(0, 8).pvalue)
+    assert p["other"][1] == pytest.approx(p["other"][0])  # the largest of three
+    assert p["third"][1] == pytest.approx(3 * stats.binomtest(0, 24).pvalue)  # the smallest
+
+
+def test_a_random_split_less_unseen_speakers_draws_speakers_jointly(make_run, speakers):
+    """Half of the utterances are tested under the random split, all under the other: the same eight speakers."""
+    runs = [make_run(rows(6)[::2]), make_run(rows(3), protocol="speaker_independent")]
+    gap = only(find_gaps(make_record(), read_runs(runs), speakers), metric="WA", part="test")
+    assert (gap.first_protocol, gap.second_protocol) == ("published", "speaker_independent")
+    assert (gap.method, gap.p) == ("same speakers", None)
+    assert (gap.value, gap.low, gap.high) == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_the_leak_is_compared_with_its_control_on_original_recordings(make_run, speakers):
+    record = make_record(
+        protocols=PROTOCOLS | {"leak": LEAK, "control": CONTROL},
+        systems={"net": system("Net", "published", "leak", "control")},
+    )
+    runs = [make_run(rows(6, copies=True), protocol="leak"), make_run(rows(3), protocol="control")]
+    gap = only(find_gaps(record, read_runs(runs), speakers), metric="WA", part="test")
+    assert (gap.first_protocol, gap.second_protocol) == ("leak", "control")
+    assert gap.value == pytest.approx(0.5)
+
+
+def test_fewer_than_six_speakers_are_resampled_by_utterance(make_run, speakers):
+    """Closed form: the difference of 30 paired utterances, of which 15 differ, is binomial."""
+    few = [row for row in rows(5) if row[0][1] in "01234"]
+    other = [(*row[:3], "sad" if row[0][3] in "01" else "happy") for row in few]
+    runs = read_runs([make_run(few), make_run(other, system="other")])
+    gap = only(subtract_runs(runs[:1], runs[1:], "test", speakers), metric="WA")
+    assert (gap.unit, gap.n_units) == ("utterances", 30)
+    assert (gap.low, gap.high) == pytest.approx(stats.binom(30, 0.5).ppf([0.025, 0.975]) / 30, abs=1 / 30)
+
+
+def test_an_order_of_the_paper_that_ours_contradicts_is_told(make_run, speakers):
+    systems = {"net": system("Net"), "other": system("Other")}
+    told = [published("WA", "test", 0.6), published("WA", "test", 0.5, system="other")]
+    record = make_record(systems=systems, published=told)
+    for right, contradicted in ((2, True), (5, False)):
+        runs = [make_run(rows(right), seed=right), make_run(rows(4), system="other", seed=right)]
+        found = find_contradictions(record, find_gaps(record, read_runs(runs), speakers))
+        assert len(found) == contradicted
+
+
+def test_what_has_no_test_part_or_other_labels_has_no_difference(make_run, speakers):
+    runs = read_runs([make_run(rows(5)), make_run([("u0_0", "train", "sad", "sad")], system="other")])
+    assert subtract_runs(runs[:1], runs[1:], "test", speakers) == []
+    other = read_runs([make_run(rows(5), system="third", labels=("happy", "sad"))])
+    assert subtract_runs(runs[:1], other, "test", speakers) == []
+    assert not np.isnan([gap.value for gap in subtract_runs(runs[:1], runs[:1], "test", speakers)]).any()

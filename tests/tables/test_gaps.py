@@ -1,0 +1,47 @@
+"""`serflow compare`: two folders of runs, the differences as text and CSV."""
+
+import shutil
+
+import pytest
+
+from serflow import cli
+from serflow.scoring.gaps import read_gaps
+
+
+def rows(right):
+    return [(f"u{s}_{k}", "test", "sad", "sad" if k < right else "happy") for s in range(8) for k in range(6)]
+
+
+@pytest.fixture
+def folders(make_run, manifest, tmp_path):
+    """Two systems with two seeds each, in a results folder with its manifest."""
+    made = {
+        (name, seed): make_run(rows(n), system=name, seed=seed)
+        for name, n in (("net", 5), ("other", 2))
+        for seed in (0, 1)
+    }
+    (tmp_path / "manifests").mkdir()
+    shutil.move(manifest, tmp_path / "manifests/toy.csv")
+    shutil.move(manifest.with_suffix(".json"), tmp_path / "manifests/toy.json")
+    return [made[name, 0].parents[1] for name in ("net", "other")]
+
+
+def test_two_systems_are_compared_from_their_folders(folders, tmp_path, capsys):
+    assert cli.main(["compare", *map(str, folders), "--output", str(tmp_path / "gaps.csv")]) == 0
+    text = capsys.readouterr().out
+    assert "+50.0 [+50.0, +50.0]" in text
+    assert "p = 1.2e-07" in text  # 2 · 0.5^24
+    gaps = read_gaps(tmp_path / "gaps.csv")
+    assert {gap.metric for gap in gaps} == {"WA", "UA", "macro_F1"}
+    assert gaps[0].value == pytest.approx(0.5)
+
+
+def test_what_cannot_be_compared_is_told_in_one_sentence(folders, make_run, tmp_path, capsys):
+    other = make_run([*rows(3)[:0], ("u0_0", "train", "sad", "sad")], system="third")
+    for first, second, told in (
+        (tmp_path / "none", folders[1], "holds no run"),
+        (folders[0].parents[1], folders[1], "holds runs of toypaper/toy/net/published, toypaper/toy/other/published"),
+        (folders[0], other, "cannot be compared"),
+    ):
+        assert cli.main(["compare", str(first), str(second)]) == 1
+        assert told in capsys.readouterr().err

@@ -1,0 +1,99 @@
+"""The table of differences between a paper's systems and protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from serflow.errors import RunError
+from serflow.papers.model import PaperRecord
+from serflow.runs import RunRecord, read_runs
+from serflow.scoring.gaps import Gap, subtract_runs
+from serflow.scoring.metrics import label_of
+from serflow.scoring.pooling import read_speakers
+from serflow.tables import texts
+from serflow.tables.table import NOTHING, Table
+
+NOTES = (
+    "Points: percentage points, with a 95 % percentile-bootstrap interval (2000 draws) over speakers, or over "
+    "utterances where fewer than six speakers are tested. What both sides share is drawn for both at once.",
+    "p: McNemar's exact test on the mean posteriors over seeds, where the same recordings are predicted; Holm: "
+    "corrected for the number of pairs of systems under one protocol on one corpus.",
+    "The leak minus its control: original recordings alone, since the leak also tests augmented copies.",
+)
+
+
+def gap_table(record: PaperRecord, gaps: Sequence[Gap]) -> Table:
+    """Return one row per difference and metric."""
+    paper = record.paper
+    columns = ["Corpus", "Difference", "Metric (part)", "Points [95 %]", "Both sides share", "p", "p (Holm)"]
+    rows = []
+    for gap in gaps:
+        systems = [paper.title_of("systems", name) for name in (gap.first_system, gap.second_system)]
+        protocols = [texts.of_protocol(paper, name) for name in (gap.first_protocol, gap.second_protocol)]
+        told = f"{systems[0]}: {protocols[0]} minus {protocols[1]}"
+        if gap.first_protocol == gap.second_protocol:
+            told = f"{systems[0]} minus {systems[1]}, {protocols[0]}"
+        shared = gap.method + ("" if gap.unit == "speakers" else ", resampled by utterance")
+        numbers = [NOTHING if p is None else f"{p:.2g}" for p in (gap.p, gap.p_holm)]
+        rows.append([gap.corpus, told, texts.heading(gap.metric, gap.part), of_gap(gap), shared, *numbers])
+    return Table(f"{paper.title}: differences", columns, rows, [*NOTES, *texts.score_notes(paper)])
+
+
+def of_gap(gap: Gap) -> str:
+    """Return e.g. "+24.1 [+18.0, +30.2]"."""
+    value, low, high = (f"{100 * number:+.1f}" for number in (gap.value, gap.low, gap.high))
+    return f"{value} [{low}, {high}]"
+
+
+def compare_folders(first: Path, second: Path, part: str, manifests: Sequence[Path] = ()) -> list[Gap]:
+    """Return the differences between the runs of two systems, protocols or configurations.
+
+    Parameters
+    ----------
+    first, second
+        Folders with the runs of one system under one protocol, at any depth: a run, or what holds its seeds.
+    part
+        The part of the utterances.
+    manifests
+        Manifests of the corpora; by default those of the results folder in which `first` stands.
+
+    Raises
+    ------
+    RunError
+        If a folder holds no run or those of several systems, a manifest is missing, or the two cannot be compared.
+    """
+    runs = [_read_system(folder) for folder in (first, second)]
+    corpora = sorted({corpus for found in runs for run in found for corpus in run.id.corpora})
+    if not manifests:
+        path = runs[0][0].path.absolute().as_posix()
+        results = Path(path[: path.rindex(f"runs/{runs[0][0].id.path}")])
+        manifests = [results / "manifests" / f"{corpus}.csv" for corpus in corpora]
+    gaps = subtract_runs(runs[0], runs[1], part, read_speakers(manifests))
+    if not gaps:
+        labels = ["/".join(found[0].labels) for found in runs]
+        fault = f"cannot be compared with {second}: labels {labels[0]} and {labels[1]}, part {part}"
+        raise RunError(first, fault, "Give runs that tell the same labels apart and have this part.")
+    return gaps
+
+
+def describe_gaps(gaps: Sequence[Gap]) -> str:
+    """Return what `compare_folders` found as text for a terminal."""
+    one = gaps[0]
+    names = [f"{one.first_system} ({one.first_protocol})", f"{one.second_system} ({one.second_protocol})"]
+    lines = [f"{names[0]} minus {names[1]}, {one.paper} on {one.corpus}, {one.part} part, in points [95 %]:"]
+    lines += [f"  {label_of(gap.metric):9} {of_gap(gap)}" for gap in gaps]
+    lines.append(f"Bootstrap over {one.n_units} {one.unit}; both sides share: {one.method}.")
+    if one.p is not None:
+        lines.append(f"McNemar's exact test on the mean posteriors: p = {one.p:.2g}.")
+    return "\n".join(lines)
+
+
+def _read_system(folder: Path) -> list[RunRecord]:
+    """Return the runs in a folder, all of one system under one protocol."""
+    runs = read_runs(path.parent for path in sorted(folder.rglob("run.json")))
+    groups = sorted({"/".join((run.id.paper, *run.group)) for run in runs})
+    if len(groups) != 1:
+        fault = f"holds runs of {', '.join(groups)}" if groups else "holds no run"
+        raise RunError(folder, fault, "Give a folder such as results/runs/PAPER/CORPUS/SYSTEM/PROTOCOL.")
+    return runs
