@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from sklearn.preprocessing import StandardScaler
 from torch.nn import functional as F
 
 from serflow.errors import ConfigError
@@ -169,3 +170,38 @@ def test_posteriors_of_segments_are_averaged():
     )
     posteriors = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.1, 0.9]])
     np.testing.assert_allclose(data.average(posteriors), [[0.3, 0.7], [0.9, 0.1]])
+
+
+def scoped(scope, kind="sequence", **options):
+    """Six utterances, two of each of three speakers of two corpora; the last bin is constant within a speaker."""
+    rng = np.random.default_rng(0)
+    names = ["ravdess/01", "ravdess/02", "ravdess/01", "ravdess/02", "savee/01", "savee/01"]
+    items = [rng.normal(3 * n, 1 + n, (5 + n, 3)) for n in range(6)]
+    for item, name in zip(items, names, strict=True):
+        item[:, 2] = len(name) + int(name[-1])
+    data = dataclasses.replace(dataset(*items), speakers=names)
+    return prepare({"kind": kind, "scope": scope} | options, data).items, items, names
+
+
+@pytest.mark.parametrize(("scope", "group"), [("utterance", None), ("speaker", str), ("corpus", lambda s: s[:5])])
+def test_frames_are_standardised_within_each_group_as_scikit_learn_does(scope, group):
+    found, items, names = scoped(scope, frames=10, standardise=True)
+    groups = [str(n) if group is None else group(name) for n, name in enumerate(names)]
+    for n, item in enumerate(items):
+        mine = np.concatenate([other for other, key in zip(items, groups, strict=True) if key == groups[n]])
+        expected = StandardScaler().fit(mine).transform(item.astype(np.float32))
+        np.testing.assert_allclose(found[n][: len(item)], expected, atol=1e-4)
+        assert not found[n][len(item) :].any()
+
+
+def test_vectors_are_standardised_within_each_speaker():
+    found, items, names = scoped("speaker", kind="vector")
+    means = np.array([item.mean(axis=0) for item in items])
+    rows = [n for n, name in enumerate(names) if name == "ravdess/02"]
+    np.testing.assert_allclose(found[rows], StandardScaler().fit_transform(means[rows]), atol=1e-4)
+
+
+def test_a_scope_of_speakers_needs_them():
+    options = {"kind": "sequence", "frames": 4, "standardise": True, "scope": "speaker"}
+    with pytest.raises(ConfigError, match=r"input\.scope"):
+        prepare(options, dataset(np.ones((4, 2))))

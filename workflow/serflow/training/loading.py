@@ -11,7 +11,7 @@ from serflow.corpora.manifest import read_manifest
 from serflow.errors import TrainingError
 from serflow.features.store import Features, open_store
 from serflow.io.files import digest_value
-from serflow.items import item_id
+from serflow.items import item_id, speaker_of
 from serflow.protocols.assignment import SPLIT_AGAIN, read_fold
 from serflow.runs import OTHER, PARTS, Spec
 from serflow.training.dataset import Dataset
@@ -44,11 +44,13 @@ def load_dataset(spec: Spec, manifests: Sequence[Path], stores: Sequence[Path], 
     features = [open_store(store, spec.system["recipe"], rows) for store, rows in zip(stores, tables, strict=True)]
     places: dict[str, list[tuple[int, int]]] = {}
     emotion_of: dict[str, str] = {}
+    speakers: dict[str, str] = {}
     for c, (held, rows) in enumerate(zip(features, tables, strict=True)):
         for n, item in enumerate(held.items):
             identity = item_id(item, spec.run.corpora)
             places.setdefault(identity, []).append((c, n))
-            emotion_of[identity] = rows[held.utterance[n]]["emotion"]
+            row = rows[held.utterance[n]]
+            emotion_of[identity], speakers[identity] = row["emotion"], speaker_of(row)
     part_of = _assign(spec, split, emotion_of)
     utterances = list(part_of)
     emotions = [emotion_of[identity] for identity in utterances]
@@ -62,7 +64,8 @@ def load_dataset(spec: Spec, manifests: Sequence[Path], stores: Sequence[Path], 
     index = {label: n for n, label in enumerate(spec.labels)}
     labels = np.array([index.get(emotions[u], -1) for u in owner], dtype=np.int64)
     frames, offsets, digest = _gather(features, [place for identity in utterances for place in places[identity]])
-    return Dataset(frames, offsets, labels, parts, utterances, owner, emotions), digest
+    known = [speakers[identity] for identity in utterances]
+    return Dataset(frames, offsets, labels, parts, utterances, owner, emotions, known), digest
 
 
 def _assign(spec: Spec, split: Path, emotion_of: Mapping[str, str]) -> dict[str, str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
 from serflow.io.log import say
-from serflow.training.dataset import Dataset, Inputs
+from serflow.training import dataset
+from serflow.training.dataset import Dataset, Inputs, Scope
 from serflow.types import Count
 
 
@@ -18,6 +21,7 @@ def sequence(
     *,
     frames: Count,
     standardise: bool = False,
+    scope: Literal["train", "utterance", "speaker", "corpus"] = "train",
 ) -> Inputs:
     """Return utterances as sequences: longer ones are cropped at the end, shorter ones filled with zeros.
 
@@ -31,13 +35,18 @@ def sequence(
         Bring each bin to mean 0 and deviation 1 over the frames of the training part (whole utterances, before cropping
         and filling); the zeros that fill are then the mean. Without it zero is whatever the recipe makes of it: for
         decibels below the maximum it would be the loudest value.
+    scope
+        What mean and deviation are taken of instead of the training part: each utterance, all recordings of its speaker
+        (an adaptation to test speakers), or the whole corpus (a leak: it reads the test part).
 
     Returns
     -------
     Inputs
         Items of shape (frames, bins).
     """
-    if standardise and statistics is None:
+    if standardise and scope != "train":
+        data, statistics = _standardise_within(data, scope), None
+    elif standardise and statistics is None:
         statistics = _training_statistics(data)
     mean, scale = (np.asarray(statistics[key], np.float32) for key in ("mean", "scale")) if statistics else (0.0, 1.0)
     items = np.zeros((len(data.labels), frames, data.frames.shape[1]), dtype=np.float32)
@@ -47,6 +56,12 @@ def sequence(
     cropped = int((np.diff(data.offsets) > frames).sum())
     say(f"sequences of {frames} frames: {cropped} of {len(items)} items cropped at the end")
     return Inputs(items, items.shape[1:], statistics=statistics)
+
+
+def _standardise_within(data: Dataset, scope: Scope) -> Dataset:
+    """Return the data with all frames standardised within each utterance, speaker or corpus."""
+    frames = dataset.standardise(data.frames, np.repeat(data.groups(scope), np.diff(data.offsets)))
+    return replace(data, frames=frames)
 
 
 def _training_statistics(data: Dataset) -> dict[str, list[float]]:
