@@ -10,7 +10,7 @@ DEMO := snakemake --workflow-profile profiles/demo
 DEMO_REPORT := results/demo/report.html
 SOURCES := workflow/serflow tests benchmarks
 
-.PHONY: help install demo report test test-long test-faults test-slurm lint format reference lock ui clean
+.PHONY: help install demo report test test-long test-faults test-slurm check-results lint format reference lock ui clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ test-slurm: .venv/.installed ## Run a paper on a Slurm cluster of one node, star
 		echo "Installing slurm-wlm and munge"; apt-get update -qq; \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge; fi
 	pytest tests/slurm
+
+check-results: .venv/.installed ## Recompute every measured number in README.md and docs/ from evidence/
+	serflow results --check
 
 lint: .venv/.installed ## Check style, types, rules
 	ruff check $(SOURCES)

@@ -116,7 +116,7 @@ def test_validation_speakers_are_training_speakers_one_of_each_sex(ravdess):
     sex = {r["speaker"]: r["sex"] for r in ravdess}
     assert {sex[s] for s in EMOBOX[1]} == {"female"}
     validators = []
-    for k, parts in by_fold(split(SPEAKERS, ravdess, EMOTIONS, ["ravdess"], 0)).items():
+    for parts in by_fold(split(SPEAKERS, ravdess, EMOTIONS, ["ravdess"], 0)).values():
         found = speakers_of(parts, ravdess)
         assert sorted(sex[s] for s in found["validation"]) == ["female", "male"]
         assert not found["train"] & found["test"]

@@ -211,13 +211,14 @@ def read_run(path: Path | str) -> RunRecord:
         If a file is missing, a column or a row is, or a label is not in the run's label set; named with the file.
     """
     path = Path(path)
-    for name in ("run.json", "predictions.csv", "history.csv"):
+    suffix = ".gz" if (path / "predictions.csv.gz").is_file() else ""  # as evidence is kept
+    for name in ("run.json", f"predictions.csv{suffix}", f"history.csv{suffix}"):
         if not (path / name).is_file():
             raise RunError(path, f"{name} is missing, so this run is not finished", RERUN)
     info = read_json(path / "run.json")
     labels = tuple(info["labels"])
-    rows = read_csv(path / "predictions.csv")
-    where = path / "predictions.csv"
+    rows = read_csv(path / f"predictions.csv{suffix}")
+    where = path / f"predictions.csv{suffix}"
     _check_columns(where, rows, ("utterance", "part", "label", "predicted", *labels))
     parts = np.array([row["part"] for row in rows])
     truth = _indices(where, rows, "label", labels, optional=parts == OTHER)
@@ -236,7 +237,7 @@ def read_run(path: Path | str) -> RunRecord:
         truth=truth,
         predicted=_indices(where, rows, "predicted", labels),
         posteriors=np.array([[_number(where, row, label) for label in labels] for row in rows]),
-        history=read_history(path / "history.csv"),
+        history=read_history(path / f"history.csv{suffix}"),
     )
 
 

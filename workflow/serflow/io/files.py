@@ -7,6 +7,7 @@ import csv
 import errno
 import fcntl
 import glob
+import gzip
 import hashlib
 import io
 import itertools
@@ -15,6 +16,7 @@ import os
 import shutil
 import tempfile
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -161,7 +163,7 @@ def write_csv(path: Path | str, columns: Sequence[str], rows: Iterable[Mapping[s
 
 
 def read_csv(path: Path | str) -> list[dict[str, str]]:
-    """Return the rows of the CSV file `path`, every value a string.
+    """Return the rows of the CSV file `path`, every value a string; one whose name ends in ``.gz`` is compressed.
 
     Raises
     ------
@@ -169,9 +171,10 @@ def read_csv(path: Path | str) -> list[dict[str, str]]:
         If it is empty or truncated, or a row has other columns than the header.
     """
     try:
-        text = Path(path).read_bytes().decode()
+        content = Path(path).read_bytes()
+        text = (gzip.decompress(content) if Path(path).suffix == ".gz" else content).decode()
         rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    except (ValueError, csv.Error) as error:
+    except (ValueError, csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DamagedFileError(path, f"is no CSV ({error})", REMAKE) from error
     if not text.endswith("\n"):
         raise DamagedFileError(path, "is truncated: it does not end with a line" if text else "is empty", REMAKE)

@@ -1,143 +1,241 @@
-"""The page of results on real corpora that is kept in the repository, made from the workflow's own files."""
+"""The pages on measured results that the repository keeps, made from its evidence, and the check that they are."""
 
 from __future__ import annotations
 
-import os
+import difflib
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 from serflow.errors import RunError
 from serflow.io.files import write_text
-from serflow.scoring.conditions import short_commit
-from serflow.tables.archive import Row, group_of, merge, read_archive, read_folder, write_archive
-from serflow.tables.costs import cost_table
-from serflow.tables.overview import overview_table
-from serflow.tables.table import SYNTHETIC, Table
+from serflow.items import Row
+from serflow.papers.model import Paper, PaperRecord
+from serflow.runs import RunRecord
+from serflow.scoring.conditions import LIBRARIES, short_commit
+from serflow.scoring.gaps import Gap, find_gaps
+from serflow.scoring.overview import compare_papers
+from serflow.scoring.paper import score_paper
+from serflow.scoring.results import Cell, Result
+from serflow.scoring.scores import Scores
+from serflow.tables import texts
+from serflow.tables.evidence import Evidence, read_evidence
+from serflow.tables.overview import list_findings, overview_table
+from serflow.tables.paper import score_tables
+from serflow.tables.table import NOTHING, Table
 
+PAGE, FOLDER, README = "docs/results.md", "docs/results", "README.md"
+#: Between these two lines of a page stands what is generated: the name of a block, and its end.
+START, END = "<!-- serflow results: {name} -->", "<!-- end of serflow results -->"
+#: A measured value: per cent or points with one decimal.
+MEASURED = re.compile(r"\d+\.\d(?= ?%| points)")
 HEAD = (
-    "Made by `serflow results` from the workflow's own files and from what it kept of earlier ones beside this page: "
-    "do not edit. How to read it: one row per published number, ours beside it, and a verdict by the rule below the "
-    "table."
-)
-MERGED = (
-    "What stands in one row of the comparison may have been measured at different times and on different machines, "
-    "each kind of protocol as this table says. A newer measurement of a paper, corpus, system and protocol replaces "
-    "the older one whole; what the newer results did not run keeps its value. Verdicts are passed on what stands there."
+    "Made by `serflow results` from the predictions in `evidence/`: do not edit; `make check-results` compares. One "
+    "row per published number, ours beside it, and a verdict by the rule below the table."
 )
 
 
-def write_results_page(
-    results: Path | str | None,
-    output: Path | str,
-    command: str = "snakemake",
-    *,
-    archive: Path | str,
-    tables: Sequence[Path] = (),
-) -> None:
-    """Write the comparison of all papers, where and when it was measured, and the costs as one Markdown page.
-
-    What `results` holds is first joined to the archive, which is what the page is made from.
-
-    Parameters
-    ----------
-    results
-        The results folder of a finished workflow; None: the page is made anew from the archive.
-    command
-        The command that made the results, which no file of the workflow holds.
-    archive
-        Folder of the csv files that keep all measurements so far, e.g. ``docs/results``.
-    tables
-        Tables of single papers, ``.../PAPER/TABLE.md``, to keep beside them as they are; the page points to them.
+def make_pages(root: Path) -> dict[str, str]:
+    """Return the text of each page below `root`, the repository, by its path, made from ``evidence/``.
 
     Raises
     ------
     RunError
-        If a table is missing, there is no run, or a corpus is synthetic.
+        If the evidence is faulty (see `read_evidence`), or README.md lacks a block.
     """
-    others = {f"{path.parent.name}_{path.name}": _real(path) for path in tables}
-    kept = read_archive(archive)
-    if results is not None:
-        kept = merge(kept, read_folder(results, command))
-    if not kept.runs:
-        raise RunError(archive if results is None else results, "holds no run", "Run the workflow to its end first.")
-    shown = [overview_table(kept.results), _measured(kept.runs), cost_table(kept.costs)]
-    write_archive(kept, archive)
-    for name, text in others.items():
-        write_text(Path(archive, name), text)
-    parts = ["# Results on real corpora", "", HEAD, "", *_facts(kept.runs), *_others(Path(archive), Path(output)), ""]
-    write_text(output, "\n".join([*parts, *(_demote(table.to_markdown()) for table in shown)]))
+    evidence = read_evidence(root / "evidence")
+    records = list(evidence.records.values())
+    scored = {record.paper.paper: _score(evidence, record) for record in records}
+    results = compare_papers(records, Scores(tuple(score for scores, _, _ in scored.values() for score in scores)))
+    findings = list_findings(records, results, [gap for _, gaps, _ in scored.values() for gap in gaps])
+    measured = [name for name, (_, _, runs) in scored.items() if runs]
+    parts = ["# Results on real corpora", HEAD, *_describe_audio(evidence.manifests), "## The finding"]
+    parts += [*(f"- {sentence}" for sentence in map(tell, results) if sentence), *(f"- {text}" for text in findings)]
+    links = [f"[{records_title(evidence.records[name])}](results/{name}.md)" for name in measured]
+    parts += [f"The tables of each paper: {', '.join(links)}."]
+    parts += [_demote(overview_table(results).to_markdown()), _demote(_measured(evidence.runs).to_markdown())]
+    parts += [_demote(_not_run(results).to_markdown())]
+    pages = {PAGE: "\n\n".join(part.rstrip("\n") for part in parts) + "\n"}
+    for name in measured:
+        scores, gaps, runs = scored[name]
+        tables = score_tables(evidence.records[name], scores, gaps, runs)
+        text = "\n\n".join(_demote(table.to_markdown()).rstrip("\n") for table in tables.values())
+        pages[f"{FOLDER}/{name}.md"] = f"# {records_title(evidence.records[name])}\n\n{HEAD}\n\n{text}\n"
+    pages[README] = _fill(root / README, {"main results": _main_rows(results)})
+    return pages
 
 
-def _real(table: Path) -> str:
-    """Return a table in Markdown, unless it is of synthetic corpora."""
-    if not table.is_file():
-        raise RunError(table, "is missing", "Run the workflow to its end first.")
-    text = table.read_text(encoding="utf-8")
-    if SYNTHETIC in text:
-        raise RunError(table, "is of synthetic demo corpora", "Run the workflow on real corpora.")
-    return text
+def write_pages(root: Path) -> list[Path]:
+    """Write the pages of `make_pages`; return their paths."""
+    pages = make_pages(root)
+    for path, text in pages.items():
+        write_text(root / path, text)
+    return [root / path for path in pages]
 
 
-def _others(archive: Path, output: Path) -> list[str]:
-    """Return a pointer to each table of a single paper that the archive keeps."""
-    folder = Path(os.path.relpath(archive, output.parent)).as_posix()
-    paths = sorted(path for path in archive.glob("*.md") if path.name != "README.md")
-    return [f"- More: [{path.stem.replace('_', ' ')}]({folder}/{path.name})" for path in paths]
+def check_pages(root: Path) -> None:
+    """Raise a RunError at the first difference between the pages and the evidence.
+
+    A measured value (per cent or points with one decimal) that stands outside a block in README.md or docs/ and is no
+    published number is a difference too.
+    """
+    pages = make_pages(root)
+    remedy = "Change what it is made from, and run `serflow results`."
+    for path, text in pages.items():
+        found = (root / path).read_text(encoding="utf-8") if (root / path).is_file() else ""
+        for line in difflib.unified_diff(text.splitlines(), found.splitlines(), lineterm="", n=0):
+            if line[0] in "+-" and not line.startswith(("+++", "---")):
+                told = "holds" if line[0] == "+" else "lacks"
+                raise RunError(root / path, f"{told} the line {line[1:]!r}, against the evidence", remedy)
+    published = {f"{100 * entry.value:.1f}" for paper in _papers(root) for entry in paper.published}
+    block = re.compile(START.format(name=".*?") + r".*?" + END, re.DOTALL)
+    for page in [root / README, *sorted((root / "docs").rglob("*.md"))]:
+        if page.relative_to(root).as_posix() in pages and page.name != README:
+            continue
+        for value in MEASURED.findall(block.sub("", page.read_text(encoding="utf-8"))):
+            if value not in published:
+                fault = f"has the measured value {value} outside what `serflow results` writes"
+                raise RunError(page, fault, "Move the sentence into a block, or leave the number out.")
 
 
-def _facts(runs: Sequence[Row]) -> list[str]:
-    """Return when, with what and on what the runs were made, as a list."""
-    commands = _commands(runs)
-    return [
-        f"- Date of the runs: {_days(runs)}",
-        *(f"- Command {number}: `{command}`" for command, number in commands.items()),
-        f"- Commit: {_count([run['commit'] for run in runs])}",
-        f"- Hardware: {_count([_machine(run) for run in runs])}",
-        f"- Runs: {len(runs)}",
+def tell(result: Result) -> str:
+    """Return a sentence on a published number and ours under each protocol; empty where nothing was measured."""
+    told = [
+        f"{_percent(cell)} {words}"
+        for role, words in (
+            ("published", "under the paper's protocol"),
+            ("unseen", "on unseen speakers"),
+            ("leak", "under the leak"),
+            ("control", "with the same copies of the training part alone"),
+        )
+        if (cell := result.cells[role]).value is not None  # type: ignore[index]
     ]
+    if not told:
+        return ""
+    what = f"{result.title} ({result.paper}) on {result.corpus}, {texts.heading(result.metric, result.part)}"
+    printed = f"published {100 * result.published:.1f} %; " if result.published is not None else ""
+    return f"{what}: {printed}ours {', '.join(told)}."
 
 
-def _measured(runs: Sequence[Row]) -> Table:
+def records_title(record: PaperRecord) -> str:
+    """Return the short and the full name of a paper."""
+    return f"{record.paper.paper}: {record.paper.title}"
+
+
+def _papers(root: Path) -> list[Paper]:
+    return [record.paper for record in read_evidence(root / "evidence").records.values()]
+
+
+def _score(evidence: Evidence, record: PaperRecord) -> tuple[Scores, list[Gap], list[RunRecord]]:
+    runs = [run for run in evidence.runs if run.id.paper == record.paper.paper]
+    scores = score_paper(record, runs, evidence.speakers)
+    return scores, find_gaps(record, runs, evidence.speakers), runs
+
+
+def _percent(cell: Cell) -> str:
+    text = f"{100 * (cell.value or 0.0):.1f} %"
+    text += f" [{100 * cell.low:.1f}, {100 * cell.high:.1f}]" if cell.low is not None and cell.high is not None else ""
+    return text + (f" ({cell.missing})" if cell.missing else "")
+
+
+def _main_rows(results: Iterable[Result]) -> str:
+    """Return the table of README.md: one row per system of which something was measured, its first metric."""
+    columns = [
+        "System",
+        "Corpus",
+        "Metric (part)",
+        "Published",
+        "Paper's protocol",
+        "Unseen speakers",
+        "Leak",
+        "Verdict",
+    ]
+    first = {(one.paper, one.corpus, one.system): one for one in reversed(list(results)) if one.measured}
+    rows = [
+        [
+            f"{one.title} ({one.paper})",
+            one.corpus,
+            texts.heading(one.metric, one.part),
+            texts.of_value(one.metric, one.published),
+            *(
+                _percent(cell) if (cell := one.cells[role]).value is not None else NOTHING
+                for role in ("published", "unseen", "leak")
+            ),
+            one.verdict,
+        ]
+        for one in reversed(first.values())
+    ]
+    return Table("", columns, rows).to_markdown().strip().removeprefix("# \n").strip()
+
+
+def _measured(runs: Iterable[RunRecord]) -> Table:
     """Return the table of where and when the runs of each paper, corpus, system and protocol were made."""
-    columns = ["Paper", "Corpus", "System", "Protocol", "Seeds", "Folds", "Date"]
-    columns += ["Hardware", "Libraries", "Commit", "Command"]
-    groups: dict[tuple[str, ...], list[Row]] = {}
+    columns = ["Paper", "Corpus", "System", "Protocol", "Runs", "Seeds", "Folds", "Hours", "Date", "Hardware"]
+    groups: dict[tuple[str, ...], list[RunRecord]] = {}
     for run in runs:
-        groups.setdefault(group_of(run), []).append(run)
-    commands, lines = _commands(runs), []
+        groups.setdefault((run.id.paper, *run.group), []).append(run)
+    rows = []
     for group, members in groups.items():
-        sets = [_all(run[key] for run in members) for key in ("seed", "fold")]
-        machines, libraries = _all(map(_machine, members)), _all(run["libraries"] for run in members)
-        commits = _all(short_commit(run["commit"]) for run in members)
-        numbers = _all(commands[run["command"]] for run in members)
-        lines.append([*group, *sets, _days(members), machines, libraries, commits, numbers])
-    return Table("Where and when it was measured", columns, lines, [MERGED])
+        infos = [run.info for run in members]
+
+        def each(value: Callable[[Mapping[str, object]], str], infos: Sequence[Mapping[str, object]] = infos) -> str:
+            return ", ".join(dict.fromkeys(sorted(map(value, infos))))
+
+        rows.append(
+            [
+                *group,
+                str(len(members)),
+                *(", ".join(map(str, sorted({getattr(run.id, key) for run in members}))) for key in ("seed", "fold")),
+                f"{sum(float(info['seconds']) for info in infos) / 3600:.2f}",
+                each(lambda info: str(info["finished"])[:10]),
+                each(lambda info: f"{info['device_name']} ({info['device']}, {info['precision']})"),
+                each(_libraries),
+                each(lambda info: short_commit(str(info["commit"]))),
+                each(lambda info: f"`{info['command']}`"),
+            ]
+        )
+    return Table("Where and when it was measured", [*columns, "Libraries", "Commit", "Command"], rows)
 
 
-def _commands(runs: Sequence[Row]) -> dict[str, str]:
-    """Return the number of each command, from 1 in the order of the runs."""
-    return {command: str(i) for i, command in enumerate(dict.fromkeys(run["command"] for run in runs), start=1)}
+def _libraries(info: Mapping[str, object]) -> str:
+    versions = info["versions"]
+    assert isinstance(versions, Mapping)  # noqa: S101 -- as `run.json` has it
+    return ", ".join(f"{name} {versions[name]}" for name in sorted(LIBRARIES) if name in versions)
 
 
-def _days(runs: Sequence[Row]) -> str:
-    days = sorted(run[key][:10] for run in runs for key in ("started", "finished"))
-    return days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
+def _not_run(results: Iterable[Result]) -> Table:
+    """Return the table of what has no value under the paper's protocol, and why."""
+    rows = [
+        [f"{one.title} ({one.paper})", one.corpus, one.cells["published"].note]
+        for one in {(one.paper, one.corpus, one.system): one for one in results}.values()
+        if one.cells["published"].value is None and one.published is not None
+    ]
+    return Table("Published, and not measured here", ["System", "Corpus", "Why"], rows)
 
 
-def _machine(run: Row) -> str:
-    return f"{run['device_name']} ({run['device']}, {run['precision']})"
+def _describe_audio(manifests: Mapping[str, Sequence[Row]]) -> list[str]:
+    """Return one sentence per corpus on the recordings that were measured."""
+    told = []
+    for corpus, rows in manifests.items():
+        rates = Counter(int(row["sample_rate"]) for row in rows)
+        kinds = Counter(PurePosixPath(row["path"]).suffix.lstrip(".").upper() for row in rows)
+        forms = f"{', '.join(kinds)} at {', '.join(f'{rate / 1000:g} kHz' for rate in rates)}"
+        speakers = len({row["speaker"] for row in rows})
+        told.append(f"Measured on {corpus}: {len(rows)} utterances of {speakers} speakers, {forms}.")
+    return told
 
 
-def _all(values: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(values))
-
-
-def _count(values: Sequence[str]) -> str:
-    """Return the different values, each with its number of runs if there is more than one."""
-    counts = sorted(Counter(values).items())
-    told = [f"{value} ({n} run{'s' * (n > 1)})" for value, n in counts]
-    return ", ".join(told) if len(told) > 1 else counts[0][0]
+def _fill(path: Path, blocks: Mapping[str, str]) -> str:
+    """Return a page with its blocks filled anew."""
+    text = path.read_text(encoding="utf-8")
+    for name, content in blocks.items():
+        start = START.format(name=name)
+        pattern = re.compile(re.escape(start) + ".*?" + re.escape(END), re.DOTALL)
+        if not pattern.search(text):
+            raise RunError(path, f"has no block {start} … {END}", "Put these two lines where the rows belong.")
+        text = pattern.sub(lambda _, content=content, start=start: f"{start}\n{content}\n{END}", text)  # type: ignore[misc]
+    return text
 
 
 def _demote(markdown: str) -> str:

@@ -15,9 +15,10 @@ from serflow.protocols.base import Assignment, Protocol, Rows, speaker_folds
 class Speakers(Protocol):
     """The corpora's published lists of held-out speakers, one fold each; nothing is drawn.
 
-    Without ``validation`` all held-out speakers test, and the next fold's first speaker of each sex validates (where
-    that fold has one sex only, the other comes from the fold after it, and so on). With ``female`` or ``male`` the held-out speakers of this sex
-    validate and the others test; with ``both`` there are twice as many folds, first all with female validation.
+    Without ``validation`` all held-out speakers test, and the next fold's first speaker of each sex validates; where
+    that fold has one sex only, the other comes from the fold after it, and so on. With ``female`` or ``male`` the
+    held-out speakers of this sex validate and the others test; with ``both`` there are twice as many folds, first all
+    with female validation.
     """
 
     kind: Literal["speakers"]

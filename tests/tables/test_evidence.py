@@ -1,0 +1,211 @@
+"""Evidence: runs of the real SVM of deepemonet, on a corpus of RAVDESS's names, kept and read again."""
+
+import gzip
+import json
+import shutil
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score
+
+from serflow import cli
+from serflow.config import Config
+from serflow.corpora.manifest import COLUMNS
+from serflow.errors import RunError
+from serflow.io.files import read_csv, write_csv, write_json
+from serflow.papers.papers import Papers
+from serflow.protocols.split import split
+from serflow.runs import Predictions, RunId, write_run
+from serflow.schema import check
+from serflow.tables.evidence import keep, read_evidence
+from serflow.tables.results_page import check_pages, write_pages
+
+SOURCES = {"ravdess": {"source": "somewhere"}, "savee": {"source": None}, "iemocap": {"source": None}}
+PAPERS = Papers(check(Config, {"corpora": SOURCES, "allow_partial": True}, "config"))
+LABELS = PAPERS.labels("deepemonet", "ravdess")
+README = "# Project\n\n<!-- serflow results: main results -->\n<!-- end of serflow results -->\n"
+
+
+def manifest():
+    """24 actors who say each emotion twenty times."""
+    rows = []
+    for actor in range(1, 25):
+        for emotion in LABELS:
+            for n in range(20):
+                name = f"{actor:02d}-{emotion}-{n}"
+                known = {"utterance": name, "path": f"{name}.flac", "corpus": "ravdess", "speaker": f"{actor:02d}"}
+                known |= {"sex": "male" if actor % 2 else "female", "emotion": emotion, "sha1": name}
+                rows.append(dict.fromkeys(COLUMNS, "") | known | {"sample_rate": "16000"})
+    return rows
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A results folder with a run for each seed and fold; about six of ten utterances are recognised."""
+    folder, rows = tmp_path / "results", manifest()
+    write_csv(folder / "manifests/ravdess.csv", COLUMNS, rows)
+    write_json(folder / "papers/deepemonet.json", {"synthetic": False})
+    emotions = {row["utterance"]: row["emotion"] for row in rows}
+    for protocol, seeds, folds in (("published", (0, 1, 2), 1), ("speaker_independent", (0,), 6)):
+        for seed in seeds:
+            parts = split(PAPERS.papers["deepemonet"].protocols[protocol], rows, LABELS, ["ravdess"], seed)
+            for fold in range(folds):
+                run = RunId("deepemonet", "ravdess", "svm", protocol, seed, fold)
+                mine = [one for one in parts if one["fold"] == fold]
+                truth = [emotions[one["utterance"]] for one in mine]
+                rng = np.random.default_rng([seed, fold])
+                guess = np.where(
+                    rng.random(len(mine)) < 0.6, [LABELS.index(t) for t in truth], rng.integers(8, size=len(mine))
+                )
+                names, places = [one["utterance"] for one in mine], [one["part"] for one in mine]
+                found = Predictions(LABELS, names, places, truth, guess, np.eye(8)[guess])
+                info = PAPERS.spec(run).plain() | {"device": "cpu", "device_name": "a CPU", "precision": "fp64"}
+                info |= {"commit": "abc1234", "versions": {"scikit-learn": "1.8"}, "seconds": 36.0}
+                info |= {"started": "2026-11-25T10:00:00+00:00", "finished": "2026-11-25T10:00:36+00:00"}
+                write_run(folder / "runs" / run.path, found, [], info)
+    return folder
+
+
+@pytest.fixture
+def root(results, tmp_path):
+    """A repository with this evidence and its pages."""
+    root = tmp_path / "repository"
+    (root / "docs").mkdir(parents=True)
+    (root / "README.md").write_text(README)
+    keep(results, root / "evidence", "snakemake deepemonet")
+    write_pages(root)
+    return root
+
+
+def test_pages_hold_what_the_kept_predictions_give(root, results):
+    tested = []
+    for seed in range(3):
+        rows = read_csv(results / f"runs/deepemonet/ravdess/svm/published/seed{seed}/fold0/predictions.csv")
+        tested.append([(row["label"], row["predicted"]) for row in rows if row["part"] == "validation"])
+    expected = 100 * np.mean([accuracy_score(*zip(*pairs, strict=True)) for pairs in tested])
+    for page in ("README.md", "docs/results.md"):
+        assert f"{expected:.1f}" in (root / page).read_text()
+    assert "FLAC at 16 kHz" in (root / "docs/results.md").read_text()
+    assert "snakemake deepemonet" in (root / "docs/results.md").read_text()
+    assert "| 0.06 |" in (root / "docs/results.md").read_text()  # six runs of 36 s, in hours
+    assert "differences" in (root / "docs/results/deepemonet.md").read_text()
+
+
+def test_a_changed_digit_and_a_number_of_ones_own_are_found(root):
+    check_pages(root)
+    page = root / "README.md"
+    text = page.read_text()
+    digit = next(n for n, letter in enumerate(text) if letter.isdigit() and text[n - 1] == ".")
+    page.write_text(text[:digit] + str((int(text[digit]) + 1) % 10) + text[digit + 1 :])
+    with pytest.raises(RunError, match=r"README\.md.*against the evidence"):
+        check_pages(root)
+    for sentence, allowed in (("Ours reaches 61.9 % here.", False), ("The paper prints 51.7 %.", True)):
+        page.write_text(text + sentence)
+        if allowed:
+            check_pages(root)
+        else:
+            with pytest.raises(RunError, match=r"61\.9"):
+                check_pages(root)
+
+
+def test_the_commands_do_the_same(root, results, capsys):
+    words = ["keep", str(results), "--evidence", str(root / "evidence"), "--command", "again"]
+    assert cli.main(words) == 0
+    assert "0 runs added" in capsys.readouterr().out
+    assert cli.main(["results", "--root", str(root), "--check"]) == 0
+    (root / "README.md").write_text(README + "51.2 % of all")
+    assert cli.main(["results", "--root", str(root), "--check"]) == 1
+    assert "README.md" in capsys.readouterr().err
+
+
+def test_kept_files_are_the_same_each_time(root, results, tmp_path):
+    keep(results, tmp_path / "again", "snakemake deepemonet")
+    for path in (tmp_path / "again").rglob("*.gz"):
+        assert path.read_bytes() == (root / "evidence" / path.relative_to(tmp_path / "again")).read_bytes()
+
+
+def place(root, seed=0):
+    return root / f"evidence/runs/deepemonet/ravdess/svm/published/seed{seed}/fold0"
+
+
+def edit(path, **changes):
+    info = json.loads(path.read_text())
+    path.write_text(json.dumps(info | changes))
+
+
+def test_an_archive_that_lacks_a_file_is_named(root):
+    for name in ("predictions.csv.gz", "history.csv.gz", "run.json"):
+        path = place(root) / name
+        content = path.read_bytes()
+        path.unlink()
+        with pytest.raises(RunError, match=r"seed0/fold0"):
+            read_evidence(root / "evidence")
+        path.write_bytes(content)
+    read_evidence(root / "evidence")
+
+
+def test_a_run_in_anothers_place_is_named(root):
+    shutil.copytree(place(root, 1), place(root, 5))
+    with pytest.raises(RunError, match=r"seed5/fold0.*seed1/fold0"):
+        read_evidence(root / "evidence")
+
+
+def test_two_runs_of_one_identity_are_named_and_nothing_is_kept(root, results):
+    path = results / "runs/deepemonet/ravdess/svm/published/seed0/fold0/predictions.csv"
+    path.write_text(path.read_text().replace(",angry,angry,", ",angry,sad,", 1))
+    before = gzip.decompress((place(root) / "predictions.csv.gz").read_bytes())
+    with pytest.raises(RunError, match=r"seed0/fold0.*abc1234"):
+        keep(results, root / "evidence", "again")
+    assert gzip.decompress((place(root) / "predictions.csv.gz").read_bytes()) == before
+
+
+def test_another_version_of_the_corpus_is_refused(root, results):
+    rows = manifest()
+    rows[0]["sha1"] = "other"
+    write_csv(results / "manifests/ravdess.csv", COLUMNS, rows)
+    with pytest.raises(RunError, match="another version of the corpus"):
+        keep(results, root / "evidence", "again")
+
+
+def test_runs_of_different_configurations_are_never_averaged(root):
+    path = place(root) / "run.json"
+    system = json.loads(path.read_text())["system_config"]
+    edit(path, system_config=system | {"model": system["model"] | {"C": 10.0}})
+    with pytest.raises(RunError, match=r"seed\d/fold0.*model\.C: 10\.0 instead of 1\.0"):
+        read_evidence(root / "evidence")
+
+
+def test_a_configuration_that_all_runs_share_is_a_deviation(root):
+    for seed in range(3):
+        path = place(root, seed) / "run.json"
+        system = json.loads(path.read_text())["system_config"]
+        edit(path, system_config=system | {"model": system["model"] | {"C": 10.0}})
+    told = read_evidence(root / "evidence").records["deepemonet"].deviations["ravdess/svm/published"]
+    assert told == ["corpus: ravdess alone instead of ravdess+savee", "model.C: 10.0 instead of 1.0"]
+
+
+def test_a_split_that_is_not_todays_is_a_deviation_of_its_run(root):
+    """The folds of one split are told apart: the others need not be run again."""
+    path = root / "evidence/runs/deepemonet/ravdess/svm/speaker_independent/seed0/fold0/predictions.csv.gz"
+    text = gzip.decompress(path.read_bytes()).decode()
+    path.write_bytes(gzip.compress(text.replace(",validation,", ",train,", 1).encode()))
+    with pytest.raises(RunError, match=r"fold\d.*split: of another version"):
+        read_evidence(root / "evidence")
+
+
+def test_synthetic_results_are_refused(results, tmp_path):
+    write_json(results / "papers/deepemonet.json", {"synthetic": True})
+    with pytest.raises(RunError, match="synthetic"):
+        keep(results, tmp_path / "evidence", "snakemake")
+    (results / "papers/deepemonet.json").unlink()
+    with pytest.raises(RunError, match=r"deepemonet\.json"):
+        keep(results, tmp_path / "evidence", "snakemake")
+    assert not (tmp_path / "evidence").exists()
+
+
+def test_no_evidence_and_no_block_are_told(root, tmp_path):
+    with pytest.raises(RunError, match="holds no run"):
+        read_evidence(tmp_path / "none")
+    (root / "README.md").write_text("# Project\n")
+    with pytest.raises(RunError, match=r"README\.md.*main results"):
+        write_pages(root)
