@@ -30,7 +30,7 @@ def plot_study(record: PaperRecord, study: str, table: Path | str, stem: Path | 
     shown = rows[rows.corpus.isin(run)] if len(run) else rows
     missing = [corpus for corpus in rows.corpus.unique() if corpus not in shown.corpus.values]
     title = f"{record.paper.title}: {content.title}\nThe paper: {content.said}\n"
-    title += "bars: 95 % bootstrap intervals over speakers (utterances where they are fewer than six); dashed: the first"
+    title += "bars: 95 % bootstrap intervals over speakers (utterances where those are under six); dashed: the first"
     title += f"\nNot run: {', '.join(missing)}" if missing else ""
     save(draw_study(shown, record.paper, wrap(title, 120)), stem, synthetic=record.synthetic)
 
