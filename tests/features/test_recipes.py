@@ -1,3 +1,4 @@
+import librosa
 import numpy as np
 import pytest
 
@@ -5,6 +6,7 @@ from serflow import sources
 from serflow.errors import ConfigError
 from serflow.features.recipes import COPIES, TRANSFORMS, check_relations, make_copies, make_transform
 from serflow.features.transforms.logmel import logmel
+from serflow.features.trim import trim
 
 HARMONIC = {
     **{"transform": "harmonic", "sample_rate": 16000, "win_length": 640, "hop_length": 160, "n_fft": 1600},
@@ -70,10 +72,30 @@ def test_options_must_fit_each_other(recipe, key, fitting, wrong):
     assert caught.value.where == key
 
 
-def test_copies_and_segments_do_not_fit_each_other():
+@pytest.mark.parametrize("other", [{"copies": {"noise": {"snr_db": 15.0}}}, {"trim_db": 60.0}], ids=str)
+def test_what_does_not_fit_segments(other):
     with pytest.raises(ConfigError) as caught:
-        check_relations(MFCC | {"copies": {"noise": {"snr_db": 15.0}}, "segment_seconds": 3.0})
+        check_relations(MFCC | other | {"segment_seconds": 3.0})
     assert caught.value.where == "segment_seconds"
+
+
+@pytest.mark.parametrize("top_db", [60.0, 20.0])
+def test_trimming_is_librosas(recipe, top_db):
+    """Noise that rises out of digital silence, stays and fades: at 60 dB more of it is kept than at 20."""
+    rng = np.random.default_rng(0)
+    fade = 10 ** np.linspace(-5, 0, 9000)
+    level = np.concatenate([np.zeros(5000), fade, np.ones(3000), fade[::-1], np.zeros(7000)])
+    signal = (0.1 * level * rng.standard_normal(len(level))).astype(np.float32)
+    expected, (start, end) = librosa.effects.trim(signal, top_db=top_db)
+    assert 0 < start < end < len(signal)
+    found = make_transform(recipe | {"trim_db": top_db})(signal)
+    np.testing.assert_array_equal(found, make_transform(recipe)(expected))
+    assert len(trim(signal, top_db=60.0)) == len(librosa.effects.trim(signal)[0]) > len(trim(signal, top_db=20.0))
+
+
+def test_trimming_leaves_something_of_any_signal():
+    for signal in (np.zeros(5000, np.float32), np.ones(3, np.float32), np.eye(1, 5000, 2500, dtype=np.float32)[0]):
+        assert len(trim(signal, top_db=60.0))
 
 
 @pytest.mark.parametrize(("kinds", "name"), [(kinds, name) for kinds in (TRANSFORMS, COPIES) for name in kinds.known()])
@@ -90,4 +112,4 @@ def test_every_option_has_a_type_and_a_meaning(kinds, name):
 
 def test_recipes_need_nothing_heavy():
     files = {path.name for path in sources.closure("serflow.features.recipes")}
-    assert not files & {"store.py", "kernels.py", "audio.py", "copies.py"}
+    assert not files & {"store.py", "kernels.py", "audio.py", "copies.py", "trim.py"}

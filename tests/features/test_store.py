@@ -78,10 +78,11 @@ COPIES = {"copies": {"noise": {"snr_db": 15.0}}}
 @pytest.mark.parametrize(
     ("name", "edited", "invalidated"),
     [
-        ("features/audio.py", ("axis=1", "axis=0"), ["logmel", "logpower", "copies"]),
-        ("features/mel.py", ("** 2", "** 1"), ["logmel", "copies"]),
+        ("features/audio.py", ("axis=1", "axis=0"), ["logmel", "logpower", "copies", "trimmed"]),
+        ("features/mel.py", ("** 2", "** 1"), ["logmel", "copies", "trimmed"]),
         ("features/transforms/logpower.py", ('"hamming"', '"hann"'), ["logpower"]),
         ("features/copies.py", ("snr_db / 10", "snr_db / 20"), ["copies"]),
+        ("features/trim.py", ("[0]", "[0][1:]"), ["trimmed"]),
         ("features/stand_ins.py", ("RMS = 0.1", "RMS = 0.2"), []),
         ("corpora/scan.py", ("SLACK = 64", "SLACK = 65"), []),
     ],
@@ -89,7 +90,7 @@ COPIES = {"copies": {"noise": {"snr_db": 15.0}}}
 )
 def test_edit_invalidates_the_stores_that_are_computed_with_it(edit, name, edited, invalidated):
     recipes = {"logmel": {"transform": "logmel"}, "logpower": {"transform": "logpower"}}
-    recipes["copies"] = recipes["logmel"] | COPIES
+    recipes |= {"copies": recipes["logmel"] | COPIES, "trimmed": recipes["logmel"] | {"trim_db": 60.0}}
     before = {key: store_key(recipe, [])["code"] for key, recipe in recipes.items()}
     edit(name, *edited)
     assert [key for key, recipe in recipes.items() if store_key(recipe, [])["code"] != before[key]] == invalidated

@@ -29,6 +29,15 @@ def test_coefficients_2_to_13_are_twelve_without_the_mean_level(speechlike):
     np.testing.assert_allclose(moved[:, 0], 20 * np.log10(2) * np.sqrt(40), rtol=1e-3)  # orthonormal: sqrt(n_mels)
 
 
+def test_lnmel_is_the_natural_logarithm_of_librosas_mel_power(speechlike):
+    options = {key: value for key, value in MEL.items() if key != "sample_rate"}
+    expected = np.log(librosa.feature.melspectrogram(y=speechlike, sr=16000, **options) + 1e-10)
+    transform = make_transform({"transform": "lnmel", "offset": 1e-10, **MEL})
+    assert transform(speechlike).dtype == np.float32
+    np.testing.assert_allclose(transform(speechlike), expected.T, rtol=1e-4, atol=2e-3)
+    np.testing.assert_allclose(transform(np.zeros(800, np.float32)), -10 * np.log(10), rtol=1e-6)  # silence
+
+
 def test_logspectrogram_is_librosas(speechlike):
     magnitude = np.abs(librosa.stft(speechlike, n_fft=512, hop_length=160))
     expected = librosa.amplitude_to_db(magnitude, ref=np.max, top_db=70)

@@ -21,7 +21,7 @@ from serflow import corpora
 from serflow.config import check_config, read_yaml
 from serflow.corpora import CORPORA, members
 from serflow.errors import SerflowError
-from serflow.features.recipes import COPIES, TRANSFORMS
+from serflow.features.recipes import kinds_of as kinds_of_recipe
 from serflow.models.weights import file_name
 from serflow.papers import targets
 from serflow.papers.model import FIGURES, PublishedConfusion
@@ -144,11 +144,6 @@ def features_of(wildcards):
     """The feature caches of a system under a protocol, one per member corpus."""
     recipe, _ = PAPERS.recipe_of(wildcards.paper, wildcards.system, wildcards.protocol)
     return [f"<results>/features/{corpus}/{recipe}" for corpus in members(wildcards.corpus)]
-
-
-def kinds_of_recipe(recipe):
-    """What a recipe loads by name."""
-    return [(TRANSFORMS, recipe["transform"]), *((COPIES, name) for name in recipe.get("copies", ()))]
 
 
 def kinds_of_system(wildcards):

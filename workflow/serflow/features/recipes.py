@@ -23,12 +23,15 @@ Recipe = Mapping[str, Any]
 TRANSFORMS = Kinds("serflow.features.transforms")
 #: What augmented copies can be made by: the keys of a recipe's ``copies``.
 COPIES = Kinds("serflow.features.copies", names=("noise", "pitch", "stretch"), given=("sample_rate", "seed"))
+#: What cuts silence off where a recipe has ``trim_db``.
+TRIMS = Kinds("serflow.features.trim", names=("trim",))
 #: The type of stored frames where a recipe does not say it.
 DTYPE = "float32"
 #: What a recipe may say beside its transform's options.
 STORE_OPTIONS = (
     Option("copies", dict[str, dict[str, Any]], False, "Augmented copies of each recording: kind and its options."),
     Option("segment_seconds", Positive, False, "Longest part that recordings are cut into before the transform, in s."),
+    Option("trim_db", Positive, False, "Before the transform cut off both ends what is so many dB below the loudest."),
     Option("dtype", Literal["float32", "float16"], False, "Type of the stored frames.", DTYPE),
 )
 #: Options of which the first must be below the second, or, where it may, equal to it.
@@ -61,7 +64,16 @@ def make_transform(recipe: Recipe) -> Callable[[np.ndarray], np.ndarray]:
         options.pop(option.name, None)
     transform = _bind(TRANSFORMS, name, options, {})
     check_relations(recipe)
-    return transform
+    if "trim_db" not in recipe:
+        return transform
+    trim = functools.partial(TRIMS.load("trim"), top_db=recipe["trim_db"])
+    return lambda signal: transform(trim(signal))
+
+
+def kinds_of(recipe: Recipe) -> list[tuple[Kinds, str]]:
+    """Return what building the store of a recipe loads by name."""
+    copies = [(COPIES, name) for name in recipe.get("copies", ())]
+    return [(TRANSFORMS, recipe["transform"]), *copies, *([(TRIMS, "trim")] if "trim_db" in recipe else [])]
 
 
 def make_copies(recipe: Recipe) -> dict[str, Callable[..., np.ndarray]]:
@@ -102,6 +114,7 @@ def check_relations(recipe: Recipe) -> None:
     if "pitch_floor" in recipe and recipe["pitch_floor"] < 2 * recipe["sample_rate"] / recipe["n_fft"]:
         fault = f"{recipe['pitch_floor']} is less than two bins of {recipe['sample_rate'] / recipe['n_fft']} Hz"
         raise ConfigError("pitch_floor", fault, "Give a higher one, or a larger n_fft.")
-    if recipe.get("copies") and "segment_seconds" in recipe:
-        fault = "a store cannot hold augmented copies and segments together"
-        raise ConfigError("segment_seconds", fault, "Leave out copies or segment_seconds.")
+    for other in ("copies", "trim_db"):
+        if recipe.get(other) and "segment_seconds" in recipe:
+            fault = f"does not go with {other}, since segments are counted from the recordings' lengths"
+            raise ConfigError("segment_seconds", fault, f"Leave out {other} or segment_seconds.")

@@ -23,7 +23,7 @@ import zarr
 
 from serflow import sources
 from serflow.errors import CacheError
-from serflow.features.recipes import TRANSFORMS, Recipe
+from serflow.features.recipes import Recipe, kinds_of
 from serflow.features.segments import count_segments
 from serflow.io.files import digest_value
 from serflow.items import Item, Row, items_of
@@ -128,9 +128,7 @@ def store_key(recipe: Recipe, manifest: Sequence[Row]) -> dict[str, Any]:
     The code is what building the store runs for this recipe, without comments and docstrings, and the versions of the
     libraries that compute features.
     """
-    code: list[str | Path] = ["serflow.features.build", TRANSFORMS.file(recipe["transform"])]
-    if recipe.get("copies"):
-        code.append("serflow.features.copies")
+    code: list[str | Path] = ["serflow.features.build", *(kinds.file(name) for kinds, name in kinds_of(recipe))]
     return {
         "format": FORMAT,
         "recipe": dict(recipe),
