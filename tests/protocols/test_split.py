@@ -140,6 +140,19 @@ def test_a_random_split_has_the_fractions_of_every_class(ravdess, sizes):
             assert abs(counts[name, part] - fraction * total) < 1.5  # two draws, each off by less than one
 
 
+def test_a_split_that_is_not_stratified_leaves_the_emotions_to_chance(ravdess):
+    """Of 192 utterances of an emotion 19 in 144 test by the fractions; drawn from all, some 4 more or less."""
+    emotion = {r["utterance"]: r["emotion"] for r in ravdess}
+    counts = []
+    for seed in range(20):
+        (parts,) = by_fold(split(RANDOM | {"stratify": False}, ravdess, EMOTIONS, ["ravdess"], seed)).values()
+        assert Counter(parts.values()) == {"train": 1152, "validation": 144, "test": 144}
+        counts += [sum(part == "test" and emotion[u] == name for u, part in parts.items()) for name in EMOTIONS[1:]]
+    # Hypergeometric: 1440 items, 192 of the emotion, 144 drawn
+    assert abs(sum(counts) / len(counts) - 19.2) < 1
+    assert 3 < (sum((n - 19.2) ** 2 for n in counts) / len(counts)) ** 0.5 < 4.8
+
+
 def test_a_random_split_depends_on_the_seed_and_on_nothing_else(ravdess):
     one, again, other = (split(RANDOM, ravdess, EMOTIONS, ["ravdess"], seed) for seed in (1, 1, 2))
     assert one == again

@@ -40,10 +40,10 @@ def plot_published_confusion(
     save(draw_difference(*confusion_percent(entry, found), told), stem, synthetic=record.synthetic)
 
 
-def describe_pooled(runs: Sequence[RunRecord]) -> str:
+def describe_pooled(runs: Sequence[RunRecord], part: str = "test") -> str:
     """Return what was pooled in words."""
     corpus, system, protocol = runs[0].group
-    pooled = f"test parts of {len(runs)} runs pooled" if len(runs) > 1 else "test part of 1 run"
+    pooled = f"{part} parts of {len(runs)} runs pooled" if len(runs) > 1 else f"{part} part of 1 run"
     return f"Ours: {system} on {corpus}, protocol {protocol}, {pooled}"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from matplotlib.figure import Figure
 
 from serflow.figures.confusion import describe_pooled, draw_confusion
@@ -12,8 +14,10 @@ from serflow.types import Names, Text
 NEEDS = "runs"
 
 
-def confusion(request: Request, *, systems: Names, protocol: Text) -> Figure:
-    """Draw the confusions of a system, pooled over its runs' test parts.
+def confusion(
+    request: Request, *, systems: Names, protocol: Text, part: Literal["validation", "test"] = "test"
+) -> Figure:
+    """Draw the confusions of a system, pooled over its runs.
 
     Parameters
     ----------
@@ -21,6 +25,9 @@ def confusion(request: Request, *, systems: Names, protocol: Text) -> Figure:
         The system; of several the first.
     protocol
         The protocol of the runs.
+    part
+        The part that is counted.
     """
     runs = request.read_runs(systems[:1], protocol)
-    return draw_confusion(pooled_confusion(runs), runs[0].labels, request.title(describe_pooled(runs)))
+    title = request.title(describe_pooled(runs, part))
+    return draw_confusion(pooled_confusion(runs, part), runs[0].labels, title)

@@ -1,4 +1,4 @@
-"""A random split over items, the same fractions of each class; the same speakers stand on all sides."""
+"""A random split over items, by default stratified by emotion; the same speakers stand on all sides."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ class Parts(Model):
 
 
 class Random(Protocol):
-    """Items at random, stratified by emotion, as near as whole numbers allow."""
+    """Items at random, of each emotion the same fractions as near as whole numbers allow, unless not stratified."""
 
     kind: Literal["random"]
     parts: Parts = Field(description="Fractions of the whole.")
+    stratify: bool = Field(True, description="Whether each emotion is divided in these fractions.")
 
     FORBIDDEN: ClassVar[tuple[str, ...]] = ("augmented_siblings",)
 
@@ -52,15 +53,17 @@ class Random(Protocol):
 
         names = np.array([row["utterance"] for row in rows])
         emotions = np.array([row["emotion"] for row in rows])
+
+        def divide(items: np.ndarray, share: float) -> list[np.ndarray]:
+            classes = emotions[items] if self.stratify else None
+            return train_test_split(items, test_size=share, stratify=classes, random_state=seed)
+
         held_out = self.parts.validation + self.parts.test
         try:
-            train, rest = train_test_split(
-                np.arange(len(names)), test_size=held_out, stratify=emotions, random_state=seed
-            )
+            train, rest = divide(np.arange(len(names)), held_out)
             validation, test = rest[:0], rest
             if self.parts.validation:
-                share = self.parts.test / held_out
-                validation, test = train_test_split(rest, test_size=share, stratify=emotions[rest], random_state=seed)
+                validation, test = divide(rest, self.parts.test / held_out)
         except ValueError as error:
             fault = f"cannot divide {len(names)} items ({error})"
             raise SplitError("protocols.parts", fault, "Use a larger corpus.") from error
