@@ -19,12 +19,12 @@ sys.exit(main(sys.argv[1:]))
 """
 NAN = """
 import torch
-def broken(self, batch, rate):
+def broken(self, batch):
     steps.append(batch)
     if len(steps) == {n}:
         with torch.no_grad():
             next(self.network.parameters()).fill_(float("nan"))
-    return step(self, batch, rate)
+    return step(self, batch)
 fit._Loop.step = broken
 """
 GPU = """

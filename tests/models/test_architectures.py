@@ -32,6 +32,7 @@ def count(layer):
 
 MITTAL = ({"module": "mittal", "dense": 128}, (1, 260, 270))
 JIN = ({"module": "resnet1d"}, (400, 12))
+FASTAI = ({"module": "resnet", "depth": 34, "head": "fastai"}, (3, 128, 128))
 BILSTM = ({"module": "bilstm", "hidden_size": 128, "dropout": 0.5}, (250, 128))
 
 
@@ -147,3 +148,30 @@ def test_the_bilstm_classifies_by_the_last_state_of_each_direction(network):
         outputs, _ = network.lstm(frames)
         last = torch.cat([outputs[:, -1, :128], outputs[:, 0, 128:]], dim=1)  # backwards, the first frame comes last
         torch.testing.assert_close(network(frames), network.linear(last))
+
+
+@pytest.mark.parametrize("network", [FASTAI], indirect=True)
+def test_fastais_head_joins_means_and_maxima_and_has_two_layers(network):
+    """512 channels give 1024 values; batch normalisations have 2 * width, linear layers no bias."""
+    kinds = (nn.BatchNorm1d, nn.Dropout, nn.Linear, nn.ReLU)
+    head = network.fc
+    assert shapes(head, torch.randn(2, 1024), kinds) == [(1024,), (1024,), (512,), (512,), (512,), (512,), (8,)]
+    assert [type(layer) for layer in head] == [
+        *(nn.BatchNorm1d, nn.Dropout, nn.Linear, nn.ReLU),
+        *(nn.BatchNorm1d, nn.Dropout, nn.Linear),
+    ]
+    assert count(head) == 2 * 1024 + 1024 * 512 + 2 * 512 + 512 * 8 == 531456
+    assert [layer.p for layer in head if isinstance(layer, nn.Dropout)] == [0.25, 0.5]
+    assert count(network) == 21797672 - (512 * 1000 + 1000) + 531456  # torchvision publishes 21797672 for 1000 classes
+    maps = torch.randn(2, 512, 4, 5)
+    found = network.avgpool(maps)
+    assert torch.equal(found, torch.cat([maps.flatten(2).mean(2), maps.flatten(2).max(2).values], 1))
+
+
+@pytest.mark.parametrize("network", [FASTAI], indirect=True)
+def test_fastais_head_is_drawn_with_kaimings_deviation(network):
+    """sqrt(2 / inputs) (He et al. 2015)."""
+    with torch.inference_mode():
+        assert network.fc[2].weight.std() == pytest.approx((2 / 1024) ** 0.5, rel=0.02)
+        assert network.fc[6].weight.std() == pytest.approx((2 / 512) ** 0.5, rel=0.05)
+        assert network(torch.zeros(2, 3, 64, 64)).shape == (2, 8)

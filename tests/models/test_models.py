@@ -92,6 +92,7 @@ LSTM = {"size": 128, "layers": 1, "attention": False}
         ("satt", SATT | {"lstm": LSTM | {"size": 0}}, "lstm.size"),
         ("satt", SATT | {"convolutions": [[16, 12, 16], [24, 8.5, 12]]}, "convolutions.1.1"),
         ("satt", SATT | {"dropout": 1.5}, "dropout"),
+        ("resnet", {"depth": 34, "head": "fastai"}, None),
         ("resnet", {"depth": 19}, "depth"),
         ("resnet", {"depth": "18"}, "depth"),
         ("resnet1d", {"input_shape": [1, 2]}, ""),

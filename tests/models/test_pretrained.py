@@ -50,6 +50,14 @@ def test_everything_but_the_last_layer_is_copied(tmp_path, imagenet, network, su
     assert not torch.equal(network.conv1.weight, before["conv1.weight"])
 
 
+def test_fastais_head_keeps_its_random_weights(tmp_path, imagenet):
+    network = models.build(MODEL | {"head": "fastai"}, 8, (3, 128, 128))
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    torch.save(imagenet, tmp_path / "own.pth")
+    pretrained.load(network, tmp_path / "own.pth")
+    check_loaded(network, before, imagenet)
+
+
 def test_weights_without_counts_of_batches_load_as_in_torch(tmp_path, imagenet, network):
     """Files from before torch 0.4.1, torchvision's ResNets among them, have none; torch takes zeros for them."""
     old = {key: value for key, value in imagenet.items() if not key.endswith("num_batches_tracked")}

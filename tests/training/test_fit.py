@@ -156,8 +156,8 @@ def break_step(monkeypatch):
     original, taken = fitting._Loop.step, []
 
     def arm(n):
-        def step(self, batch, rate):
-            result = original(self, batch, rate)
+        def step(self, batch):
+            result = original(self, batch)
             taken.append(batch)
             if len(taken) == n:
                 with torch.no_grad():
@@ -214,10 +214,13 @@ def everything(system):
         "optimiser": "rmsprop",
         "decay": 0.01,
         "step_decay": {"factor": 0.5, "every": 2},
-        "freeze_epochs": 2,
         "class_weights": "inverse",
         "oversample": True,
-        "stages": [{"epochs": 3, "height": 6, "width": 6}, {"epochs": 3, "height": 8, "width": 8}],
+        "phases": [
+            {"epochs": 2, "height": 6, "width": 6, "frozen": True},
+            {"epochs": 1, "height": 6, "width": 6},
+            {"epochs": 3},
+        ],
         "augment": [
             {"kind": "flip"},
             {"kind": "zoom", "low": 0.8, "high": 1.2, "per_axis": True},
@@ -254,12 +257,66 @@ def test_with_all_options_a_killed_run_ends_as_an_undisturbed_one(
     make_deterministic(1)
     kill_after(0)
     undisturbed = run(tmp_path / "other.pt")
-    for epochs in (1, 1, 2):  # killed after epoch 1 (frozen), 2 (frozen, then thawed) and 4 (of the second stage)
+    for epochs in (1, 1, 2):  # killed after epoch 1 (frozen), 2 (frozen, then thawed) and 4 (of the larger size)
         kill_after(epochs)
         with pytest.raises(Killed):
             run(setup.checkpoint)
     kill_after(0)
     assert run(setup.checkpoint) == undisturbed
+
+
+@pytest.fixture
+def fine_tuned(system):
+    """Two cycles of which the second thaws all, with rates by layer group."""
+    cycle = {"rise": 0.3, "start": 5.0}
+    system["training"] |= {
+        "layer_groups": [["0", "1"], ["6"]],
+        "phases": [
+            {"epochs": 2, "frozen": True, "one_cycle": cycle | {"rise": 0.99}},
+            {"epochs": 4, "learning_rates": [1e-4, 1e-2], "one_cycle": cycle},
+        ],
+    }
+    return system
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 4])  # within the first cycle, between the two, within the second
+def test_a_run_killed_in_a_cycle_ends_as_an_undisturbed_one(
+    fine_tuned, data, setup, build_pooled, kill_after, tmp_path, epochs
+):
+    def run(checkpoint):
+        return numbers(fit(fine_tuned, data, 1, dataclasses.replace(setup, checkpoint=checkpoint), build_pooled))
+
+    make_deterministic(1)
+    undisturbed = run(tmp_path / "other.pt")
+    kill_after(epochs)
+    with pytest.raises(Killed):
+        run(setup.checkpoint)
+    kill_after(0)
+    assert run(setup.checkpoint) == undisturbed
+
+
+def test_a_cycle_is_that_of_torchs_scheduler_on_two_groups(fine_tuned, data, setup, build_pooled, monkeypatch):
+    """The rates and β1 of each batch of the second phase: 4 epochs of 5 batches."""
+    seen = []
+    original = fitting._Loop.step
+
+    def step(self, batch):
+        seen.append([(group["lr"], *group["betas"]) for group in self.optimiser.param_groups])
+        return original(self, batch)
+
+    monkeypatch.setattr(fitting._Loop, "step", step)
+    result = fit(fine_tuned, data, 0, setup, build_pooled)
+    optimiser = torch.optim.Adam([{"params": [torch.zeros(1)]}, {"params": [torch.zeros(1)]}], lr=9.0)
+    options = {"total_steps": 20, "pct_start": 0.3, "div_factor": 5.0, "final_div_factor": 1e5 / 5}
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimiser, [1e-4, 1e-2], **options)
+    for n, found in enumerate(seen[10:]):
+        expected = [(group["lr"], *group["betas"]) for group in optimiser.param_groups]
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+        optimiser.step()
+        if n < 19:
+            scheduler.step()
+    assert len(seen) == 30
+    assert result.history[-1]["learning_rate"] == pytest.approx(1e-7)  # the head's at the end
 
 
 def test_only_the_training_part_is_augmented(everything, data, setup, build_pooled, watch):
@@ -283,7 +340,8 @@ def test_a_schedule_shows_in_sizes_and_learning_rates(everything, data, setup, b
 
 def test_frozen_epochs_train_the_head_and_batch_normalisation_alone(system, data, setup, build_pooled):
     def trained(epochs):
-        system["training"] |= {"epochs": epochs, "freeze_epochs": 2}
+        phases = [{"epochs": min(epochs, 2), "frozen": True}, *[{"epochs": 1}] * (epochs - 2)]
+        system["training"] |= {"epochs": epochs, "phases": phases}
         torch.manual_seed(0)
         return fit(system, data, 5, setup, build_pooled).model.state_dict()
 

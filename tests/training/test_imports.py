@@ -14,7 +14,7 @@ from serflow import models
 from serflow.models import keras, pretrained
 from serflow.models.architectures import bilstm, mittal, resnet1d, satt
 from serflow.training import augment, batches, checkpoint, classical, dataset, device, environment, fit
-from serflow.training import options, result, schedule
+from serflow.training import options, palette, result, schedule
 from serflow.training.inputs import image, patch, sequence, vector
 from torch import nn
 

@@ -66,6 +66,27 @@ def test_an_unknown_kind_is_named():
         prepare({"kind": "picture"}, dataset(np.zeros((1, 1))))
 
 
+def test_colours_are_matplotlibs_magma():
+    """Every step of the palette, and values between them, as matplotlib draws them from -80 dB (dark) to 0."""
+    import matplotlib as mpl
+
+    level = np.append(np.linspace(-80, 0, 1023), [-0.0])[:, None].repeat(2, 1)
+    images = items_of(IMAGE | {"height": 2, "width": 1024, "colours": "magma"}, dataset(level))
+    assert (images.shape, images.dtype) == ((1, 3, 2, 1024), torch.float32)
+    expected = mpl.colormaps["magma"](1 + level[:, 0].astype(np.float32) / np.float32(80), bytes=True)[:, :3]
+    np.testing.assert_allclose(images[0, :, 0].numpy().T * 255, expected, atol=0.1)  # kept in half precision
+    assert len(np.unique(expected, axis=0)) == 256
+
+
+def test_colours_are_normalised_channel_by_channel():
+    inputs = prepare(IMAGE | {"colours": "magma"}, dataset(np.zeros((4, 16))))
+    assert inputs.shape == (3, 8, 8)
+    batch = inputs.finish(torch.from_numpy(inputs.items).float())
+    brightest = torch.tensor([251, 252, 191]) / 255
+    expected = (brightest - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    torch.testing.assert_close(batch[0, :, 3, 3], expected, atol=3e-3, rtol=0)
+
+
 # One channel, sequences, vectors
 
 

@@ -3,8 +3,17 @@ import pytest
 import torch
 from torch import nn
 
-from serflow.training.options import Training
-from serflow.training.schedule import best_epoch, freeze, is_finished, learning_rate, make_optimiser, stage_size
+from serflow.errors import ConfigError
+from serflow.training.options import OneCycle, Phase, Training
+from serflow.training.schedule import (
+    best_epoch,
+    find_phase,
+    freeze,
+    is_finished,
+    learning_rates,
+    make_optimiser,
+    one_cycle,
+)
 
 
 def training(**options):
@@ -14,21 +23,105 @@ def training(**options):
 def test_decay_is_kerass():
     """RMSprop(lr=1e-4, decay=1e-6) in Keras: lr / (1 + decay * iterations), the first batch being iteration 0."""
     options = training(learning_rate=1e-4, decay=1e-6)
-    assert learning_rate(options, 1, 0) == 1e-4
-    assert learning_rate(options, 9, 3600) == pytest.approx(1e-4 / 1.0036)
+    assert learning_rates(options, 1, 0, 450) == ([1e-4], 0.9)
+    assert learning_rates(options, 9, 0, 450) == ([pytest.approx(1e-4 / 1.0036)], 0.9)
 
 
 def test_step_decay_multiplies_every_so_many_epochs():
     options = training(learning_rate=1e-3, step_decay={"factor": 0.9, "every": 10})
-    rates = [learning_rate(options, epoch, 0) for epoch in (1, 10, 11, 20, 21)]
+    rates = [learning_rates(options, epoch, 0, 9)[0][0] for epoch in (1, 10, 11, 20, 21)]
     assert rates == pytest.approx([1e-3, 1e-3, 9e-4, 9e-4, 8.1e-4])
 
 
-def test_stages_follow_each_other():
-    stages = [{"epochs": 2, "height": 8, "width": 9}, {"epochs": 3, "height": 16, "width": 18}]
-    sizes = [stage_size(training(stages=stages), epoch) for epoch in range(1, 6)]
-    assert sizes == [(8, 9)] * 2 + [(16, 18)] * 3
-    assert stage_size(training(), 1) is None
+def test_phases_follow_each_other():
+    phases = [{"epochs": 2, "frozen": True}, {"epochs": 3, "height": 16, "width": 18}]
+    found = [find_phase(training(phases=phases), epoch) for epoch in range(1, 6)]
+    frozen, large = Phase(2, frozen=True), Phase(3, 16, 18)
+    assert found == [(frozen, 0), (frozen, 1), (large, 0), (large, 1), (large, 2)]
+    assert find_phase(training(), 3) == (Phase(5), 2)
+
+
+# One cycle and layer groups
+
+
+@pytest.mark.parametrize(
+    ("rise", "start", "n"), [(0.25, 25.0, 100), (0.3, 5.0, 108), (0.99, 25.0, 27), (0.25, 25.0, 7)]
+)
+def test_one_cycle_is_torchs(rise, start, n):
+    """OneCycleLR takes its last divisor from the first rate, fastai from the peak: 1e5 / start is the same."""
+    optimiser = torch.optim.Adam([torch.zeros(1)], lr=9.0)
+    options = {"total_steps": n, "pct_start": rise, "div_factor": start, "final_div_factor": 1e5 / start}
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, **options)
+    for step in range(n):
+        (group,) = optimiser.param_groups
+        factor, beta1 = one_cycle(OneCycle(rise, start), step, n)
+        assert 1e-3 * factor == pytest.approx(group["lr"], rel=1e-9)
+        assert beta1 == pytest.approx(group["betas"][0], rel=1e-9)
+        optimiser.step()
+        if step + 1 < n:
+            scheduler.step()
+
+
+def test_one_cycle_by_hand():
+    """The peak is at step 21 / 3 - 1 = 6; the ends, the peak, and half the way in time, which is half in value."""
+    cycle = OneCycle(1 / 3, 25.0)
+    assert one_cycle(cycle, 0, 21) == pytest.approx((1 / 25, 0.95))
+    assert one_cycle(cycle, 3, 21) == pytest.approx(((1 + 1 / 25) / 2, 0.9))
+    assert one_cycle(cycle, 6, 21) == pytest.approx((1, 0.85))
+    assert one_cycle(cycle, 13, 21) == pytest.approx(((1 + 1e-5) / 2, 0.9))
+    assert one_cycle(cycle, 20, 21) == pytest.approx((1e-5, 0.95))
+
+
+def test_a_cycle_of_few_batches_is_finite():
+    """torch's own divides by 0 where the rise is one batch."""
+    assert one_cycle(OneCycle(0.5, 25.0), 0, 2) == pytest.approx((1, 0.85))
+    assert one_cycle(OneCycle(0.5, 25.0), 1, 2) == pytest.approx((1e-5, 0.95))
+    assert one_cycle(OneCycle(0.99, 25.0), 0, 1) == pytest.approx((1e-5, 0.95))
+
+
+FINE_TUNE = {
+    "epochs": 3,
+    "layer_groups": [["conv1", "bn1", "layer1", "layer2"], ["layer3", "layer4"], ["fc"]],
+    "phases": [
+        {"epochs": 1, "frozen": True, "learning_rates": [1e-4, 1e-4, 1e-3], "one_cycle": {"rise": 0.99, "start": 25.0}},
+        {"epochs": 2, "learning_rates": [5e-6, 5e-5, 5e-4], "one_cycle": {"rise": 0.3, "start": 5.0}},
+    ],
+}
+
+
+def test_each_phase_has_its_own_cycle_at_the_rates_of_its_groups():
+    """Of 30 batches an epoch the second phase rises over 0.3 * 60 = 18: its 18th batch has the peak."""
+    options = training(**FINE_TUNE)
+    assert learning_rates(options, 1, 0, 30) == (pytest.approx([4e-6, 4e-6, 4e-5]), pytest.approx(0.95))
+    assert learning_rates(options, 1, 29, 30) == (pytest.approx([1e-9, 1e-9, 1e-8]), pytest.approx(0.95))
+    assert learning_rates(options, 2, 0, 30) == (pytest.approx([1e-6, 1e-5, 1e-4]), pytest.approx(0.95))
+    assert learning_rates(options, 2, 17, 30) == (pytest.approx([5e-6, 5e-5, 5e-4]), pytest.approx(0.85))
+    assert learning_rates(options, 3, 29, 30) == (pytest.approx([5e-11, 5e-10, 5e-9]), pytest.approx(0.95))
+
+
+def test_layer_groups_hold_each_parameter_of_resnet34_once():
+    """ResNet-34's convolutions and batch normalisations by hand, then the last layer."""
+    from torchvision.models import resnet34
+
+    def block(n_in, n_out):
+        """Two 3x3 convolutions, and where the width changes a 1x1 one, each with its batch normalisation."""
+        shortcut = n_in * n_out + 2 * n_out if n_in != n_out else 0
+        return 9 * n_in * n_out + 9 * n_out**2 + 4 * n_out + shortcut
+
+    network = resnet34(num_classes=8)
+    groups = make_optimiser(training(**FINE_TUNE), network).param_groups
+    first = 3 * 49 * 64 + 128 + 3 * block(64, 64) + block(64, 128) + 3 * block(128, 128)
+    second = block(128, 256) + 5 * block(256, 256) + block(256, 512) + 2 * block(512, 512)
+    assert [sum(p.numel() for p in group["params"]) for group in groups] == [first, second, 512 * 8 + 8]
+    assert sum(p.numel() for p in network.parameters()) == first + second + 512 * 8 + 8
+
+
+@pytest.mark.parametrize("groups", [[["0"]], [["0", "2", "1"]], [["0"], ["0", "2"]], [["conv", "0", "2"]]], ids=str)
+def test_layer_groups_are_the_parts_that_have_parameters_each_once(groups):
+    network = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))
+    assert len(make_optimiser(training(layer_groups=[["0"], ["2"]]), network).param_groups) == 2
+    with pytest.raises(ConfigError, match=r"layer_groups.* 0, 2"):
+        make_optimiser(training(layer_groups=groups), network)
 
 
 def test_freezing_leaves_the_head_and_batch_normalisation():

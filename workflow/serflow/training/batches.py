@@ -14,7 +14,7 @@ def make_picker(inputs: Inputs, device: torch.device) -> Callable[[torch.Tensor]
     """Put all items on a device; return the function from indices there to a batch of items, float32."""
     items = torch.from_numpy(inputs.items).to(device)
     if inputs.offsets is None:
-        return lambda index: items[index]
+        return lambda index: items[index].float()
     offsets = torch.from_numpy(inputs.offsets).to(device)
     return lambda index: _cut_patches(items, offsets, index, inputs.shape[-1])
 

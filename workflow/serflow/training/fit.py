@@ -23,7 +23,7 @@ from serflow.training.dataset import Dataset, Inputs
 from serflow.training.device import autocast, out_of_memory_as_error, seed_all
 from serflow.training.options import Training
 from serflow.training.result import Fit
-from serflow.training.schedule import best_epoch, freeze, is_finished, learning_rate, make_optimiser, stage_size
+from serflow.training.schedule import best_epoch, find_phase, freeze, is_finished, learning_rates, make_optimiser
 
 #: A checkpoint is written after an epoch if this long has passed since the last one.
 CHECKPOINT_SECONDS = 30.0
@@ -118,7 +118,7 @@ class _Loop:
         self.weights: torch.Tensor | None = None
         if training.class_weights:
             self.weights = inverse_weights(data.labels[data.parts["train"]], n_classes).to(setup.device)
-        self.size = stage_size(training, training.epochs)
+        self.phase, _ = find_phase(training, training.epochs)
         self.history: list[dict[str, float]] = []
         self.best: dict[str, torch.Tensor] = {}
 
@@ -154,11 +154,12 @@ class _Loop:
             self.best = {key: value.clone() for key, value in self.network.state_dict().items()}
 
     def pick(self, index: torch.Tensor) -> torch.Tensor:
-        """Return the items `index`, pictures in the size of the current stage."""
+        """Return the items `index`, pictures in the size of the current phase."""
         items = self.items(index)
-        if self.size in (None, items.shape[-2:]):
+        size = (self.phase.height or items.shape[-2], self.phase.width or items.shape[-1])
+        if size == items.shape[-2:]:
             return items
-        return F.interpolate(items, self.size, mode="bilinear", antialias=True, align_corners=False)
+        return F.interpolate(items, size, mode="bilinear", antialias=True, align_corners=False)
 
     def forward(self, items: torch.Tensor) -> torch.Tensor:
         """Return the logits of a batch of items, shape (batch, n_classes), float32."""
@@ -171,8 +172,8 @@ class _Loop:
         seed_all(hash_seed(seed, epoch))
         items = self.data.parts["train"]
         order = draw_order(items, self.data.labels[items], training.oversample)
-        self.size = stage_size(training, epoch)
-        freeze(self.network, epoch <= training.freeze_epochs)
+        self.phase, _ = find_phase(training, epoch)
+        freeze(self.network, self.phase.frozen)
         trained = self.train(epoch, split_batches(order, training.batch_size))
         validated = self.evaluate(self.data.parts["validation"])
         seconds = time.monotonic() - started
@@ -180,7 +181,7 @@ class _Loop:
             f"epoch {epoch}/{training.epochs}: train loss {trained[0]:.3f}, accuracy {trained[1]:.3f}; validation loss "
             f"{validated[0]:.3f}, accuracy {validated[1]:.3f}, UA {validated[2]:.3f}; {seconds:.1f} s"
         )
-        row = (epoch, self.optimiser.param_groups[0]["lr"], *trained, *validated, seconds)
+        row = (epoch, self.optimiser.param_groups[-1]["lr"], *trained, *validated, seconds)
         return dict(zip(HISTORY, row, strict=True))
 
     def train(self, epoch: int, batches: Sequence[np.ndarray]) -> tuple[float, float]:
@@ -190,9 +191,9 @@ class _Loop:
         total, correct = torch.zeros((), device=device), torch.zeros((), device=device)
         bad = torch.full((), len(batches), device=device)  # the first batch without a finite loss: read once an epoch
         for n, batch in enumerate(_watched(batches, f"epoch {epoch}/{self.training.epochs}")):
-            rate = learning_rate(self.training, epoch, (epoch - 1) * len(batches) + n)
+            self.set_rates(*learning_rates(self.training, epoch, n, len(batches)))
             with out_of_memory_as_error("training.batch_size", f"on {device} with batches of {size}", LOWER):
-                loss, right = self.step(batch, rate)
+                loss, right = self.step(batch)
             total += loss * len(batch)
             correct += right
             bad = torch.where(loss.isfinite(), bad, bad.clamp(max=n))
@@ -205,10 +206,15 @@ class _Loop:
             raise TrainingError("weights", f"are not finite after the last batch of epoch {epoch}", NOT_FINITE)
         return mean, accuracy
 
-    def step(self, batch: np.ndarray, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Train on one batch; return its mean loss and how many of its items were recognised."""
-        for group in self.optimiser.param_groups:
+    def set_rates(self, rates: Sequence[float], beta1: float) -> None:
+        """Set the learning rate of each group of parameters, and Adam's β1."""
+        for group, rate in zip(self.optimiser.param_groups, rates, strict=True):
             group["lr"] = rate
+            if "betas" in group:
+                group["betas"] = (beta1, group["betas"][1])
+
+    def step(self, batch: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Train on one batch; return its mean loss and how many of its items were recognised."""
         index = torch.from_numpy(batch).to(self.setup.device)
         items, targets = self.augment(self.pick(index), self.labels[index])
         logits = self.forward(items)

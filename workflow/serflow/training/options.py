@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from serflow.errors import ConfigError
 from serflow.kinds import Kinds
 from serflow.models import ARCHITECTURES, framework
-from serflow.types import Count, Index, Limit, NotNegative, Positive
+from serflow.types import Count, Limit, NotNegative, Positive
 
 #: Augmentations of pictures, in the order in which `serflow.training.augment` does them, and of any input.
 OF_PICTURES, OF_ANY = ("flip", "zoom", "shear", "rotate", "brightness"), ("mixup",)
@@ -51,17 +51,38 @@ class EarlyStopping:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Epochs on pictures of one size."""
+class OneCycle:
+    """A learning rate that rises from a fraction of its peak to it and falls to almost 0, by half a cosine each.
+
+    Adam's β1 meanwhile falls and rises again (Smith 2018): the curve of `torch.optim.lr_scheduler.OneCycleLR`.
+    """
+
+    __pydantic_config__ = STRICT
+
+    rise: Annotated[float, Limit(gt=0, lt=1)]
+    """Share of the phase's batches in which it rises."""
+    start: Positive
+    """What the peak is divided by for the first batch."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Epochs of one kind."""
 
     __pydantic_config__ = STRICT
 
     epochs: Count
     """Number of epochs."""
-    height: Count
-    """In pixels."""
-    width: Count
-    """In pixels."""
+    height: Count | None = None
+    """Of the pictures, in pixels; by default the input's."""
+    width: Count | None = None
+    """Of the pictures, in pixels; by default the input's."""
+    frozen: bool = False
+    """Whether the head and batch normalisation alone are trained."""
+    learning_rates: tuple[Positive, ...] = ()
+    """One for each of the layer_groups; by default learning_rate for all."""
+    one_cycle: OneCycle | None = None
+    """How the learning rate changes from batch to batch, of which it is then the peak; by default it does not."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +109,10 @@ class Training:
     """Weights of the loss: inverse to the size of the item's class, 1 on average; by default all weigh the same."""
     oversample: bool = False
     """Repeat items of smaller classes until all classes are as large as the largest."""
-    freeze_epochs: Index = 0
-    """Number of first epochs in which the head and batch normalisation alone are trained."""
-    stages: tuple[Stage, ...] = ()
-    """Sizes of the pictures over the epochs, the last one that of the input; by default all are of that size."""
+    layer_groups: tuple[tuple[str, ...], ...] = ()
+    """Parts of the network that have learning rates of their own: names of its modules, of each all parameters."""
+    phases: tuple[Phase, ...] = ()
+    """Epochs of different kinds, one after the other; the last ones see the input's size of pictures."""
     augment: tuple[dict[str, Any], ...] = ()
     """Augmentations of the training part's batches: `kind` and its options."""
 
@@ -101,9 +122,17 @@ class Training:
         values = dict(mapping)
         for key, kind in (("step_decay", StepDecay), ("early_stopping", EarlyStopping)):
             values[key] = kind(**mapping[key]) if mapping.get(key) else None
-        values["stages"] = tuple(Stage(**stage) for stage in mapping.get("stages", ()))
+        values["phases"] = tuple(
+            Phase(**phase | {"learning_rates": tuple(phase.get("learning_rates", ())), "one_cycle": _one_cycle(phase)})
+            for phase in mapping.get("phases", ())
+        )
+        values["layer_groups"] = tuple(map(tuple, mapping.get("layer_groups", ())))
         values["augment"] = tuple(mapping.get("augment", ()))
         return cls(**values)
+
+
+def _one_cycle(phase: Mapping[str, Any]) -> OneCycle | None:
+    return OneCycle(**phase["one_cycle"]) if phase.get("one_cycle") else None
 
 
 def trainer_of(system: Mapping[str, Any]) -> str:
@@ -132,26 +161,33 @@ def check_training(training: Training, input_options: Mapping[str, Any]) -> None
     ConfigError
         ``where`` is the option at fault.
     """
-    if training.freeze_epochs >= training.epochs:
-        fault = f"{training.freeze_epochs} of {training.epochs} epochs leave none to train all weights"
-        raise ConfigError("freeze_epochs", fault, "Lower freeze_epochs.")
-    if training.stages and training.early_stopping:
-        raise ConfigError("early_stopping", "does not go with stages", "Remove one of the two.")
-    _check_stages(training, input_options)
+    _check_phases(training, input_options)
     _check_augment(training, input_options["kind"])
 
 
-def _check_stages(training: Training, input_options: Mapping[str, Any]) -> None:
-    """Raise unless stages fill the epochs and end with the input's size, with which a trained network is used."""
-    if not training.stages:
+def _check_phases(training: Training, input_options: Mapping[str, Any]) -> None:
+    """Raise unless phases fill the epochs, suit the optimiser and the input, and end with the input's size."""
+    phases, size = training.phases, (input_options.get("height"), input_options.get("width"))
+    if not phases:
         return
-    total = sum(stage.epochs for stage in training.stages)
+    if training.early_stopping:
+        raise ConfigError("early_stopping", "does not go with phases", "Remove one of the two.")
+    total = sum(phase.epochs for phase in phases)
     if total != training.epochs:
-        raise ConfigError("stages", f"their epochs sum to {total}, but epochs is {training.epochs}", "Make them equal.")
-    size, last = (input_options.get("height"), input_options.get("width")), training.stages[-1]
-    if (last.height, last.width) != size:
-        fault = f"the last one is {last.height} x {last.width}, but the input is " + " x ".join(map(str, size))
-        raise ConfigError("stages", fault, "Make them equal; stages need input kind image.")
+        raise ConfigError("phases", f"their epochs sum to {total}, but epochs is {training.epochs}", "Make them equal.")
+    for n, phase in enumerate(phases):
+        if len(phase.learning_rates) not in (0, len(training.layer_groups)):
+            fault = f"are {len(phase.learning_rates)} for {len(training.layer_groups)} layer_groups"
+            raise ConfigError(f"phases.{n}.learning_rates", fault, "Give one for each group, or none.")
+        if phase.one_cycle and training.optimiser != "adam":
+            fault = f"changes Adam's β1, but the optimiser is {training.optimiser}"
+            raise ConfigError(f"phases.{n}.one_cycle", fault, "Remove it, or set `optimiser: adam`.")
+        if (phase.height or phase.width) and None in size:
+            raise ConfigError(f"phases.{n}", "has a size of pictures", "Remove it; it needs input kind image.")
+    last = (phases[-1].height or size[0], phases[-1].width or size[1])
+    if last != size:
+        fault = f"the last one is {last[0]} x {last[1]}, but the input is {size[0]} x {size[1]}"
+        raise ConfigError("phases", fault, "Make them equal.")
 
 
 def _check_augment(training: Training, input_kind: str) -> None:
@@ -174,5 +210,7 @@ def check_input(input_options: Mapping[str, Any]) -> None:
     ConfigError
         ``where`` is the option at fault.
     """
-    if input_options.get("channels") == 1 and input_options.get("normalise", "imagenet") != "none":
-        raise ConfigError("normalise", "is imagenet, which needs 3 channels", "Set `normalise: none`, or 3 channels.")
+    for key, default, without in (("normalise", "imagenet", "none"), ("colours", "grey", "grey")):
+        value = input_options.get(key, default)
+        if input_options.get("channels") == 1 and value != without:
+            raise ConfigError(key, f"is {value}, which needs 3 channels", f"Set `{key}: {without}`, or 3 channels.")

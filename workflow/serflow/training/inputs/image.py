@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from serflow.training.dataset import Dataset, Inputs
+from serflow.training.palette import paint
 from serflow.types import Count, Negative
 
 #: Mean and standard deviation of ImageNet's red, green and blue (0 to 1), which torchvision's weights expect.
@@ -23,6 +24,7 @@ def image(
     width: Count,
     floor_db: Negative,
     channels: Literal[1, 3] = 3,
+    colours: Literal["grey", "magma"] = "grey",
     normalise: Literal["imagenet", "none"] = "imagenet",
 ) -> Inputs:
     """Return whole utterances as images: frequency upwards, time rightwards.
@@ -37,19 +39,27 @@ def image(
     floor_db
         The recipe's floor in dB, which becomes 0.
     channels
-        1, or 3 equal ones.
+        1, or 3: of grey pictures three equal ones.
+    colours
+        grey, or matplotlib's magma, in which librosa.display.specshow draws values of one sign; it needs 3 channels.
     normalise
         imagenet: by the mean and deviation of ImageNet's three channels; none: 0-1 as it is, which 1 channel needs.
 
     Returns
     -------
     Inputs
-        Items of shape (1, height, width) in 0-1; the network receives (channels, height, width).
+        Items of shape (1, height, width) in 0-1, in colours (3, height, width); the network receives
+        (channels, height, width).
     """
-    images = torch.empty(len(data.labels), 1, height, width)
+    if colours == "grey":
+        images = torch.empty(len(data.labels), 1, height, width)
+    else:  # half precision is finer than the 256 steps of a saved picture
+        images = torch.empty(len(data.labels), 3, height, width, dtype=torch.float16)
     for n in range(len(images)):
         picture = torch.from_numpy(np.ascontiguousarray(data.item(n).T[::-1], dtype=np.float32))[None, None]
         picture = 1 - picture / floor_db
+        if colours != "grey":
+            picture = paint(picture[0, 0])[None]
         images[n] = F.interpolate(picture, (height, width), mode="bilinear", antialias=True, align_corners=False)[0]
 
     def finish(batch: torch.Tensor) -> torch.Tensor:
