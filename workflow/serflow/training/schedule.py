@@ -30,7 +30,7 @@ def make_optimiser(training: Training, network: nn.Module) -> torch.optim.Optimi
     ConfigError
         If ``layer_groups`` are not the network's parts, each once.
     """
-    rate, groups = training.learning_rate, list(network.parameters())
+    rate, groups = training.learning_rate, [{"params": list(network.parameters())}]
     if training.layer_groups:
         groups = _group_layers(training.layer_groups, network)
     if training.optimiser == "adam":
