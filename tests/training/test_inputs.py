@@ -78,6 +78,28 @@ def test_colours_are_matplotlibs_magma():
     assert len(np.unique(expected, axis=0)) == 256
 
 
+def test_a_picture_is_what_specshow_draws(tmp_path):
+    """Bands of noise of different levels, drawn by librosa without axes, saved and resized."""
+    import librosa
+    from matplotlib.figure import Figure
+    from matplotlib.image import imread
+
+    rng = np.random.default_rng(0)
+    level = np.repeat(rng.uniform(-80, 0, (10, 16)), 8, axis=1).repeat(20, axis=0)  # 200 frames, 128 bands
+    level[0, 0], level[0, 1] = 0, -80  # specshow's colours go from the lowest to the highest value
+    figure = Figure(figsize=(6.4, 4.8))
+    axes = figure.add_axes((0, 0, 1, 1))
+    librosa.display.specshow(level.T, sr=16000, hop_length=128, x_axis="time", y_axis="mel", ax=axes)
+    axes.axis("off")
+    figure.savefig(tmp_path / "picture.png")
+    drawn = torch.from_numpy(imread(tmp_path / "picture.png")[..., :3]).permute(2, 0, 1)[None]
+    expected = F.interpolate(drawn, (64, 64), mode="bilinear", antialias=True, align_corners=False)
+    options = IMAGE | {"height": 64, "width": 64, "colours": "magma"}
+    found = items_of(options | {"mel_axis": 8000.0}, dataset(level))
+    assert float((found - expected).abs().mean()) < 0.03
+    assert float((items_of(options, dataset(level)) - expected).abs().mean()) > 0.1  # with bands of one height
+
+
 def test_colours_are_normalised_channel_by_channel():
     inputs = prepare(IMAGE | {"colours": "magma"}, dataset(np.zeros((4, 16))))
     assert inputs.shape == (3, 8, 8)

@@ -125,3 +125,10 @@ def test_colours_and_imagenets_normalisation_need_three_channels():
         assert caught.value.where == key
     with pytest.raises(ConfigError):
         check_input(IMAGE | {"channels": 1})
+
+
+def test_a_mel_axis_ends_above_its_linear_part():
+    check_input(IMAGE | {"mel_axis": 8000.0})
+    with pytest.raises(ConfigError) as caught:
+        check_input(IMAGE | {"mel_axis": 1000.0})
+    assert caught.value.where == "mel_axis"

@@ -214,3 +214,5 @@ def check_input(input_options: Mapping[str, Any]) -> None:
         value = input_options.get(key, default)
         if input_options.get("channels") == 1 and value != without:
             raise ConfigError(key, f"is {value}, which needs 3 channels", f"Set `{key}: {without}`, or 3 channels.")
+    if (input_options.get("mel_axis") or math.inf) <= 1000:
+        raise ConfigError("mel_axis", f"is {input_options['mel_axis']}", "Allowed: above 1000 (Hz).")
