@@ -139,6 +139,18 @@ def test_iemocap_annotations_agree_with_the_recordings(trees):
         assert vad == pytest.approx(np.mean(scores, axis=0))
 
 
+def test_iemocap_transcripts_repeat_the_scripted_dialogue_in_every_session(tmp_path, monkeypatch):
+    lines = [u for u in utterances("iemocap") if re.match("Ses0[12]F_(script01_1|impro01)_F00[01]", u.id)]
+    monkeypatch.setattr(write, "utterances", lambda corpus: lines)
+    generate("iemocap", tmp_path / "iemocap")
+    first = next((tmp_path / "iemocap").rglob("transcriptions/Ses01F_script01_1.txt")).read_text().splitlines()[0]
+    assert re.fullmatch(r"Ses01F_script01_1_F000 \[\d{3}\.\d{4}-\d{3}\.\d{4}\]: \w.*\.", first)
+    said = {row["utterance"]: row["statement"] for row in scan_corpus("iemocap", tmp_path / "iemocap", 1)[0]}
+    assert all(said.values())
+    assert said["Ses01F_script01_1_F000"] == said["Ses02F_script01_1_F000"]
+    assert len(set(said.values())) == len(said) - 2  # the script's two lines, read in both sessions
+
+
 def test_iemocap_has_enough_of_each_class_and_lengths_like_the_real_ones(trees):
     improvised = Counter((u.speaker, u.emotion) for u in utterances("iemocap") if "impro" in u.id)
     assert all(improvised[f"Ses0{s}{letter}", emotion] >= 6 for s in range(1, 6) for letter in "FM" for emotion in FOUR)

@@ -147,6 +147,14 @@ def test_any_text_is_annotations_or_the_parsers_own_error(text):
 
 
 @fuzz
+@given(st.text() | mutated(["Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me, don't.\n" * 2]))
+def test_any_transcript_gives_words(text):
+    for words in iemocap.parse_transcript(text).values():
+        assert words == " ".join(words.split())
+        assert all(letter.isalnum() or letter in " _" for letter in words)
+
+
+@fuzz
 @given(mutated(FILES))
 @example(FILES[2])
 @example(TURN.replace("8.2357", "9" * 400))

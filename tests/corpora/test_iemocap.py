@@ -69,6 +69,31 @@ def test_scan_joins_annotation_and_recording_from_the_release_or_its_parent(iemo
     assert release.rows[0]["path"] == WAV.format("F000").removeprefix("IEMOCAP_full_release/")
 
 
+def test_what_is_said_is_read_without_case_punctuation_and_spaces() -> None:
+    text = (
+        "\ufeffSes01F_impro01_F000 [006.2901-008.2357]: Excuse  me.\r\n"
+        "Ses01F_impro01_M000 [010.0100-011.3925]: Don\u2019t--I'd rather not! [LAUGHTER]\n"
+        "Ses01F_impro01_MXX0 [012.0000-012.3000]: Mm-hmm.\n"
+        "F: No turn is named.\n\n"
+        "Ses01F_impro01_F001 [013.0000-014.0000]: ...\n"
+    )
+    assert corpus.parse_transcript(text) == {
+        "Ses01F_impro01_F000": "excuse me",
+        "Ses01F_impro01_M000": "dont id rather not laughter",
+        "Ses01F_impro01_MXX0": "mm hmm",
+        "Ses01F_impro01_F001": "",
+    }
+
+
+def test_a_statement_is_the_turns_transcript_and_empty_without_one(iemocap) -> None:
+    assert [row["statement"] for row in corpus.scan(iemocap).rows] == ["", ""]
+    folder = (iemocap / TEXT).parents[1] / "transcriptions"
+    folder.mkdir()
+    (folder / "Ses01F_impro01.txt").write_text("Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.\n")
+    (folder / "._Ses01F_impro01.txt").write_bytes(b"[\x00\x05\x16\x07")
+    assert [row["statement"] for row in corpus.scan(iemocap).rows] == ["excuse me", ""]
+
+
 @pytest.mark.parametrize(("turn", "write"), [("M000", Path.unlink), ("M001", Path.touch)])
 def test_an_annotation_without_audio_or_the_reverse_names_both_sides(iemocap, turn: str, write) -> None:
     write(iemocap / WAV.format(turn))

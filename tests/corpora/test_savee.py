@@ -10,7 +10,13 @@ from serflow.errors import CorpusError
 def test_every_layout_gives_the_same_utterance(path: str) -> None:
     row = savee.parse(path)
     assert (row["utterance"], row["speaker"], row["sex"]) == ("DC_sa07", "DC", "male")
-    assert (row["emotion"], row["native_label"], row["statement"]) == ("sad", "sa", "07")
+    assert (row["emotion"], row["native_label"], row["statement"]) == ("sad", "sa", "sa07")
+
+
+def test_a_number_within_another_emotion_is_another_statement() -> None:
+    assert {savee.parse(f"DC_{emotion}07.wav")["statement"] for emotion in savee.EMOTIONS} == {
+        *("a07", "d07", "f07", "h07", "n07", "sa07", "su07")
+    }
 
 
 @pytest.mark.parametrize(

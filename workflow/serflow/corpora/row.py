@@ -36,7 +36,7 @@ class ManifestRow(BaseModel):
     emotion: str = Field(pattern=rf"^({'|'.join(EMOTIONS)})$", description="The label in our vocabulary.")
     native_label: Text = Field(description="The corpus's own label.")
     intensity: Literal[Intensity, ""] = Field(description="How strongly the emotion is acted.")
-    statement: str = Field(description="What is said.")
+    statement: str = Field(description="What is said: a text of the corpus or its code; empty if unknown.")
     repetition: Digits = Field(description="Which take of the statement.")
     session: Digits = Field(description="The recording session.")
     dialogue: str = Field(description="The dialogue that the turn is of.")

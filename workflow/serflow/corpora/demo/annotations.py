@@ -1,4 +1,4 @@
-"""The demo's annotations in IEMOCAP's format: the gold label and the raters' votes that it comes from."""
+"""The demo's annotations in IEMOCAP's format: the gold label, the raters' votes that it comes from, and transcripts."""
 
 from __future__ import annotations
 
@@ -29,20 +29,22 @@ RATINGS = {
 }
 
 
-def write_evaluations(plan: Sequence[Utterance], root: Path, seed: int) -> None:
-    """Write ``dialog/EmoEvaluation/<dialogue>.txt`` of every dialogue in the tree `root`, which holds `plan`."""
+def write_annotations(plan: Sequence[Utterance], root: Path, seed: int) -> None:
+    """Write the evaluation and the transcript of every dialogue in the tree `root`, which holds `plan`."""
     codes = {emotion: code for code, emotion in iemocap.EMOTIONS.items()}
     dialogues: dict[str, list[Utterance]] = {}
     for turn in plan:
         dialogues.setdefault(turn.id.rsplit("_", 1)[0], []).append(turn)
     for dialogue, turns in dialogues.items():
         pauses = generator_of("pauses", seed, dialogue).uniform(0.3, 2.0, len(turns))
-        text, clock = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n", 6.0
+        text, said, clock = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n", "", 6.0
         for turn, pause in zip(turns, pauses, strict=True):
             start = clock + pause
             clock = start + soundfile.info(root / turn.path).frames / SAMPLE_RATE
             text += _evaluation(turn.id, codes[turn.emotion], start, clock, seed)
+            said += f"{turn.id} [{start:08.4f}-{clock:08.4f}]: {turn.text.replace('_', ' ')}.\n"
         write_text(root / iemocap.RELEASE / iemocap.evaluation_of(turns[0].id), text)
+        write_text(root / iemocap.RELEASE / iemocap.transcript_of(turns[0].id), said)
 
 
 def _evaluation(turn: str, code: str, start: float, end: float, seed: int) -> str:

@@ -64,9 +64,9 @@ def _savee() -> Iterator[Utterance]:
     for name in savee.expected_utterances():
         speaker, _, file = name.partition("_")
         row = savee.parse(f"AudioData/{speaker}/{file}.wav")
-        number = int(row["statement"])
+        number = int(name[-2:])
         if number <= (12 if row["emotion"] == "neutral" else 6):
-            # The real corpus has three sentences common to all emotions; the others belong to one each.
+            # The real corpus too has three sentences common to all emotions.
             yield _utterance(row, f"common {number}" if number <= 3 else f"{row['native_label']} {number}", 6)
 
 

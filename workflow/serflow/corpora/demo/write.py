@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from serflow.corpora.demo.annotations import write_evaluations
+from serflow.corpora.demo.annotations import write_annotations
 from serflow.corpora.demo.names import Utterance, utterances
 from serflow.corpora.demo.synthesis import SAMPLE_RATE, Array, synthesise
 from serflow.errors import ConfigError
@@ -31,7 +31,7 @@ def generate(corpus: str, root: Path | str, *, seed: int = 0) -> None:
         rows = [_write_utterance(corpus, utterance, partial, seed) for utterance in plan]
         write_csv(partial / "truth.csv", list(rows[0]), rows)
         if corpus == "iemocap":
-            write_evaluations(plan, partial, seed)
+            write_annotations(plan, partial, seed)
         replace_folder(partial, root)
 
 

@@ -1,11 +1,14 @@
-"""IEMOCAP: ten actors in five dialogue sessions; ``dialog/EmoEvaluation/*.txt`` holds labels, times and votes."""
+"""IEMOCAP: ten actors in five dialogue sessions.
+
+``dialog/EmoEvaluation/*.txt`` holds labels, times and votes, ``dialog/transcriptions/*.txt`` what is said.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -86,6 +89,7 @@ _HEADER = re.compile(
     re.ASCII,
 )
 _VOTE = re.compile(r"([CA]-[A-Z]+[0-9]*):([^(]*)(?:\(.*)?")
+_SAID = re.compile(r"(\S+)\s+\[[^]]*\]:?(.*)")
 _ATTRIBUTE = re.compile(rf"(val|act|dom)\s+({_NUMBER})", re.ASCII)
 RELEASE = "IEMOCAP_full_release"
 _FETCH_AGAIN = "Unpack the file again from the IEMOCAP release."
@@ -210,10 +214,8 @@ def _check_finite(values: Sequence[str], where: str) -> None:
 def _annotations(release: Path) -> dict[str, dict[str, str]]:
     """Return the annotations of all dialogues; EmoEvaluation's sub-folders hold each rater's own files."""
     annotations: dict[str, dict[str, str]] = {}
-    for path in sorted(release.glob("Session[1-5]/dialog/EmoEvaluation/*.txt")):
-        if is_clutter(path.name):
-            continue
-        found = parse_evaluation(path.read_text(encoding="utf-8", errors="replace"), path)
+    for path, text in _read_dialogues(release, "EmoEvaluation"):
+        found = parse_evaluation(text, path)
         twice = sorted(found.keys() & annotations.keys())
         if twice:
             raise CorpusError(path, f"annotates turn {twice[0]}, which another file annotates too", _FETCH_AGAIN)
@@ -221,8 +223,35 @@ def _annotations(release: Path) -> dict[str, dict[str, str]]:
     return annotations
 
 
+def _read_dialogues(release: Path, folder: str) -> Iterator[tuple[Path, str]]:
+    """Yield path and text of each dialogue's file in a folder of the sessions' ``dialog``."""
+    for path in sorted(release.glob(f"Session[1-5]/dialog/{folder}/*.txt")):
+        if not is_clutter(path.name):
+            yield path, path.read_text(encoding="utf-8", errors="replace")
+
+
+def parse_transcript(text: str) -> dict[str, str]:
+    """Return what is said in each turn of a transcript: words in lower case between single spaces.
+
+    Parameters
+    ----------
+    text
+        The file's text: a line ``turn [start-end]: what is said`` for each turn. Sounds in brackets, such as
+        ``[LAUGHTER]``, count as words. Other lines are passed over: the corpus has some that name no turn.
+    """
+    lines = (_SAID.fullmatch(line.strip()) for line in text.lstrip("\ufeff").split("\n"))
+    return {found[1]: _normalise(found[2]) for found in lines if found}
+
+
+def _normalise(text: str) -> str:
+    """Return the words of a text without case, punctuation and apostrophes (straight or curly)."""
+    return " ".join(re.findall(r"\w+", re.sub("['\N{RIGHT SINGLE QUOTATION MARK}]", "", text.casefold())))
+
+
 def scan(root: Path) -> Scan:
     """Return the annotated turns of the release at `root` (the folder ``IEMOCAP_full_release`` or its parent).
+
+    A turn's statement is its transcript, empty where the release has none.
 
     Raises
     ------
@@ -235,7 +264,11 @@ def scan(root: Path) -> Scan:
     recorded = scan_names(root, paths, parse, not_audio, f"{RELEASE}/{recording_of('Ses01F_impro01_F000')}")
     rows, annotations = {row["utterance"]: row for row in recorded.rows}, _annotations(release)
     _check_orphans(release, annotations, rows)
-    return Scan([row | annotations[turn] for turn, row in rows.items()], recorded.left_out)
+    said: dict[str, str] = {}
+    for _, text in _read_dialogues(release, "transcriptions"):
+        said |= parse_transcript(text)
+    turns = [row | annotations[turn] | {"statement": said.get(turn, "")} for turn, row in rows.items()]
+    return Scan(turns, recorded.left_out)
 
 
 def _check_orphans(release: Path, annotations: Collection[str], recordings: Collection[str]) -> None:
@@ -260,3 +293,8 @@ def recording_of(turn: str) -> str:
 def evaluation_of(turn: str) -> str:
     """Return the file that annotates a turn, relative to the release."""
     return f"Session{turn[4]}/dialog/EmoEvaluation/{turn.rpartition('_')[0]}.txt"
+
+
+def transcript_of(turn: str) -> str:
+    """Return the file that says what is said in a turn, relative to the release."""
+    return f"Session{turn[4]}/dialog/transcriptions/{turn.rpartition('_')[0]}.txt"

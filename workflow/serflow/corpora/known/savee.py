@@ -46,8 +46,9 @@ def _sentences(emotion: str) -> int:
 def parse(path: str) -> dict[str, str]:
     """Return the manifest row that a name in the corpus tree gives, such as ``AudioData/DC/a01.wav`` or ``DC_a01.wav``.
 
-    The statement is the sentence's number within its emotion: of two emotions' sentences of one number only the
-    first three are the same text.
+    The statement is the sentence's emotion and number, such as ``a01``. SAVEE's documentation says that three sentences
+    are common to all emotions, and that the neutral ones repeat two more of each emotion; names do not say which, so
+    such a text has several statements.
 
     Raises
     ------
@@ -75,7 +76,7 @@ def parse(path: str) -> dict[str, str]:
         sex="male",
         emotion=EMOTIONS[emotion],
         native_label=emotion,
-        statement=sentence,
+        statement=f"{emotion}{sentence}",
     )
 
 
