@@ -10,7 +10,7 @@ from serflow.io.files import write_csv, write_json
 from serflow.items import item_id, items_of, parse_item
 from serflow.protocols import split as splits
 from serflow.protocols.assignment import COLUMNS, read_fold
-from serflow.protocols.base import speaker_folds
+from serflow.protocols.base import LEAKS, speaker_folds
 from serflow.protocols.registry import make_protocol
 
 EMOTIONS = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
@@ -56,6 +56,11 @@ def check(protocol, report, where):
 
 def count_folds(protocol, corpora):
     return make_protocol(protocol).count_folds(corpora)
+
+
+def shared(fold, part="train"):
+    """Leak -> number of test recordings that share it with a part."""
+    return {leak: count["shared"] for leak, count in fold["test_recordings"][part].items()}
 
 
 def base_of(item):
@@ -202,6 +207,10 @@ def test_the_leakage_report_counts_what_stands_on_both_sides():
         for k, fold in enumerate((parts, other))
         for name, part in zip(names, fold, strict=True)
     ]
+    first, second = (
+        {leak: {"shared": n, "unknown": 0} for leak, n in zip(LEAKS, counts, strict=True)}
+        for counts in ((1, 2, 1, 0), (1, 1, 1, 0))
+    )
     assert leakage(assignment, rows) == {
         "folds": [
             {
@@ -211,6 +220,7 @@ def test_the_leakage_report_counts_what_stands_on_both_sides():
                 "statements": ["01", "03"],
                 "identical_recordings": ["a"],
                 "augmented_siblings": [],
+                "test_recordings": {"train": first, "train_or_validation": first},
             },
             {
                 "fold": 1,
@@ -219,6 +229,7 @@ def test_the_leakage_report_counts_what_stands_on_both_sides():
                 "statements": ["01"],
                 "identical_recordings": ["a"],
                 "augmented_siblings": [],
+                "test_recordings": {"train": second, "train_or_validation": second},
             },
         ]
     }
@@ -228,8 +239,51 @@ def test_the_reports_of_ravdess(ravdess):
     """A random split shares everything with its test part; unseen speakers still say the same two sentences."""
     random = leakage(split(RANDOM, ravdess, EMOTIONS, ["ravdess"], 0), ravdess)["folds"]
     assert (len(random[0]["speakers"]), random[0]["statements"]) == (24, ["01", "02"])
+    counts = shared(random[0])
+    assert (counts["speakers"], counts["statements"], counts["augmented_siblings"]) == (144, 144, 0)
     for fold in leakage(split(SPEAKERS, ravdess, EMOTIONS, ["ravdess"], 0), ravdess)["folds"]:
         assert (fold["speakers"], fold["statements"], fold["identical_recordings"]) == ([], ["01", "02"], [])
+        assert fold["parts"]["test"] == 4 * 60
+        expected = dict.fromkeys(LEAKS, 0) | {"statements": 4 * 60}
+        assert shared(fold) == shared(fold, "train_or_validation") == expected
+
+
+def test_what_only_validation_shares_is_counted_apart():
+    rows = [row("01", "happy", n, statement=said, sha1=sha1) for n, said, sha1 in ((0, "01", "a"), (1, "02", "b"))]
+    rows += [row("02", "sad", n, statement=said, sha1=sha1) for n, said, sha1 in ((0, "02", "b"), (1, "03", "c"))]
+    tested = [row("03", "sad", n, statement=said, sha1="b") for n, said in enumerate(("01", "02", "04"))]
+    parts = ["train", "train", "validation", "validation", *["test"] * 3]
+
+    def report(parts):
+        assignment = [
+            {"utterance": r["utterance"], "fold": 0, "part": part}
+            for r, part in zip([*rows, *tested], parts, strict=True)
+        ]
+        (fold,) = leakage(assignment, [*rows, *tested])["folds"]
+        return shared(fold), shared(fold, "train_or_validation")
+
+    counts = {"speakers": 0, "statements": 2, "identical_recordings": 3, "augmented_siblings": 0}
+    assert report(parts) == (counts, counts)
+    moved = ["train", "validation", *parts[2:]]
+    assert report(moved) == (counts | {"statements": 1, "identical_recordings": 0}, counts)
+
+
+@pytest.mark.parametrize(
+    ("trained", "tested", "counts"),
+    [
+        (["hello", "bye"], ["hello", "hello", "yes"], (2, 0)),
+        (["hello", ""], ["hello", "hello", "yes"], (2, 1)),  # what is said in the second may be "yes"
+        (["hello", "bye"], ["hello", "", "yes"], (1, 1)),
+        (["", ""], ["", "", ""], (0, 3)),
+    ],
+)
+def test_a_sentence_that_the_corpus_does_not_tell_is_unknown(trained, tested, counts):
+    rows = [row("01", "happy", n, statement=said, corpus="iemocap") for n, said in enumerate(trained)]
+    rows += [row("02", "happy", n, statement=said, corpus="iemocap") for n, said in enumerate(tested)]
+    parts = ["train"] * len(trained) + ["test"] * len(tested)
+    assignment = [{"utterance": r["utterance"], "fold": 0, "part": part} for r, part in zip(rows, parts, strict=True)]
+    found = leakage(assignment, rows)["folds"][0]["test_recordings"]["train"]["statements"]
+    assert (found["shared"], found["unknown"]) == counts
 
 
 def test_a_planted_speaker_is_found(ravdess):
@@ -287,7 +341,9 @@ def test_a_control_trains_on_copies_and_tests_what_it_would_without_them(ravdess
             f"{item}#{copy}" for item, part in plain[k].items() if part == "train" for copy in COPIES
         }
         assert set(copies.values()) == {"train", "unused"}
-    check(control, leakage(assignment, ravdess), "split")
+    report = leakage(assignment, ravdess)
+    check(control, report, "split")
+    assert all(shared(fold, "train_or_validation")["augmented_siblings"] == 0 for fold in report["folds"])
 
 
 def test_a_validation_part_may_be_left_out(ravdess):
@@ -308,6 +364,16 @@ def test_augment_then_split_is_reported_as_the_leak_it_is(ravdess):
     )
     assert report["folds"][0]["augmented_siblings"] == expected
     assert 350 < len(expected) < 432
+    leaked = [
+        item
+        for item, part in parts.items()
+        if part == "test"
+        and "train"
+        in {parts[base_of(item) + copy] for copy in ("", "#noise", "#stretch") if base_of(item) + copy != item}
+    ]
+    counts = shared(report["folds"][0])
+    assert counts["augmented_siblings"] == len(leaked) == pytest.approx((1 - 0.2**2) * 432, abs=15)
+    assert counts["speakers"] == counts["statements"] == 432
     check(AUGMENTED, report, "split.csv")  # what it is there for
     for protocol in (RANDOM, SPEAKERS):
         with pytest.raises(SplitError, match=r"augmented siblings|speakers"):
@@ -390,6 +456,11 @@ def test_nothing_crosses_a_split_where_its_protocol_forbids_it(drawn, protocol, 
         place = "" if len(names) > 1 else f"{names[0]}/"
         assert [f"{place}{speaker}" for speaker in report["folds"][k]["speakers"]] == sorted(crossing["speaker"])
         assert report["folds"][k]["augmented_siblings"] == sorted(parse_item(u, names).utterance for u in siblings)
+        trained = {base_of(u) for u, part in parts.items() if part == "train"}
+        counts = shared(report["folds"][k])
+        assert counts["augmented_siblings"] == sum(base_of(u) in trained for u in test)
+        heard = {manifest[u]["speaker"] for u in trained}
+        assert counts["speakers"] == sum(manifest[base_of(u)]["speaker"] in heard for u in test)
         if protocol is not AUGMENTED:
             assert not siblings
             assert not any("#" in u for u in parts)
@@ -452,7 +523,10 @@ def test_a_statement_is_of_one_corpus_and_an_empty_one_is_none():
         {"utterance": f"{r['corpus']}/{r['utterance']}", "fold": 0, "part": part}
         for r, part in zip(rows, parts, strict=True)
     ]
-    assert leakage(assignment, rows)["folds"][0]["statements"] == []
+    (fold,) = leakage(assignment, rows)["folds"]
+    assert fold["statements"] == []
+    # RAVDESS's sentence is no sentence of SAVEE's; of the last two it is not known.
+    assert fold["test_recordings"]["train"]["statements"] == {"shared": 0, "unknown": 2}
 
 
 def test_two_corpora_that_share_names_of_speakers_and_utterances_are_kept_apart(monkeypatch, ravdess):

@@ -128,7 +128,9 @@ def test_a_published_confusion_matrix_stands_beside_ours_and_their_difference(ma
 
 def test_one_job_writes_all_tables_the_same_from_files_as_from_memory(dirs, manifest, tables, tmp_path):
     record = make_record(**ABOUT, synthetic=True)
-    fold = {"parts": {"train": 40, "test": 8}, "speakers": ["03"], "statements": [], "identical_recordings": []}
+    leaks = ("augmented_siblings", "identical_recordings", "speakers", "statements")
+    counts = {leak: {"shared": 3, "unknown": 0} for leak in leaks}
+    fold = {"parts": {"train": 40, "test": 8}, "test_recordings": {"train": counts, "train_or_validation": counts}}
     split = tmp_path / "splits/toypaper/toy/published/seed3.json"
     split.parent.mkdir(parents=True)
     split.write_text(json.dumps({"folds": [{"fold": k, **fold} for k in (0, 1)]}))
@@ -144,5 +146,5 @@ def test_one_job_writes_all_tables_the_same_from_files_as_from_memory(dirs, mani
         for part in ("Synthetic demo corpus", "- weights; none\n", "- 2 folds (1 of 2 runs)\n", "80/10/10", "fp32"):
             assert part in text
     rows = list(csv.reader((tmp_path / "tables/data.csv").open(newline="")))
-    assert rows[1:] == [["toy", "published", "3", str(k), "40", "0", "8", "1", "0", "0"] for k in (0, 1)]
+    assert rows[1:] == [["toy", "published", "3", str(k), "40", "0", "8", *["3 of 8"] * 4] for k in (0, 1)]
     assert "u0_0 = u0_1" in (tmp_path / "tables/data.md").read_text()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from serflow.errors import SplitError
 from serflow.items import Item, Row, item_id, items_of, parse_item, speaker_of
 from serflow.protocols.assignment import UNUSED
 from serflow.protocols.base import LEAKS, Assignment, Protocol
+
+#: What items may share: a value, empty where unknown, and what else must then be equal.
+Key = tuple[str, ...]
 
 
 def split(
@@ -78,35 +81,48 @@ def leakage(assignment: Sequence[Mapping[str, Any]], rows: Iterable[Row], corpor
     Returns
     -------
     dict
-        ``folds``: one entry per fold with ``fold``, ``parts`` (part -> number of items) and, for each of `LEAKS`, the
-        sorted values found in both train or validation and test: speakers, statements of one corpus, SHA-1 of
-        recordings (copies of one kind of identical recordings count as identical), and ids of utterances of which
-        different items stand on both sides.
+        ``folds``: one entry per fold with
+
+        - ``fold``; ``parts`` (part -> number of items);
+        - for each of `LEAKS` the sorted values found in both train or validation and test: speakers, statements of one
+          corpus, SHA-1 of recordings (copies of one kind of identical recordings count as identical), and ids of
+          utterances of which different items stand on both sides;
+        - ``test_recordings``: how many items of the test part that concerns. ``train`` and ``train_or_validation`` hold
+          for each of `LEAKS` the number that is ``shared`` with this part, and the number of which it is ``unknown``,
+          because a statement is.
     """
     by_name = {(row["corpus"], row["utterance"]): row for row in rows}
-    folds: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for entry in assignment:
-        folds[int(entry["fold"])][entry["part"]].append(entry["utterance"])
-
-    def find(key: Callable[[Row, str], tuple[str, ...]], identities: Iterable[str]) -> set[tuple[str, ...]]:
-        parsed = (parse_item(identity, corpora) for identity in identities)
-        return {key(by_name[item.corpus, item.utterance], item.copy) for item in parsed}
-
-    keys: dict[str, Callable[[Row, str], tuple[str, ...]]] = {
+    keys: dict[str, Callable[[Row, str], Key]] = {
         "speakers": lambda row, _: (row["speaker"] if len(corpora) == 1 else speaker_of(row),),
         "statements": lambda row, _: (row["statement"], row["corpus"]),
         "identical_recordings": lambda row, copy: (row["sha1"], copy),
         "augmented_siblings": lambda row, _: (row["utterance"], row["corpus"]),
     }
+    folds: dict[int, dict[str, list[tuple[Row, str]]]] = defaultdict(lambda: defaultdict(list))
+    for entry in assignment:
+        item = parse_item(entry["utterance"], corpora)
+        folds[int(entry["fold"])][entry["part"]].append((by_name[item.corpus, item.utterance], item.copy))
     report = []
     for k, parts in sorted(folds.items()):
-        seen, test = parts["train"] + parts["validation"], parts["test"]
-        shared = {
-            leak: sorted({v[0] for v in find(keys[leak], seen) & find(keys[leak], test)} - {""}) for leak in LEAKS
-        }
-        sizes = {part: len(items) for part, items in sorted(parts.items()) if items}
-        report.append({"fold": k, "parts": sizes, **shared})
+        fold: dict[str, Any] = {"fold": k, "parts": {part: len(items) for part, items in sorted(parts.items())}}
+        fold["test_recordings"] = {"train": {}, "train_or_validation": {}}
+        for leak in LEAKS:
+            found = {part: [keys[leak](*item) for item in items] for part, items in parts.items()}
+            train, test = set(found.get("train", [])), found.get("test", [])
+            both = train.union(found.get("validation", []))
+            fold[leak] = sorted({value for value, *_ in both.intersection(test)} - {""})
+            fold["test_recordings"]["train"][leak] = _count(test, train)
+            fold["test_recordings"]["train_or_validation"][leak] = _count(test, both)
+        report.append(fold)
     return {"folds": report}
+
+
+def _count(test: Sequence[Key], seen: Collection[Key]) -> dict[str, int]:
+    """Return how many items of a test part share their key with those seen, and of how many it is unknown."""
+    hidden = {key[1:] for key in seen if not key[0]}  # those seen that may share any value
+    shared = [key for key in test if key[0] and key in seen]
+    unknown = [key for key in test if not key[0] or (key not in seen and key[1:] in hidden)]
+    return {"shared": len(shared), "unknown": len(unknown)}
 
 
 def check_split(protocol: Protocol, report: Mapping[str, Any], where: object) -> None:

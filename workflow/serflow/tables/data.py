@@ -12,11 +12,22 @@ from serflow.io.files import read_json
 from serflow.papers.model import PaperRecord
 from serflow.tables.table import SYNTHETIC, Table
 
-COLUMNS = (
-    *("Corpus", "Protocol", "Seed", "Fold", "Training", "Validation", "Test"),
-    *("Shared speakers", "Shared statements", "Shared recordings"),
+#: What test recordings may share with training, and the column that counts those that do.
+SHARED = {
+    "augmented_siblings": "Copies in training",
+    "identical_recordings": "Identical in training",
+    "speakers": "Speaker in training",
+    "statements": "Sentence in training",
+}
+COLUMNS = ("Corpus", "Protocol", "Seed", "Fold", "Training", "Validation", "Test", *SHARED.values())
+NOTES = (
+    "Training, Validation, Test: recordings, augmented copies included.",
+    "In training: for how many test recordings the training part holds an augmented copy (for a copy: its original or "
+    "another copy), an identical recording, the speaker, the sentence. "
+    "With validation: the training or the validation part.",
+    "Sentence: the same text in the same corpus, as names and transcripts tell it; unknown where they do not. "
+    "A text that a corpus lists twice counts as two, so that more sentences may be shared, never fewer.",
 )
-SHARED = "Shared: occurs in training or validation and in test; recordings: identical ones."
 
 
 def data_table(record: PaperRecord, reports: Iterable[Path], splits: Iterable[Path]) -> Table:
@@ -38,12 +49,26 @@ def data_table(record: PaperRecord, reports: Iterable[Path], splits: Iterable[Pa
         corpus, protocol, seed = place.groups()
         for fold in read_json(path)["folds"]:
             sizes = [str(fold["parts"].get(part, 0)) for part in ("train", "validation", "test")]
-            shared = [str(len(fold[leak])) for leak in ("speakers", "statements", "identical_recordings")]
+            shared = [_tell_shared(fold, leak) for leak in SHARED]
             rows.append([corpus, protocol.replace("_", " "), seed, str(fold["fold"]), *sizes, *shared])
     protocols = [f"{name.replace('_', ' ')}: {protocol.title}." for name, protocol in paper.protocols.items()]
-    notes = [*(describe_corpus(read_json(path)) for path in reports), SHARED, *protocols]
+    notes = [*(describe_corpus(read_json(path)) for path in reports), *NOTES, *protocols]
     banner = SYNTHETIC if record.synthetic else ""
     return Table(f"{paper.title}: corpora and splits", COLUMNS, rows, notes, banner=banner)
+
+
+def _tell_shared(fold: Mapping[str, Any], leak: str) -> str:
+    """Return how many test recordings a leak concerns: from training, and with validation where that is more."""
+    total = fold["parts"].get("test", 0)
+    train, both = (_tell(counts[leak], total) for counts in fold["test_recordings"].values())
+    return train if train == both else f"{train} (with validation {both})"
+
+
+def _tell(count: Mapping[str, int], total: int) -> str:
+    if 0 < total == count["unknown"]:
+        return "unknown"
+    unknown = f", {count['unknown']} unknown" if count["unknown"] else ""
+    return f"{count['shared']} of {total}{unknown}"
 
 
 def describe_corpus(report: Mapping[str, Any]) -> str:
