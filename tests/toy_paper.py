@@ -81,7 +81,7 @@ def manifest_rows(corpus="toy"):
 @pytest.fixture
 def manifest(tmp_path):
     """The manifest, with a report beside it."""
-    report = {"corpus": "toy", "utterances": 48, "speakers": ["00", "01"], "classes": {"sad": 48}, "missing": ["u9_0"]}
+    report = {"corpus": "toy", "utterances": 48, "speakers": ["00", "01"], "classes": {"sad": 48}, "published": 49}
     (tmp_path / "toy.json").write_text(json.dumps(report | {"identical": [["u0_0", "u0_1"]]}))
     return write_rows(tmp_path / "toy.csv", manifest_rows())
 

@@ -19,7 +19,7 @@ def test_rows_are_sorted_and_the_report_counts_them(record, tmp_path) -> None:
     rows, report = scan_corpus("ravdess", tmp_path, 2)
     assert [row["utterance"] for row in rows] == sorted(row["utterance"] for row in rows)
     assert {row["corpus"] for row in rows} == {report["corpus"]} == {"ravdess"}
-    assert report["utterances"] == 3
+    assert (report["utterances"], report["published"]) == (3, 1440)
     assert report["speakers"] == {"01": 2, "02": 1}
     assert report["classes"] == {"happy": 1, "neutral": 1, "surprised": 1}
     assert report["sample_rates"] == {"16000": 3}

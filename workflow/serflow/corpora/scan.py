@@ -84,10 +84,10 @@ def scan_corpus(corpus: str, root: Path, workers: int) -> tuple[list[dict[str, s
     rows
         One per utterance, sorted by utterance, all values text.
     report
-        ``corpus``; ``utterances`` (their number); ``speakers`` and ``classes`` (utterances of each); ``left_out``
-        (files, by reason); ``missing`` (published names that are not there; none where names cannot be listed);
-        ``identical`` (lists of utterances with the same samples); ``sample_rates`` (utterances at each, Hz);
-        ``seconds`` (of audio).
+        ``corpus``; ``utterances`` (their number) and ``published`` (the published number, None where there is none);
+        ``speakers`` and ``classes`` (utterances of each); ``left_out`` (files, by reason); ``missing`` (published names
+        that are not there; none where names cannot be listed); ``identical`` (lists of utterances with the same
+        samples); ``sample_rates`` (utterances at each, Hz); ``seconds`` (of audio).
 
     Raises
     ------
@@ -103,13 +103,14 @@ def scan_corpus(corpus: str, root: Path, workers: int) -> tuple[list[dict[str, s
         facts = tqdm(pool.map(_audio_facts, paths), f"{corpus}: reading", len(paths), unit="file", disable=None)
         rows = [row | fact | {"corpus": corpus} for row, fact in zip(scan.rows, facts, strict=True)]
     rows.sort(key=lambda row: row["utterance"])
-    published = module.EXPECTED.utterances if module.EXPECTED else len(rows)
-    if len(rows) != published:
+    published = module.EXPECTED.utterances if module.EXPECTED else None
+    if published not in (None, len(rows)):
         differs = f"{corpus}: found {len(rows)} of {published} published utterances"
         say(f"{differs}; `serflow verify {corpus}` lists the differences", warning=True)
     return rows, {
         "corpus": corpus,
         "utterances": len(rows),
+        "published": published,
         "speakers": _count(rows, "speaker"),
         "classes": _count(rows, "emotion"),
         "left_out": scan.left_out,

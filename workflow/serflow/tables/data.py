@@ -26,7 +26,7 @@ NOTES = (
     "another copy), an identical recording, the speaker, the sentence. "
     "With validation: the training or the validation part.",
     "Sentence: the same text in the same corpus, as names and transcripts tell it; unknown where they do not. "
-    "A text that a corpus lists twice counts as two, so that more sentences may be shared, never fewer.",
+    "A text that a corpus lists under two numbers counts as two: the true count may be higher, never lower.",
 )
 
 
@@ -72,11 +72,11 @@ def _tell(count: Mapping[str, int], total: int) -> str:
 
 
 def describe_corpus(report: Mapping[str, Any]) -> str:
-    """Return a sentence on a corpus: utterances, speakers and classes, what is missing, what is identical."""
+    """Return a sentence on a corpus: utterances found and published, speakers, classes, identical recordings."""
     classes = ", ".join(f"{n} {emotion}" for emotion, n in report["classes"].items())
     pairs = "; ".join(" = ".join(pair) for pair in report["identical"]) or "none"
-    missing = f"{len(report['missing'])} of the published utterances are missing" if report["missing"] else "complete"
+    published = "" if report["published"] is None else f" of {report['published']} published"
     return (
-        f"{report['corpus']}: {report['utterances']} utterances of {len(report['speakers'])} speakers ({classes}); "
-        f"{missing}; identical recordings: {pairs}."
+        f"{report['corpus']}: {report['utterances']}{published} utterances of {len(report['speakers'])} speakers "
+        f"({classes}); identical recordings: {pairs}."
     )
