@@ -1,5 +1,6 @@
 """The real workflow, run whole on demo corpora from a copy of the project, and what it reruns after a change."""
 
+import csv
 import json
 import os
 import re
@@ -115,6 +116,10 @@ def test_the_leak_is_split_by_item_and_reported(project):
     for protocol in ("published", "speaker_independent"):
         report = project / f"out/splits/deepemonet/ravdess/{protocol}/seed0.json"
         assert all(not fold["augmented_siblings"] for fold in json.loads(report.read_text())["folds"])
+    with (project / "out/tables/deepemonet/data.csv").open() as table:
+        copies = {row["Protocol"]: int(row["Copies in training"].split(" of ")[0]) for row in csv.DictReader(table)}
+    assert copies.pop("augment then split") > 0.9 * fold["parts"]["test"]
+    assert set(copies.values()) == {0}
 
 
 def test_a_paper_on_a_part_of_its_union_says_so(project):
