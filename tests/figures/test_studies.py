@@ -9,7 +9,14 @@ STUDIES = {"layers": {"title": "1-3 layers", "said": "two are best", "systems": 
 
 
 def row(system, *, corpus="ravdess", protocol="published", wa=None, ua=None, spread=None, note=""):
-    known = {"corpus": corpus, "protocol": protocol, "system": system, "title": f"Net of {system} layers", "note": note}
+    known = {
+        "part": "test",
+        "corpus": corpus,
+        "protocol": protocol,
+        "system": system,
+        "title": f"Net of {system} layers",
+        "note": note,
+    }
     for metric, value in (("WA", wa), ("UA", ua)):
         known[metric] = value
         if spread:

@@ -10,6 +10,7 @@ from serflow.errors import ConfigError
 from serflow.papers.load import PAPERS, derive_systems, read_paper
 from serflow.papers.model import PaperRecord
 from serflow.papers.papers import Papers
+from serflow.papers.targets import noisy_runs
 from serflow.runs import RunId
 
 DEMO = {"ravdess": {"source": "demo"}}
@@ -431,7 +432,7 @@ def test_a_protocol_may_be_one_of_some_corpora(toy, tmp_path):
 
 
 def test_the_runs_of_satt():
-    """Five folds of sessions on IEMOCAP, six of actors on RAVDESS; studies of one run each beside them."""
+    """Five sessions on IEMOCAP, each of their speakers once for test; on RAVDESS six folds; studies with more seeds."""
     found = papers(corpora={"ravdess": {"source": "demo"}, "iemocap": {"source": "demo"}}, papers=["satt"])
     trained = ["cnn_10hz", "cnn_20hz", "cnn_lstm_10hz", "cnn_lstm_20hz"]
     trained += ["neutral_angry", "neutral_happy", "neutral_sad", "two_step"]
@@ -440,11 +441,16 @@ def test_the_runs_of_satt():
         counts.setdefault((run.corpus, run.protocol), {}).setdefault(run.system, []).append(run.fold)
     assert set(counts) == {("iemocap", "published"), ("ravdess", "speaker_independent")}
     for (corpus, _), systems in counts.items():
-        n_folds = 5 if corpus == "iemocap" else 6
-        assert systems.pop("cnn_lstm_harmonic") == [0]
+        n_folds = 10 if corpus == "iemocap" else 6
+        assert systems.pop("cnn_lstm_harmonic") == [0, 5]
         assert systems == {name: list(range(n_folds)) for name in trained}
+    assert {(run.system, run.fold) for run in noisy_runs(found, "satt")} == {
+        (system, fold) for system in ("cnn_lstm_10hz", "cnn_lstm_harmonic") for fold in (0, 5)
+    }
     studied = {name: study.systems for name, study in found.papers["satt"].studies.items()}
     assert {len(systems) for systems in studied.values()} == {2, 4, 7, 12}
+    assert {run.seed for run in found.runs("satt")} == {0}
+    assert {run.seed for name in studied for run in found.runs("satt", name)} == {0, 1, 2}
     layers = {name: system.model for name, system in found.papers["satt"].systems.items()}
     shapes = {
         (len(layers[name]["convolutions"]), layers[name]["lstm"]["layers"]) for name in studied["convolutions_lstm"]

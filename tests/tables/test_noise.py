@@ -11,7 +11,7 @@ from toy_paper import LABELS, make_record, system, write_rows
 
 SOUNDS = ("pop", "speech")
 PUBLISHED = {"snr_db": 0.0, "clean": 0.9, "modified_clean": 0.645, "noisy": 0.401, "modified_noisy": 0.598}
-NOISE = {"table": "Table 2", "normal": "net", "modified": "harmonic", "fold": 0, "published": PUBLISHED}
+NOISE = {"table": "Table 2", "normal": "net", "modified": "harmonic", "folds": [0, 1], "published": PUBLISHED}
 SYSTEMS = {"net": system("Net_1"), "harmonic": system("Net on harmonics")}
 
 
@@ -41,7 +41,7 @@ def add_noise(tmp_path):
                         about = {"noise": sound, "source": source, "snr_db": f"{snr:g}", "utterance": utterance}
                         rows.append(about | {"label": label, "predicted": guess})
         path = tmp_path / "noise" / f"{RunId.from_path(run).path}.csv"
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         return write_rows(path, rows), found
 
     return make
@@ -96,9 +96,20 @@ def test_four_rows_as_printed_with_ours_beside_them(make_run, add_noise, table_o
     assert [line["WA, ours [95 %]"] for line in missing] == ["not run: SAVEE is not configured"] * 4
     assert {line["WA, published"] for line in missing} == {"-"}
     notes = "\n".join(table.notes)
-    for part in ("stand-ins", "pop, speech", "Fold 0", "0 dB", "as printed", "80/10/10", "fp32"):
+    for part in ("stand-ins", "pop, speech", "Folds: 0", "0 dB", "as printed", "80/10/10", "fp32"):
         assert part in notes
     assert table.banner
+
+
+def test_the_utterances_of_all_folds_are_pooled(make_run, add_noise, table_of):
+    clean = [list(predictions(range(3), 0.9, 0)), list(predictions(range(3, 7), 0.4, 1))]
+    runs = [make_run(rows, fold=fold) for fold, rows in enumerate(clean)]
+    files = [add_noise(run, rows) for run, rows in zip(runs, clean, strict=True)]
+    lines, table = table_of(runs, [path for path, _ in files])
+    check(lines[0], [(label, guess) for rows in clean for _, part, label, guess in rows if part == "test"])
+    check(lines[2], [pair for _, found in files for pairs in found.values() for pair in pairs])
+    assert lines[2]["n"] == "7 / 1 / 2"
+    assert any("Folds: 0, 1" in note for note in table.notes)
 
 
 def test_several_ratios_stand_one_below_the_other(make_run, add_noise, table_of):

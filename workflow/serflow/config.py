@@ -39,6 +39,9 @@ class Seeds(Model):
 
     random: Indices = Field([0, 1, 2], description="Seeds of random splits.")
     grouped: Indices = Field([0], description="Seeds of speaker-independent folds.")
+    studies: Indices = Field(
+        [0, 1, 2], description="Seeds of studies, whose differences are small, whatever the split."
+    )
 
 
 class Noise(Model):

@@ -26,11 +26,13 @@ _MARGIN = 0.2
 def plot_study(record: PaperRecord, study: str, table: Path | str, stem: Path | str) -> None:
     """Draw a study from its table's CSV and save it as png and svg; corpora on which nothing was run are named."""
     rows, content = read_study(table), record.paper.studies[study]
+    rows = rows[rows.part == content.parts[0]]
     run = rows.corpus[rows[COMPARED[0]].notna()].unique()
     shown = rows[rows.corpus.isin(run)] if len(run) else rows
     missing = [corpus for corpus in rows.corpus.unique() if corpus not in shown.corpus.values]
-    title = f"{record.paper.title}: {content.title}\nThe paper: {content.said}\n"
-    title += "bars: 95 % bootstrap intervals over speakers (utterances where those are under six); dashed: the first"
+    title = f"{record.paper.title}: {content.title} ({content.parts[0]} part)\n{content.statement}\n"
+    title += "bars: 95 % bootstrap intervals over speakers (utterances where fewer than six are tested); "
+    title += "dashed: the first system"
     title += f"\nNot run: {', '.join(missing)}" if missing else ""
     save(draw_study(shown, record.paper, wrap(title, 120)), stem, synthetic=record.synthetic)
 

@@ -164,7 +164,7 @@ def _check_folds(paper: Paper, where: str) -> None:
     """Check that no system, nor the table of noise, asks for a fold that no protocol of it has."""
     asked = {f"systems.{name}.folds": (name, system.folds or []) for name, system in paper.systems.items()}
     if paper.noise:
-        asked["noise.fold"] = (paper.noise.normal, [paper.noise.fold])
+        asked["noise.folds"] = (paper.noise.normal, paper.noise.folds)
     for key, (name, folds) in asked.items():
         n_folds = max((count_folds(paper, protocol) for protocol in paper.systems[name].protocols), default=0)
         if n_folds and folds and max(folds) >= n_folds:

@@ -18,7 +18,7 @@ from serflow.protocols.base import Protocol
 from serflow.protocols.registry import KINDS, protocol_class
 from serflow.schema import Model, check
 from serflow.training.options import Training
-from serflow.types import Count, Distinct, Index, Indices, Intensity, Limit, Name, Names, Scenario, Sex, Share, Text
+from serflow.types import Count, Distinct, Indices, Intensity, Limit, Name, Names, Scenario, Sex, Share, Text
 
 Labels = Annotated[list[Text], Limit(min_length=2), Distinct()]
 #: Options of a kind, as they stand in the file.
@@ -98,7 +98,7 @@ class NoiseTable(Model):
     table: Text = Field(description="The paper's name of the table.")
     normal: Text = Field(description="The system on normal spectrograms.")
     modified: Text = Field(description="The system on modified spectrograms.")
-    fold: Index = Field(description="The fold that is kept for it.")
+    folds: Indices = Field(description="The folds that are kept for it; their utterances are pooled.")
     snr_db: Annotated[list[float], Limit(min_length=1), Distinct()] = Field(
         description="Ratios to recognise at, in dB."
     )
@@ -107,13 +107,21 @@ class NoiseTable(Model):
 
 
 class Study(Model):
-    """A comparison of variants of one system that the paper's text describes."""
+    """A comparison of variants of one system: of what the paper's text describes, or of a choice it leaves unsaid."""
 
     title: str = Field(description="What is varied.")
-    said: str = Field(description="What the paper says of it.")
+    said: str = Field("", description="What the paper says of it; by default nothing.")
     systems: Annotated[list[Text], Limit(min_length=2), Distinct()] = Field(
         description="The variants, the reference first."
     )
+    parts: Annotated[list[Literal["test", "validation"]], Limit(min_length=1), Distinct()] = Field(
+        ["test"], description="The parts that are scored; the first is drawn."
+    )
+
+    @property
+    def statement(self) -> str:
+        """What the paper says of it, as a sentence."""
+        return f"The paper: {self.said.rstrip('.')}." if self.said else "The paper does not say it."
 
 
 class Published(Model):

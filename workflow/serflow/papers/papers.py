@@ -133,9 +133,10 @@ class Papers:
         own = [name for name, system in content.systems.items() if not system.study]
         return [name for name in own if wanted is None or name in wanted]
 
-    def seeds(self, paper: str, protocol: str) -> list[int]:
-        """Return the seeds to run a protocol with."""
-        return list(getattr(self.config.seeds, self.papers[paper].protocols[protocol].SEEDS))
+    def seeds(self, paper: str, protocol: str, study: str | None = None) -> list[int]:
+        """Return the seeds to run a protocol with, for a study or for the paper's own tables."""
+        kind = "studies" if study else self.papers[paper].protocols[protocol].SEEDS
+        return list(getattr(self.config.seeds, kind))
 
     def runs(self, paper: str, study: str | None = None) -> list[RunId]:
         """Return the runs of a paper, or of one of its studies, in order."""
@@ -145,7 +146,7 @@ class Papers:
                 for corpus in self.corpora(paper)
                 for system in self.systems(paper, study)
                 for protocol in self.protocols(paper, corpus, system)
-                for seed in self.seeds(paper, protocol)
+                for seed in self.seeds(paper, protocol, study)
                 for fold in self.folds(paper, corpus, protocol, system)
             ]
         return self._runs[paper, study]

@@ -35,7 +35,7 @@ def noisy_runs(papers: Papers, paper: str) -> list[RunId]:
     if not noise:
         return []
     return [
-        run for run in papers.runs(paper) if run.system in (noise.normal, noise.modified) and run.fold == noise.fold
+        run for run in papers.runs(paper) if run.system in (noise.normal, noise.modified) and run.fold in noise.folds
     ]
 
 

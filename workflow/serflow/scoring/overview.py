@@ -42,10 +42,10 @@ def compare_papers(records: Sequence[PaperRecord], scores: Scores) -> list[Resul
     for record in records:
         mine = scores.select(paper=record.paper.paper)
         printed = list_published(record.paper)
-        results += [_compare(record, entry, mine) for entry in printed]
-        others = [_compare(record, entry, mine) for entry in _list_others(record.paper, printed, mine)]
+        results += [compare(record, entry, mine) for entry in printed]
+        others = [compare(record, entry, mine) for entry in _list_others(record.paper, printed, mine)]
         results += [result for result in others if result.measured]
-    return [replace(result, **judge(result)._asdict()) for result in results]
+    return results
 
 
 def list_published(paper: Paper) -> list[Entry]:
@@ -82,8 +82,8 @@ def _first(paper: Paper, names: Iterable[str], role: Role) -> str:
     return next((name for name in names if paper.protocols[name].purpose == role), "")
 
 
-def _compare(record: PaperRecord, entry: Entry, scores: Scores) -> Result:
-    """Compare one published number, or the lack of one, with the scores of its paper."""
+def compare(record: PaperRecord, entry: Entry, scores: Scores) -> Result:
+    """Compare one published number, or the lack of one, with the scores of its paper, and judge it."""
     paper = record.paper
     asked = _asked(paper, entry.system, entry.corpus)
     names = {role: _first(paper, [name for name in asked if name != entry.protocol], role) for role in ROLES}
@@ -113,7 +113,8 @@ def _compare(record: PaperRecord, entry: Entry, scores: Scores) -> Result:
     chance = {name: found.value for name in guessers if (found := find(name, fair, entry.part))}
     title = paper.title_of("systems", entry.system)
     about = (paper.paper, entry.corpus, entry.system, title, entry.metric, entry.part, entry.epoch, entry.value)
-    return Result(*about, cells, chance.get(UNIFORM), chance.get(MAJORITY), synthetic=record.synthetic)
+    result = Result(*about, cells, chance.get(UNIFORM), chance.get(MAJORITY), synthetic=record.synthetic)
+    return replace(result, **judge(result)._asdict())
 
 
 def _make_cell(record: PaperRecord, scores: Scores, score: Score | None, protocol: str, entry: Entry) -> Cell:

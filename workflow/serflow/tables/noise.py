@@ -74,7 +74,7 @@ def _published(record: PaperRecord, noise: NoiseTable, one: NoiseScores) -> str:
 def _own_notes(noise: NoiseTable, heard: Sequence[NoisyRun]) -> list[str]:
     """Return what this table's rows stand on: fold, ratios, noises, and the paper file's own note."""
     folds = ", ".join(map(str, sorted({one.run.id.fold for one in heard})))
-    notes = [f"Fold {folds} alone: the paper, too, keeps one fold aside for testing."] if folds else []
+    notes = [f"Folds: {folds}; the paper, too, keeps one session aside for testing."] if folds else []
     published = f"published: {noise.published.snr_db:g} dB"
     notes.append(f"SNR: signal-to-noise ratio over each whole utterance; {published}. {POOLED}")
     sources = dict.fromkeys(

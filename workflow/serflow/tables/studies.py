@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from serflow.papers.model import PaperRecord
+from serflow.papers.model import Paper, PaperRecord
 from serflow.runs import RunRecord, read_runs
 from serflow.scoring.frames import plain_rows
 from serflow.scoring.metrics import METRICS, label_of
 from serflow.scoring.pooling import group_runs, read_speakers
 from serflow.scoring.scores import MAJORITY, UNIFORM, Scores
-from serflow.scoring.studies import COMPARED, score_study, tabulate_study
+from serflow.scoring.studies import COMPARED, ESTIMATE, score_study, tabulate_study
 from serflow.tables import texts
 from serflow.tables.table import NOTHING, Table
 
-DIFFERENCE = "Difference: from the first system, in percentage points, same corpus and protocol."
+DIFFERENCE = (
+    "Difference: from the first system, in percentage points, same corpus, protocol and part; the interval is a "
+    "bootstrap in which both take the same draws of speakers (of utterances where it says so). Published less ours: "
+    "what the paper prints of the first system; the interval takes the error of both sides, and a choice reaches the "
+    "published number where it does not lie above 0."
+)
 EPOCHS = "Epochs: trained, median over seeds and folds, and the range; early stopping included."
 
 
@@ -30,9 +37,9 @@ def write_study(
 
     ``runs``: folders of the runs of the study's systems; ``manifests``: those of their corpora.
     """
-    found = read_runs(runs)
-    scores = score_study(record, study, found, read_speakers(manifests))
-    rows = tabulate_study(record, study, scores, found)
+    found, speakers = read_runs(runs), read_speakers(manifests)
+    scores = score_study(record, study, found, speakers)
+    rows = tabulate_study(record, study, scores, found, speakers)
     replace(study_table(record, study, rows, scores, found), data=rows).write(stem)
 
 
@@ -41,28 +48,58 @@ def study_table(
 ) -> Table:
     """Return the table for readers, values in per cent; see `scoring.studies.tabulate_study`."""
     paper, content, groups = record.paper, record.paper.studies[study], group_runs(runs)
-    columns = ["Corpus", "Protocol", "System", *(f"{label_of(metric)} {texts.BRACKETS}" for metric in METRICS)]
-    columns += [*(f"{metric}, difference" for metric in COMPARED), "Parameters", "Epochs", "n"]
     plain, lines = plain_rows(rows), []
+    printed = [metric for metric in COMPARED if rows[f"{metric}_published"].notna().any()]
+    columns = ["Corpus", "Protocol", "Part", "System", *(f"{label_of(metric)} {texts.BRACKETS}" for metric in METRICS)]
+    columns += [f"{metric}, difference {texts.BRACKETS}" for metric in COMPARED]
+    columns += [f"{metric}, published less ours {texts.BRACKETS}" for metric in printed]
+    columns += ["Parameters", "Epochs", "n"]
     for row in plain:
-        found = [scores.find(row["corpus"], row["system"], row["protocol"], metric) for metric in METRICS]
-        members = groups.get((row["corpus"], row["system"], row["protocol"]), [])
+        place = (row["corpus"], row["system"], row["protocol"])
+        found = [scores.find(*place, metric, row["part"]) for metric in METRICS]
         lines.append(
-            [row["corpus"], texts.of_protocol(paper, row["protocol"]), row["title"]]
+            [row["corpus"], texts.of_protocol(paper, row["protocol"]), row["part"], row["title"]]
             + [texts.of_score(score, scores) for score in found]
-            + [_format(row[f"{metric}_difference"], "{:+z.1f}", 100) for metric in COMPARED]
-            + [_format(row["n_parameters"], "{:,}"), _format_epochs(members), texts.of_sizes(found)]
+            + [_format_points(row, f"{metric}_difference") for metric in COMPARED]
+            + [_format_points(row, f"{metric}_gap") for metric in printed]
+            + [NOTHING if row["n_parameters"] is None else f"{row['n_parameters']:,}"]
+            + [_format_epochs(groups.get(place, [])), texts.of_sizes(found)]
         )
-    for corpus, protocol in dict.fromkeys((row["corpus"], row["protocol"]) for row in plain if row["n_runs"]):
+    run = dict.fromkeys((row["corpus"], row["protocol"], row["part"]) for row in plain if row["n_runs"])
+    for corpus, protocol, part in run:
         for name in (UNIFORM, MAJORITY):
-            cells = [texts.of_score(scores.find(corpus, name, protocol, metric)) for metric in METRICS]
-            lines.append([corpus, texts.of_protocol(paper, protocol), name, *cells, *[NOTHING] * (len(COMPARED) + 3)])
-    notes = [f"The paper: {content.said.rstrip('.')}.", DIFFERENCE, EPOCHS, *texts.score_notes(paper), texts.SIZES]
+            cells = [texts.of_score(scores.find(corpus, name, protocol, metric, part)) for metric in METRICS]
+            cells += [NOTHING] * (len(columns) - 4 - len(cells))
+            lines.append([corpus, texts.of_protocol(paper, protocol), part, name, *cells])
+    told = [text for place in run for metric in COMPARED for text in _summarise(paper, plain, place, metric)]
+    notes = [content.statement, *told, DIFFERENCE, EPOCHS, *texts.score_notes(paper), texts.SIZES]
     return texts.finish(Table(f"{paper.title}: {content.title}", columns, lines, notes), record, runs)
 
 
-def _format(value: float | None, form: str, factor: int = 1) -> str:
-    return NOTHING if value is None else form.format(factor * value)
+def _summarise(
+    paper: Paper, rows: Sequence[Mapping[str, Any]], place: tuple[str, str, str], metric: str
+) -> Iterator[str]:
+    """Yield a sentence on how far choices move a metric at (corpus, protocol, part), and which reach the paper's."""
+    here = [row for row in rows if (row["corpus"], row["protocol"], row["part"]) == place and row[metric] is not None]
+    if len(here) < 2:
+        return
+    low, high = (choose(here, key=lambda row: row[metric]) for choose in (min, max))
+    text = f"{metric} ({place[2]}) on {place[0]}, {texts.of_protocol(paper, place[1])}: the choices move it by "
+    text += f"{100 * (high[metric] - low[metric]):.1f} points, from {100 * low[metric]:.1f} ({low['title']}) to "
+    text += f"{100 * high[metric]:.1f} ({high['title']})"
+    if here[0][f"{metric}_published"] is not None:
+        reached = [row["title"] for row in here if (row[f"{metric}_gap_low"] or math.inf) <= 0]
+        text += f"; published: {100 * here[0][f'{metric}_published']:.1f}, reached by {'; '.join(reached) or 'none'}"
+    yield f"{text}."
+
+
+def _format_points(row: Mapping[str, Any], name: str) -> str:
+    """Return e.g. "-3.1 [-5.0, -1.2]" of a difference and its interval, in percentage points."""
+    if row[name] is None:
+        return NOTHING
+    value, low, high = (f"{100 * row[f'{name}{end}']:+z.1f}" for end in ESTIMATE)
+    unit = " over utterances" if name.endswith("_difference") and row["unit"] == "utterances" else ""
+    return f"{value} [{low}, {high}]{unit}"
 
 
 def _format_epochs(runs: Sequence[RunRecord]) -> str:
