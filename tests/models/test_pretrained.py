@@ -77,6 +77,15 @@ def test_weights_of_another_network_do_not_fit(tmp_path, imagenet):
         pretrained.load(deeper, tmp_path / "own.pth")
 
 
+def test_a_file_of_ones_own_is_kept_only_if_it_fits(tmp_path, imagenet):
+    torch.save(imagenet, tmp_path / "own.pth")
+    pretrained.adopt(MODEL, tmp_path / "own.pth", tmp_path / "kept.pth")
+    assert (tmp_path / "kept.pth").read_bytes() == (tmp_path / "own.pth").read_bytes()
+    with pytest.raises(WeightsError, match="does not fit"):
+        pretrained.adopt(MODEL | {"depth": 34}, tmp_path / "own.pth", tmp_path / "other.pth")
+    assert not (tmp_path / "other.pth").exists()
+
+
 @pytest.mark.parametrize("fault", ["other shape", "tensor too few", "tensor too many"])
 def test_one_tensor_amiss_is_named_and_nothing_is_copied(tmp_path, imagenet, network, fault):
     state = dict(imagenet)

@@ -67,7 +67,7 @@ CONFIG = [
     ({"systems": ["resnet17"]}, "config.yaml: systems", "'resnet17'", "Did you mean 'resnet1"),
     ({"folds": [0, 0]}, "config.yaml: folds", "[0, 0]", "each only once"),
     ({"folds": [-1]}, "config.yaml: folds.0", "-1", "from 0"),
-    ({"folds": [0, 6]}, "config.yaml: folds", "6", "0 to 5"),
+    ({"folds": [0, 10]}, "config.yaml: folds", "10", "0 to 9"),
     ({"seeds": {"grouped": [0, -3]}}, "config.yaml: seeds.grouped.1", "-3", "from 0"),
     # corpora
     ({"corpora": {"ravdess": "demo"}}, "config.yaml: corpora.ravdess", "'demo'", "a mapping of keys to values"),
@@ -100,6 +100,8 @@ CONFIG = [
     ),
     ({"noise": {"source": "/no/noises"}}, "config.yaml: noise.source", "'/no/noises'", ".wav), or null"),
     ({"pretrained": "image-net"}, "config.yaml: pretrained", "'image-net'", "imagenet, none"),
+    ({"pretrained": {"resnet81": "none"}}, "config.yaml: pretrained", "'resnet81'", "'resnet18'"),
+    ({"pretrained": {"resnet18": "no.pth"}}, "config.yaml: pretrained.resnet18", "'no.pth'", "imagenet, none"),
     # tracking
     ({"tracking": {"uri": "mlruns"}}, "config.yaml: tracking.uri", "'mlruns'", "sqlite:///FILE"),
     ({"tracking": {"uri": "sqlite://x.db"}}, "config.yaml: tracking.uri", "'sqlite://x.db'", "sqlite:///FILE"),

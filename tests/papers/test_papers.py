@@ -1,4 +1,5 @@
 import copy
+import hashlib
 import json
 from pathlib import Path
 
@@ -180,7 +181,19 @@ def test_other_weights_are_a_deviation(tmp_path):
     assert deviations(pretrained="none") == ["model.pretrained: none instead of imagenet"]
     weights = tmp_path / "own.pth"
     weights.touch()
-    assert deviations(pretrained=str(weights)) == [f"model.pretrained: {weights} instead of imagenet"]
+    for pretrained in (str(weights), {"resnet18": str(weights), "resnet34": "none"}):
+        assert deviations(pretrained=pretrained) == [f"model.pretrained: {weights} instead of imagenet"]
+    assert deviations(pretrained={"resnet34": "none"}) == []
+
+
+def test_of_a_weights_file_its_digest_is_part_of_a_run_and_its_path_is_not(tmp_path):
+    files = {name: tmp_path / name for name in ("one.pth", "copy.pth", "other.pth")}
+    for name, path in files.items():
+        path.write_bytes(b"2" if name == "other.pth" else b"1")
+    run = RunId("deepemo", "ravdess", "resnet18", "published", 0, 0)
+    one, copied, other = (papers(pretrained={"resnet18": str(path)}).spec(run) for path in files.values())
+    assert one == copied != other
+    assert one.system["model"]["pretrained"] == f"sha256:{hashlib.sha256(b'1').hexdigest()}"
 
 
 def test_a_deviation_stands_with_the_runs_it_touches_alone(tmp_path, toy):

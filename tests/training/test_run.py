@@ -8,7 +8,7 @@ from torch import nn
 
 from serflow import cli, models
 from serflow.corpora.manifest import COLUMNS, read_manifest
-from serflow.errors import CacheError, RunError, TrainingError
+from serflow.errors import CacheError, RunError, TrainingError, WeightsError
 from serflow.features.build import build_store
 from serflow.features.store import Features, open_store
 from serflow.io.files import digest_file, read_csv, write_csv
@@ -169,11 +169,15 @@ def test_pretrained_weights_are_loaded_and_recorded(start, spec, tmp_path):
     source = models.build(spec["system_config"]["model"], 1000, (3, 32, 32)).state_dict()
     save_file(source, tmp_path / "own.safetensors")
     spec["system_config"]["training"] |= {"learning_rate": 1e-12, "epochs": 1}  # as good as untrained
+    spec["system_config"]["model"]["pretrained"] = f"sha256:{digest_file(tmp_path / 'own.safetensors')}"
     run = start(weights=tmp_path / "own.safetensors")
     state = load_file(run / "model")
     torch.testing.assert_close(state["conv1.weight"], source["conv1.weight"])
     record = json.loads((run / "run.json").read_text())
     assert record["inputs"]["weights"] == digest_file(tmp_path / "own.safetensors")
+    save_file(source | {"fc.bias": torch.zeros(1000)}, tmp_path / "own.safetensors")
+    with pytest.raises(WeightsError, match="SHA-256"):
+        start(weights=tmp_path / "own.safetensors")
 
 
 def test_a_checkpoint_is_of_this_very_run(start, tiny, spec, folder, tmp_path, monkeypatch):

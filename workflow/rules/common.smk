@@ -22,7 +22,7 @@ from serflow.config import check_config, read_yaml
 from serflow.corpora import CORPORA, members
 from serflow.errors import SerflowError
 from serflow.features.recipes import kinds_of as kinds_of_recipe
-from serflow.models.weights import file_name
+from serflow.models.weights import WORDS, file_name
 from serflow.papers import targets
 from serflow.papers.model import FIGURES, PublishedConfusion
 from serflow.papers.names import published_confusions, published_figures
@@ -73,7 +73,7 @@ WILDCARDS = {
     "protocol": any_of(run.protocol for run in RUNS),
     "archive": any_of(found.filename for found in (corpora.load(name).DOWNLOAD for name in CORPORA) if found),
     "figure": r"\w+",
-    "weights": r"[\w-]+",
+    "weights": r"[\w-]+\.(pth|safetensors)",
     "seed": r"\d+",
     "fold": r"\d+",
 }
@@ -171,12 +171,24 @@ def kinds_of_paper(paper):
 
 
 def weights_of(wildcards):
-    """The pretrained weights of a system: none, fetched, or the user's own file."""
+    """The pretrained weights of a system: none, ImageNet's or the user's own, whose name carries their digest."""
     model = system_of(wildcards).model
-    pretrained = model.get("pretrained", "none")
-    if pretrained == "none":
-        return []
-    return f"<resources>/weights/{file_name(model)}" if pretrained == "imagenet" else pretrained
+    return [] if model.get("pretrained", "none") == "none" else f"<resources>/weights/{file_name(model)}"
+
+
+def own_weights():
+    """The models that start from a file of the user's own, by the name under which the file is kept."""
+    systems = [system for paper in PAPERS.papers.values() for system in paper.systems.values()]
+    models = [system.model for system in systems if system.model and system.model.get("pretrained", "none") not in WORDS]
+    kept = {file_name(model): model for model in models}
+    return {  # a file that lies there already is not copied onto itself
+        name: model
+        for name, model in kept.items()
+        if Path(model["pretrained"]).resolve() != Path(CONFIG.resources, "weights", name).resolve()
+    }
+
+
+OWN_WEIGHTS = own_weights()
 
 
 def run_files(runs):

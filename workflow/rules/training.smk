@@ -32,8 +32,10 @@ rule split:
 
 
 rule weights:
+    input:
+        lambda wildcards: OWN_WEIGHTS.get(wildcards.weights, {}).get("pretrained", []),
     output:
-        "<resources>/weights/{weights}.pth",
+        "<resources>/weights/{weights}",
     log:
         "<results>/logs/weights/{weights}.log",
     benchmark:
@@ -41,10 +43,17 @@ rule weights:
     localrule: True  # nodes of a cluster often have no network
     conda:
         "../../envs/serflow.yaml"
+    priority: 1  # a file that does not fit ends the workflow before hours of training
+    params:
+        own=lambda wildcards, input: (
+            ["--file", str(input), "--model", json.dumps(OWN_WEIGHTS[wildcards.weights], sort_keys=True)]
+            if input
+            else []
+        ),
     message:
-        "Downloading ImageNet weights {wildcards.weights}"
+        "Fetching pretrained weights {wildcards.weights}"
     shell:
-        "serflow weights {wildcards.weights}.pth --output {output:q} --log {log:q}"
+        "serflow weights {wildcards.weights} {params.own:q} --output {output:q} --log {log:q}"
 
 
 rule train:
@@ -52,7 +61,7 @@ rule train:
         manifests=manifests_of,
         features=features_of,
         split="<results>/splits/{paper}/{corpus}/{protocol}/seed{seed}.csv",
-        weights=weights_of,
+        weights=ancient(weights_of),  # whose name says what they are
     output:
         multiext(
             "<results>/runs/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}/",

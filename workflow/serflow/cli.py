@@ -237,12 +237,22 @@ def split(
     write_csv(output, COLUMNS, assignment)
 
 
-@verb(name={"positional": True}, output=ONE)
-def weights(name: str, output: Path) -> None:
-    """Download ImageNet weights and verify them."""
-    from serflow.models.weights import fetch as download
+@verb(
+    name={"positional": True},
+    output=ONE,
+    file=ONE | {"default": None, "help": "a file of your own to copy instead, if it fits the model"},
+    model=SPEC | {"default": {}, "help": "JSON: the model that the file is for"},
+)
+def weights(name: str, output: Path, file: Path | None, model: dict[str, Any]) -> None:
+    """Download ImageNet weights and verify them, or copy a file of one's own."""
+    if file is None:
+        from serflow.models.weights import fetch as download
 
-    download(name, output)
+        download(name, output)
+    else:
+        from serflow.models.pretrained import adopt
+
+        adopt(model, file, output)
 
 
 @verb(

@@ -16,6 +16,7 @@ from serflow.corpora import CORPORA, load
 from serflow.corpora.demo.names import DEMOS
 from serflow.errors import ConfigError
 from serflow.kinds import suggest
+from serflow.models.weights import IMAGENET, WORDS
 from serflow.schema import Model, check, hide_credentials
 from serflow.types import Count, Indices, Limit, Names, Text
 
@@ -78,8 +79,10 @@ class Config(Model):
     systems: Names | None = Field(None, description="Narrow a run to systems of these names; null: all.")
     protocols: Names | None = Field(None, description="Narrow a run to protocols of these names; null: all.")
     folds: Indices | None = Field(None, description="Narrow a run to these folds, counted from 0; null: all.")
-    pretrained: Text = Field(
-        "imagenet", description="Weights that ImageNet systems start from: `imagenet`, `none` (random), or a file."
+    pretrained: Text | dict[Text, Text] = Field(
+        "imagenet",
+        description="Weights that ImageNet systems start from: `imagenet`, `none` (random), or a file; or one of these "
+        "for each network, as in `{resnet18: FILE, resnet34: none}`.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="What to train on; auto: a GPU where there is one."
@@ -96,6 +99,10 @@ class Config(Model):
         """Return the configured source of a corpus, None if there is none."""
         found = self.corpora.get(corpus)
         return found.source if found else None
+
+    def weights_of(self, network: str) -> str:
+        """Return what a network such as ``resnet18`` starts from: `imagenet`, `none` or a file."""
+        return self.pretrained if isinstance(self.pretrained, str) else self.pretrained.get(network, "imagenet")
 
 
 def check_config(raw: Mapping[str, Any], command_line: Mapping[str, Any] | None = None) -> Config:
@@ -127,12 +134,23 @@ def check_config(raw: Mapping[str, Any], command_line: Mapping[str, Any] | None 
     for name, corpus in config.corpora.items():
         if corpus.source:
             _check_source(name, corpus.source)
-    if config.pretrained not in ("imagenet", "none") and not Path(config.pretrained).is_file():
-        fault = f"{config.pretrained!r} is no file"
-        raise ConfigError("config.yaml: pretrained", fault, "Allowed: imagenet, none, or a weights file.")
+    for network in config.pretrained if isinstance(config.pretrained, dict) else ():
+        if network not in IMAGENET:
+            raise ConfigError("config.yaml: pretrained", f"unknown key {network!r}", suggest(network, list(IMAGENET)))
+    for key, value in _pretrained(config).items():
+        if value not in WORDS and not Path(value).is_file():
+            fault = f"{value!r} is no file"
+            raise ConfigError(f"config.yaml: {key}", fault, "Allowed: imagenet, none, or a weights file.")
     _check_noise(config.noise.source)
     _check_tracking(config.tracking.uri)
     return config
+
+
+def _pretrained(config: Config) -> dict[str, str]:
+    """Return the values of ``pretrained`` by their key."""
+    if isinstance(config.pretrained, str):
+        return {"pretrained": config.pretrained}
+    return {f"pretrained.{network}": value for network, value in config.pretrained.items()}
 
 
 def _check_source(name: str, source: str) -> None:
@@ -177,7 +195,7 @@ def _check_places(config: Config) -> None:
     sources = {f"corpora.{name}.source": corpus.source for name, corpus in config.corpora.items()}
     places |= {name: source for name, source in sources.items() if source not in KEYWORDS}
     taken: dict[Path, str] = {}
-    for name, place in [*places.items(), ("pretrained", config.pretrained)]:
+    for name, place in [*places.items(), *_pretrained(config).items()]:
         if place and re.search(r"^~|[{}]|<.*>", place):  # Snakemake replaces what stands in {} and <>
             remedy = "Write the path in full; it must be free of ~ at its start, of braces, and of <...>."
             raise ConfigError(f"config.yaml: {name}", f"{place!r} is not taken as a path", remedy)

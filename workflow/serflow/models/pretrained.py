@@ -1,19 +1,38 @@
-"""Copying pretrained weights into a network whose last layer is new."""
+"""Copying pretrained weights into a network whose last layer is new; keeping a copy of a user's own file."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from serflow import models
 from serflow.errors import WeightsError
-from serflow.io.files import digest_file
-from serflow.models.weights import CHOICES, published_digest
+from serflow.io.files import atomic_path, digest_file
+from serflow.models.weights import CHOICES, IMAGENET, network_name, published_digest
 
 #: The last layer, which keeps its random weights.
 HEAD = "fc."
+
+
+def adopt(model: Mapping[str, Any], path: Path, destination: Path) -> None:
+    """Copy a user's own weights file to `destination`, if it fits the model (see `serflow.models.build`).
+
+    Whether it fits a user's own architecture is only known when its training starts.
+
+    Raises
+    ------
+    WeightsError
+        If it does not, or see `load`.
+    """
+    if network_name(model) in IMAGENET:
+        load(models.build(model, 2, (3, 224, 224)), path)
+    with atomic_path(destination) as partial:
+        shutil.copyfile(path, partial)
 
 
 def load(network: nn.Module, path: Path) -> None:

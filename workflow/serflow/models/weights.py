@@ -1,12 +1,14 @@
-"""ImageNet weights: which files there are, and fetching one, verified. Needs no torch."""
+"""Weights to start from: ImageNet's, fetched and verified, or a file of the user's own. Needs no torch."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from serflow.errors import ConfigError, DownloadError, WeightsError
+from serflow.io.files import digest_file
 
 #: torchvision's IMAGENET1K_V1 weights. The file name ends in the first eight digits of the SHA-256.
 IMAGENET = {
@@ -14,18 +16,38 @@ IMAGENET = {
     "resnet34": "https://download.pytorch.org/models/resnet34-b627a593.pth",
     "resnet50": "https://download.pytorch.org/models/resnet50-0676ba61.pth",
 }
+#: Values of `pretrained` that are no file.
+WORDS = ("imagenet", "none")
 CHOICES = "Set `pretrained:` in config.yaml to a copy of the file, or to `none` for random weights (a deviation)."
 
 
+def network_name(model: Mapping[str, Any]) -> str:
+    """Return what a model's weights are called by, such as ``resnet18``."""
+    return f"{Path(model.get('module', '')).stem}{model.get('depth', '')}"
+
+
+def identify(pretrained: str) -> str:
+    """Return what a value of `pretrained` can change in a run: one of `WORDS` as it is, of a file its SHA-256."""
+    return pretrained if pretrained in WORDS else f"sha256:{_digest(pretrained)}"
+
+
+@functools.cache
+def _digest(path: str) -> str:
+    return digest_file(path)
+
+
 def file_name(model: Mapping[str, Any]) -> str:
-    """Return the name of a system's ImageNet weights file, such as ``resnet18-f37072fd.pth``.
+    """Return the name under which the weights that a model starts from are kept, such as ``resnet18-f37072fd.pth``.
 
     Raises
     ------
     ConfigError
-        If there are none for its architecture.
+        If they are ImageNet's and there are none for its architecture.
     """
-    name = f"{model['module']}{model.get('depth', '')}"
+    name, pretrained = network_name(model), model.get("pretrained", "imagenet")
+    if pretrained != "imagenet":
+        suffix = ".safetensors" if pretrained.endswith(".safetensors") else ".pth"
+        return f"{name}-{_digest(pretrained)[:8]}{suffix}"
     if name not in IMAGENET:
         known = ", ".join(IMAGENET)
         raise ConfigError("model.pretrained", f"there are no ImageNet weights for {name}", f"There are for {known}.")

@@ -12,7 +12,7 @@ from serflow.features.recipes import COPIES, STORE_OPTIONS, TRANSFORMS, check_re
 from serflow.kinds import Kinds, options_model, split_kind, suggest
 from serflow.labels import check_labels
 from serflow.models import ARCHITECTURES, input_kinds
-from serflow.models.weights import file_name
+from serflow.models.weights import WORDS, file_name
 from serflow.papers.model import FIGURES, Figure, Paper, System
 from serflow.schema import check
 from serflow.training.options import AUGMENTATIONS, INPUTS, check_input, check_training
@@ -125,7 +125,7 @@ def _check_model(model: Mapping[str, Any], where: str) -> None:
     if pretrained == "imagenet" and isinstance(model.get("module"), str):
         _within(where, "module", ARCHITECTURES.file, model["module"])
         _within(where, "pretrained", file_name, model)
-    elif pretrained not in ("imagenet", "none") and not Path(pretrained).is_file():
+    elif pretrained not in WORDS and not Path(pretrained).is_file():
         remedy = "Allowed: imagenet, none, or a weights file."
         raise ConfigError(f"{where}.pretrained", f"{pretrained!r} is no file", remedy)
     check_options(ARCHITECTURES, options, where, "module")

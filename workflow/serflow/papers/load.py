@@ -10,6 +10,7 @@ from serflow.config import Config, overlay, read_yaml
 from serflow.errors import ConfigError
 from serflow.items import members_of
 from serflow.kinds import suggest
+from serflow.models.weights import network_name
 from serflow.papers.checks import check_paper
 from serflow.papers.model import Paper
 from serflow.schema import check
@@ -89,7 +90,7 @@ def apply_config(content: Plain, paper: Paper, config: Config) -> tuple[Plain, P
     for system in result["systems"].values() if isinstance(result["systems"], Mapping) else ():
         model = system.get("model") if isinstance(system, Mapping) else None
         if isinstance(model, dict) and model.get("pretrained") == "imagenet":
-            model["pretrained"] = config.pretrained
+            model["pretrained"] = config.weights_of(network_name(model))
     if result == derive_systems(content):
         return result, paper
     changed = make_paper(result, where)

@@ -8,6 +8,7 @@ from typing import Any
 from serflow.config import Config, Seeds
 from serflow.corpora import load, members
 from serflow.errors import ConfigError
+from serflow.models.weights import identify
 from serflow.papers.checks import check_names, count_folds
 from serflow.papers.deviations import Deviation, find_deviations, select_deviations
 from serflow.papers.load import PAPERS, Plain, apply_config, derive_systems, make_paper, read_paper, take_partial
@@ -169,6 +170,8 @@ class Papers:
         """Return all of the configuration that a run's numbers depend on."""
         entry = self.contents[run.paper]["systems"][run.system]
         system = {key: entry[key] for key in ("input", "model", "training", "combine") if key in entry}
+        if "pretrained" in system.get("model", {}):
+            system["model"] = system["model"] | {"pretrained": identify(system["model"]["pretrained"])}
         if "recipe" in entry:
             system["recipe"] = self.recipe_of(run.paper, run.system, run.protocol)[1]
         labels = self.labels_of(run.paper, run.corpus, run.system)

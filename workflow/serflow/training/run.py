@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from serflow import sources
+from serflow.errors import WeightsError
 from serflow.io.files import check_writable, digest_file
 from serflow.io.log import say
+from serflow.models.weights import WORDS
 from serflow.runs import Predictions, Spec, write_run
 from serflow.training.dataset import Dataset
 from serflow.training.environment import commit, peak_memory_mib, times
@@ -58,10 +60,15 @@ def train(
     for folder in (output, checkpoint.parent):  # before hours of work, not after
         check_writable(folder)
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
+    start = digest_file(weights) if weights else "none"
+    wanted = spec.system["model"].get("pretrained", "none")
+    if wanted not in (*WORDS, f"sha256:{start}"):
+        raise WeightsError(
+            weights, f"its SHA-256 is {start}, the run's is {wanted}", "Give the file that is configured."
+        )
     data, frames = load_dataset(spec, manifests, stores, split)
     say(f"{spec.run.path}: " + ", ".join(f"{len(index)} {part}" for part, index in data.parts.items()) + " items")
-    facts = {"split": digest_file(split), "frames": frames, "code": code_digest(spec.system)}
-    facts["weights"] = digest_file(weights) if weights else "none"
+    facts = {"split": digest_file(split), "frames": frames, "code": code_digest(spec.system), "weights": start}
     train_run = TRAINERS.load(trainer_of(spec.system))
     trained = train_run(spec, data, weights, checkpoint, [spec.plain(), facts], device, precision, threads)
     before = sum(row["seconds"] for row in trained.fit.history[: trained.fit.resumed_after])
