@@ -28,6 +28,12 @@ def test_there_is_a_line_per_run_their_mean_and_the_published_points():
     assert [points.get_offsets().tolist() for points in accuracy.collections] == [[[2, 97]]]
 
 
+def test_a_run_without_a_validation_part_has_no_line_of_it():
+    watched = [row | dict.fromkeys(("validation_loss", "validation_accuracy"), float("nan")) for row in history(4)]
+    loss, accuracy = draw_curves({"random": [watched]}, "toy", {}).axes
+    assert [line.get_label() for axes in (loss, accuracy) for line in axes.lines] == ["training", "training"]
+
+
 def test_protocols_stand_side_by_side(make_record, make_run, tmp_path, texts_of, assert_whole):
     runs = [make_run(FOUND), make_run(FOUND, protocol="speaker_independent")]
     plot_curves(make_record(published=PUBLISHED, synthetic=True), runs, tmp_path / "figure")

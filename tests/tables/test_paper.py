@@ -6,6 +6,7 @@ import pytest
 from serflow.runs import read_runs
 from serflow.scoring.gaps import find_gaps
 from serflow.scoring.paper import score_paper, write_scores
+from serflow.tables.data import data_table
 from serflow.tables.paper import score_tables, write_tables
 from toy_paper import LABELS, PAPER, make_record
 
@@ -124,6 +125,15 @@ def test_a_published_confusion_matrix_stands_beside_ours_and_their_difference(ma
         ["ours minus published", "happy", "-", "-", "-", "-"],
     ]
     assert any("published 73.3, ours 87.5" in note for note in table.notes)
+
+
+def test_the_data_table_tells_what_a_noise_level_clips(make_run):
+    recipes = {"r": {"transform": "logpower", "floor_db": -80.0}}
+    runs = [make_run(all_parts(0), clipped=0.4321), make_run(all_parts(0), seed=1, clipped=0.4321)]
+    notes = data_table(make_record(recipes=recipes), [], [], read_runs(runs)).notes
+    assert [note for note in notes if "clipped" in note] == [
+        "toy: share of points clipped at the constant noise level: r 43.2 % at -80 dB."
+    ]
 
 
 def test_one_job_writes_all_tables_the_same_from_files_as_from_memory(dirs, manifest, tables, tmp_path):

@@ -9,8 +9,10 @@ from torch import nn
 from serflow import cli, models
 from serflow.corpora.manifest import COLUMNS, read_manifest
 from serflow.errors import CacheError, RunError, TrainingError, WeightsError
+from serflow.features.audio import read_signal
 from serflow.features.build import build_store
 from serflow.features.store import Features, open_store
+from serflow.features.transforms.logpower import level
 from serflow.io.files import digest_file, read_csv, write_csv
 from serflow.protocols import assignment
 from serflow.runs import Spec, read_history, read_run
@@ -466,6 +468,26 @@ def test_predictions_are_per_utterance_the_mean_over_its_segments(start, segment
     assert [run.labels[label] for label in run.truth] == [emotions[name] for name in run.utterances]
     assert run.info["parts"] == {"train": 4, "validation": 2, "test": 2}  # utterances
     assert "best_epoch" not in run.info
+
+
+def test_the_share_of_points_at_the_noise_level_is_recorded(start, folder, spec, tmp_path):
+    names = ("sample_rate", "win_length", "hop_length", "n_fft", "fmax", "floor_db")
+    frame = dict(zip(names, (RATE, 80, 40, 100, 4000.0, -40.0), strict=True))
+    rows = read_manifest(folder / "a.csv")
+    spec["system_config"] |= {"recipe": {"transform": "logpower"} | frame, "input": {"kind": "patch", "frames": 40}}
+    spec["system_config"]["model"] = {
+        "module": "satt",
+        "convolutions": [[2, 3, 3]],
+        "dense": 4,
+        "dropout": 0.1,
+        "lstm": None,
+    }
+    build_store(spec["system_config"]["recipe"], rows, folder / "a", tmp_path / "power.zarr", 1)
+    run = read_run(start(stores=[tmp_path / "power.zarr"]))
+    used = [row for row in rows if row["utterance"] in run.utterances]
+    levels = np.concatenate([level(read_signal(folder / "a" / row["path"], RATE), **frame) for row in used])
+    assert run.info["clipped"] == pytest.approx(np.mean(levels <= -40))
+    assert 0.2 < run.info["clipped"] < 0.98
 
 
 def test_the_best_epoch_is_recorded(start, segmented, spec):

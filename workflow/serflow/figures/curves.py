@@ -68,11 +68,16 @@ def draw_curves(
 
 
 def draw_histories(axes: Axes, runs: Sequence[History], quantity: str, parts: Sequence[str] = tuple(PARTS)) -> None:
-    """Draw one line per run and their mean over the epochs that all of them have; `quantity`: of `QUANTITIES`."""
+    """Draw one line per run and their mean over the epochs that all of them have; `quantity`: of `QUANTITIES`.
+
+    A part that no run has is left out.
+    """
     scale, _ = QUANTITIES[quantity]
     for part in parts:
         name, colour, dashes, _ = PARTS[part]
         lines = [scale * np.array([row[f"{part}_{quantity}"] for row in run]) for run in runs]
+        if np.isnan(np.concatenate(lines)).all():
+            continue
         for line in lines if len(lines) > 1 else []:
             axes.plot(np.arange(1, len(line) + 1), line, color=colour, alpha=0.3, linewidth=0.8)
         shortest = min(len(line) for line in lines)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from serflow.errors import ConfigError
 from serflow.io.files import read_json
-from serflow.papers.model import PaperRecord
+from serflow.papers.model import Paper, PaperRecord
+from serflow.runs import RunRecord
 from serflow.tables.table import SYNTHETIC, Table
 
 #: What test recordings may share with training, and the column that counts those that do.
@@ -30,11 +31,13 @@ NOTES = (
 )
 
 
-def data_table(record: PaperRecord, reports: Iterable[Path], splits: Iterable[Path]) -> Table:
-    """Return one row per fold of each split, and one note per corpus.
+def data_table(
+    record: PaperRecord, reports: Iterable[Path], splits: Iterable[Path], runs: Iterable[RunRecord]
+) -> Table:
+    """Return one row per fold of each split, and notes on each corpus.
 
     ``reports``: beside the manifest of each corpus; ``splits``: the leakage report beside each split,
-    ``.../CORPUS/PROTOCOL/seedS.json``.
+    ``.../CORPUS/PROTOCOL/seedS.json``; ``runs``: the paper's.
 
     Raises
     ------
@@ -52,7 +55,8 @@ def data_table(record: PaperRecord, reports: Iterable[Path], splits: Iterable[Pa
             shared = [_tell_shared(fold, leak) for leak in SHARED]
             rows.append([corpus, protocol.replace("_", " "), seed, str(fold["fold"]), *sizes, *shared])
     protocols = [f"{name.replace('_', ' ')}: {protocol.title}." for name, protocol in paper.protocols.items()]
-    notes = [*(describe_corpus(read_json(path)) for path in reports), *NOTES, *protocols]
+    corpora = [describe_corpus(read_json(path)) for path in reports]
+    notes = [*corpora, *_describe_clipping(paper, runs), *NOTES, *protocols]
     banner = SYNTHETIC if record.synthetic else ""
     return Table(f"{paper.title}: corpora and splits", COLUMNS, rows, notes, banner=banner)
 
@@ -69,6 +73,19 @@ def _tell(count: Mapping[str, int], total: int) -> str:
         return "unknown"
     unknown = f", {count['unknown']} unknown" if count["unknown"] else ""
     return f"{count['shared']} of {total}{unknown}"
+
+
+def _describe_clipping(paper: Paper, runs: Iterable[RunRecord]) -> Iterator[str]:
+    """Yield a sentence per corpus on the share of points at or below a recipe's constant noise level."""
+    shares: dict[str, dict[str, str]] = {}
+    for run in runs:
+        recipe = paper.systems[run.id.system].recipe
+        if "clipped" in run.info and recipe:
+            floor = paper.recipes[recipe]["floor_db"]
+            text = f"{recipe} {100 * run.info['clipped']:.1f} % at {floor:g} dB"
+            shares.setdefault(run.id.corpus, {}).setdefault(recipe, text)
+    for corpus, texts in shares.items():
+        yield f"{corpus}: share of points clipped at the constant noise level: {', '.join(texts.values())}."
 
 
 def describe_corpus(report: Mapping[str, Any]) -> str:

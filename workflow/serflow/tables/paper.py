@@ -50,7 +50,7 @@ def write_tables(
     """
     manifests, found = list(manifests), read_runs(runs)
     tables = score_tables(record, Scores.read(scores), read_gaps(gaps), found)
-    tables["data"] = data_table(record, [path.with_suffix(".json") for path in manifests], splits)
+    tables["data"] = data_table(record, [path.with_suffix(".json") for path in manifests], splits, found)
     if noisy and record.paper.noise:
         noise = record.paper.noise
         tables[slug(noise.table)] = noise_table(record, noise, read_noisy(noisy, found), read_speakers(manifests))

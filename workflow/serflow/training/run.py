@@ -75,6 +75,7 @@ def train(
     info = {
         **spec.plain(),
         **_facts(trained, data),
+        **({"clipped": 1 - np.count_nonzero(data.frames) / data.frames.size} if _has_floor(spec) else {}),
         "inputs": facts,
         "commit": commit(),
         **times(started, clock, before),
@@ -87,6 +88,11 @@ def train(
 def code_digest(system: Mapping[str, Any]) -> str:
     """Return the digest of the code that decides a run's numbers: all that training runs, and what it loads by name."""
     return sources.digest("serflow.training.run:train", *(kinds.file(name) for kinds, name in kinds_of(system)))
+
+
+def _has_floor(spec: Spec) -> bool:
+    """Return whether a run's frames are 0 where they are clipped at a constant noise level."""
+    return "floor_db" in spec.system["recipe"]
 
 
 def _facts(trained: Trained, data: Dataset) -> dict[str, Any]:
