@@ -444,6 +444,20 @@ def test_a_protocol_may_be_one_of_some_corpora(toy, tmp_path):
     }
 
 
+def test_a_study_runs_under_the_protocols_that_its_systems_share(tmp_path, toy):
+    toy["systems"]["small"] = {"based_on": "resnet18", "study": True, "title": "x", "protocols": ["published"]}
+    toy["studies"] = {"size": {"title": "x", "systems": ["resnet18", "small"]}}
+    write(tmp_path, toy)
+    found = [(run.system, run.protocol, run.seed) for run in papers(tmp_path).runs("toy", "size")]
+    assert found == [(name, "published", seed) for name in ("resnet18", "small") for seed in (0, 1, 2)]
+    toy["systems"]["small"]["protocols"] = ["augment_then_split"]
+    toy["systems"]["other"] = toy["systems"]["small"] | {"protocols": ["published"]}
+    toy["studies"]["size"]["systems"] = ["small", "other"]
+    write(tmp_path, toy)
+    with pytest.raises(ConfigError, match=r"studies\.size\.systems"):
+        papers(tmp_path)
+
+
 def test_the_runs_of_satt():
     """Five sessions on IEMOCAP, each of their speakers once for test; on RAVDESS six folds; studies with more seeds."""
     found = papers(corpora={"ravdess": {"source": "demo"}, "iemocap": {"source": "demo"}}, papers=["satt"])

@@ -36,6 +36,9 @@ def check_paper(paper: Paper, where: str) -> None:
         _check_system(paper, system, f"{where}: systems.{name}")
     for name, study in paper.studies.items():
         check_names(study.systems, paper.systems, f"{where}: studies.{name}.systems")
+        if not paper.study_protocols(name):
+            remedy = "Give them a protocol in common."
+            raise ConfigError(f"{where}: studies.{name}.systems", "run under no common protocol", remedy)
     if paper.noise:
         check_names([paper.noise.normal, paper.noise.modified], paper.systems, f"{where}: noise")
     _check_folds(paper, where)

@@ -251,6 +251,11 @@ class Paper(Model):
     figures: list[Figure] = Field([])
     assumptions: list[Assumption] = Field(description="Every choice that the paper leaves unsaid.")
 
+    def study_protocols(self, study: str) -> list[str]:
+        """Return the protocols under which all systems of a study run: the study is of these."""
+        asked = [self.systems[name].protocols for name in self.studies[study].systems]
+        return [name for name in asked[0] if all(name in own for own in asked)]
+
     def title_of(self, kind: Literal["systems", "protocols"], name: str) -> str:
         """Return the title of a system or protocol; its name where the paper has none of it."""
         entry = (self.systems if kind == "systems" else self.protocols).get(name)

@@ -141,12 +141,14 @@ class Papers:
 
     def runs(self, paper: str, study: str | None = None) -> list[RunId]:
         """Return the runs of a paper, or of one of its studies, in order."""
+        shared = self.papers[paper].study_protocols(study) if study else self.papers[paper].protocols
         if (paper, study) not in self._runs:  # each job of a dry run asks again
             self._runs[paper, study] = [
                 RunId(paper, corpus, system, protocol, seed, fold)
                 for corpus in self.corpora(paper)
                 for system in self.systems(paper, study)
                 for protocol in self.protocols(paper, corpus, system)
+                if protocol in shared
                 for seed in self.seeds(paper, protocol, study)
                 for fold in self.folds(paper, corpus, protocol, system)
             ]

@@ -61,14 +61,15 @@ def score_paper(record: PaperRecord, runs: Iterable[RunRecord], speakers: Speake
     return Scores((*_join_published(record, rows), *score_chance(record.paper, groups)))
 
 
-def asked_groups(paper: Paper, systems: Iterable[str] | None = None) -> list[Group]:
-    """Return each (corpus, system, protocol) that a paper file asks for, of all or of the named systems."""
+def asked_groups(paper: Paper, study: str | None = None) -> list[Group]:
+    """Return each (corpus, system, protocol) that a paper file asks for, in all or for one of its studies."""
+    shared = paper.study_protocols(study) if study else paper.protocols
     return [
         (corpus, system, name)
         for corpus in paper.corpora
-        for system in systems or paper.systems
+        for system in (paper.studies[study].systems if study else paper.systems)
         for name, protocol in paper.protocols.items()
-        if name in paper.systems[system].protocols and protocol.applies_to(corpus)
+        if name in shared and name in paper.systems[system].protocols and protocol.applies_to(corpus)
     ]
 
 

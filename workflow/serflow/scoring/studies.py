@@ -46,7 +46,7 @@ def read_study(path: Path | str) -> pd.DataFrame:
 def score_study(record: PaperRecord, study: str, runs: Sequence[RunRecord], speakers: Speakers) -> Scores:
     """Return the scores of the systems of a study, with chance; see `paper.score_paper`."""
     groups = group_runs(runs)
-    asked = asked_groups(record.paper, record.paper.studies[study].systems)
+    asked = asked_groups(record.paper, study)
     seeded = record.model_copy(update={"seeds": dict.fromkeys(record.paper.protocols, Seeds().studies)})
     rows = [row for group in asked for row in score_group(seeded, group, groups.get(group, []), speakers)]
     return Scores((*rows, *score_chance(record.paper, groups)))
@@ -60,7 +60,7 @@ def tabulate_study(
     ``scores``: what `score_study` returned of the study's runs.
     """
     paper, content, groups = record.paper, record.paper.studies[study], group_runs(runs)
-    asked, first = asked_groups(paper, content.systems), content.systems[0]
+    asked, first = asked_groups(paper, study), content.systems[0]
     places = dict.fromkeys(
         (corpus, name, part) for corpus in paper.corpora for name in paper.protocols for part in content.parts
     )
