@@ -56,6 +56,13 @@ def test_mittal_flattens_1344_values(network):
     ]
 
 
+@pytest.mark.parametrize("network", [({**MITTAL[0], "padding": "same"}, MITTAL[1])], indirect=True)
+def test_mittal_with_zeros_around_the_image_flattens_2304_values(network):
+    """Only the poolings take off: 270: 89, 29, 9; 260: 86, 28, 8."""
+    kinds = (nn.MaxPool2d, nn.Flatten)
+    assert shapes(network, torch.zeros(2, *MITTAL[1]), kinds) == [(32, 86, 89), (64, 28, 29), (32, 8, 9), (2304,)]
+
+
 @pytest.mark.parametrize("network", [MITTAL], indirect=True)
 def test_mittal_has_the_parameters_of_its_layers(network):
     assert count(network.conv1) == 1 * 5 * 5 * 32 + 32
