@@ -228,7 +228,7 @@ PAPER = [
     ({"protocols": {"published": {"kind": "stratified"}}}, "protocols.published.kind", "'stratified'", "random"),
     ({"protocols": {"published": {"parts": {"train": 0.9}}}}, "protocols.published.parts", "0.9", "sum to 1"),
     ({"protocols": {"published": {"validation": "male"}}}, "protocols.published", "'validation'", "parts"),
-    ({"protocols": {"published": {"copies": {"pitch": {"semitones": 1}}}}}, "protocols.published", "'copies'", "parts"),
+    ({"protocols": {"published": {"copies": {"pitsch": {}}}}}, "protocols.published.copies", "'pitsch'", "'pitch'"),
     (copies(echo={"ms": 3}), "protocols.augment_then_split.copies", "'echo'", "noise, pitch, stretch"),
     (copies(stretch={"rate": 0}), "protocols.augment_then_split.copies.stretch.rate", "0", "above 0"),
     # corpora and labels
