@@ -188,5 +188,5 @@ def test_plan_takes_several_files_later_ones_over_earlier_ones(capsys):
     mine = [str(ROOT / "config.yaml"), str(ROOT / "profiles/demo/demo.yaml")]
     assert cli.main(["plan", "--config", *mine]) == 0
     out = capsys.readouterr().out
-    assert "deepemonet/svm: 4 trainings" in out  # two folds, one seed each of two random splits
+    assert "deepemonet/svm: 7 trainings" in out  # two folds of two protocols, one seed of three random splits
     assert re.search(r"^Gigabytes: ", out, re.MULTILINE)
