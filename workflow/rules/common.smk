@@ -179,7 +179,9 @@ def weights_of(wildcards):
 def own_weights():
     """The models that start from a file of the user's own, by the name under which the file is kept."""
     systems = [system for paper in PAPERS.papers.values() for system in paper.systems.values()]
-    models = [system.model for system in systems if system.model and system.model.get("pretrained", "none") not in WORDS]
+    models = [
+        system.model for system in systems if system.model and system.model.get("pretrained", "none") not in WORDS
+    ]
     kept = {file_name(model): model for model in models}
     return {  # a file that lies there already is not copied onto itself
         name: model

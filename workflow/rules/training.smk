@@ -40,10 +40,10 @@ rule weights:
         "<results>/logs/weights/{weights}.log",
     benchmark:
         "<results>/benchmarks/weights/{weights}.tsv"
+    priority: 1  # a file that does not fit ends the workflow before hours of training
     localrule: True  # nodes of a cluster often have no network
     conda:
         "../../envs/serflow.yaml"
-    priority: 1  # a file that does not fit ends the workflow before hours of training
     params:
         own=lambda wildcards, input: (
             ["--file", str(input), "--model", json.dumps(OWN_WEIGHTS[wildcards.weights], sort_keys=True)]
