@@ -82,7 +82,7 @@ def test_a_loss_that_is_not_finite_ends_the_training_with_the_last_good_checkpoi
 @pytest.mark.parametrize(
     ("method", "arguments", "told"),
     [
-        ("step", "batch, rate", "training.batch_size: out of memory on cpu with batches of 32. Lower batch_size"),
+        ("step", "batch", "training.batch_size: out of memory on cpu with batches of 32. Lower batch_size"),
         ("logits", "index", "device: out of memory on cpu. Run fewer jobs on it at a time, or set `device: cpu`."),
     ],
 )
