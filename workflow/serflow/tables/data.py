@@ -32,7 +32,7 @@ NOTES = (
 
 
 def data_table(
-    record: PaperRecord, reports: Iterable[Path], splits: Iterable[Path], runs: Iterable[RunRecord]
+    record: PaperRecord, reports: Iterable[Path], splits: Iterable[Path], runs: Iterable[RunRecord] = ()
 ) -> Table:
     """Return one row per fold of each split, and notes on each corpus.
 

@@ -29,6 +29,8 @@ from serflow.schema import check
 from serflow.scoring.pooling import Speakers
 
 TABLES = ("predictions.csv", "history.csv")
+#: What a licensed corpus's manifest says beyond who speaks when with which emotion: texts and votes are not passed on.
+WITHHELD = ("statement", "valence", "activation", "dominance", "votes")
 RESTORE = "Restore the folder from the repository."
 
 
@@ -79,13 +81,13 @@ def keep(results: Path, folder: Path, command: str) -> list[RunId]:
     manifests = {corpus: results / "manifests" / f"{corpus}.csv" for corpus in corpora}
     for corpus, path in manifests.items():
         kept = _manifest_path(folder, corpus)
-        if kept.is_file() and read_manifest(kept) != read_manifest(path):
+        if kept.is_file() and read_manifest(kept) != _without_texts(path):
             raise RunError(
                 path, f"is another version of the corpus than {kept}", "Keep its runs in a folder of their own."
             )
     new = [run for run in found if _is_new(run, folder)]
     for corpus, path in manifests.items():
-        _write_gz(_manifest_path(folder, corpus), COLUMNS, read_manifest(path))
+        _write_gz(_manifest_path(folder, corpus), COLUMNS, _without_texts(path))
     for run in new:
         place = folder / "runs" / run.id.path
         for name in TABLES:
@@ -190,6 +192,10 @@ def _is_new(run: RunRecord, folder: Path) -> bool:
         return False
     fault = f"another run of this identity is kept in {kept}, of commit {read_json(kept / 'run.json')['commit']}"
     raise RunError(run.path, fault, "Delete the one that is not wanted: they would be two values of one seed and fold.")
+
+
+def _without_texts(manifest: Path) -> list[dict[str, str]]:
+    return [{**row, **dict.fromkeys(WITHHELD, "")} for row in read_manifest(manifest)]
 
 
 def _manifest_path(folder: Path, corpus: str) -> Path:

@@ -45,6 +45,7 @@ _TEX = {
     "β": r"$\beta$",
     "\N{GREEK SMALL LETTER GAMMA}": r"$\gamma$",
     "λ": r"$\lambda$",
+    "ε": r"$\varepsilon$",
     "→": r"$\to$",
     "≥": r"$\geq$",
     "≤": r"$\leq$",
