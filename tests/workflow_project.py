@@ -20,6 +20,7 @@ seeds: {random: [0], grouped: [0]}
 folds: [0]
 pretrained: none
 device: cpu
+precision: fp32  # some processors' bf16 convolutions of pictures of one point give NaN now and then
 threads: 1
 """
 #: What differs between two runs of one training: run.json's times, memory, and the state of the checkout.

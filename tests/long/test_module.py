@@ -40,6 +40,7 @@ serflow:
   corpora: {ravdess: {source: demo}}
   seeds: {random: [0], grouped: [0]}
   pretrained: none
+  precision: fp32  # see workflow_project.py
   overrides: {deepemo: {systems: {resnet18: {input: {height: 16, width: 16}, training: {epochs: 1}}}}}
 """
 
