@@ -36,7 +36,8 @@ def score_paper(record: PaperRecord, runs: Iterable[RunRecord], speakers: Speake
     """Score the runs of a paper.
 
     The folds of one seed are pooled before a metric is taken; value and sd are mean and sample standard deviation
-    over seeds; low and high bound the 95 % bootstrap interval over speakers of that same mean.
+    over seeds; low and high bound the 95 % bootstrap interval of that same mean, over speakers, or over
+    utterances where fewer than six speakers are tested.
 
     Parameters
     ----------
@@ -48,8 +49,8 @@ def score_paper(record: PaperRecord, runs: Iterable[RunRecord], speakers: Speake
     Returns
     -------
     Scores
-        Test and validation part at the end of training; epochs that the paper prints; each fold; each speaker where
-        they are fewer than six; chance; and a row with a reason for all that was not run.
+        Test and validation part at the end of training; epochs that the paper prints; each fold; each speaker;
+        chance; and a row with a reason for all that was not run.
     """
     groups = group_runs(runs)
     asked = [group for group in asked_groups(record.paper) if not record.paper.systems[group[1]].study]
@@ -89,7 +90,7 @@ def score_group(record: PaperRecord, group: Group, runs: Sequence[RunRecord], sp
 
 
 def score_part(runs: Sequence[RunRecord], part: str, speakers: Speakers) -> list[Score]:
-    """Return the rows of one part of runs of one system: over all, each fold, and each speaker if they are few.
+    """Return the rows of one part of runs of one system: over all, each fold, and each speaker.
 
     The part `ORIGINALS` is the test part without augmented copies; there is none where no copy is tested.
     """

@@ -66,9 +66,10 @@ def compare_folders(first: Path, second: Path, part: str, manifests: Sequence[Pa
     runs = [_read_system(folder) for folder in (first, second)]
     corpora = sorted({corpus for found in runs for run in found for corpus in run.id.corpora})
     if not manifests:
-        path = runs[0][0].path.absolute().as_posix()
-        results = Path(path[: path.rindex(f"runs/{runs[0][0].id.path}")])
-        manifests = [results / "manifests" / f"{corpus}.csv" for corpus in corpora]
+        results, found, _ = runs[0][0].path.absolute().as_posix().rpartition(f"/runs/{runs[0][0].id.path}")
+        if not found:
+            raise RunError(first, "stands in no results folder, which would hold manifests", "Give --manifests.")
+        manifests = [Path(results, "manifests", f"{corpus}.csv") for corpus in corpora]
     gaps = subtract_runs(runs[0], runs[1], part, read_speakers(manifests))
     if not gaps:
         labels = ["/".join(found[0].labels) for found in runs]

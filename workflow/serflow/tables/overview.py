@@ -27,7 +27,7 @@ CHANCE = (
     "Chance: guessing all classes alike / always the training part's most frequent class, under the paper's protocol, "
     "or on unseen speakers where the paper's protocol does not apply to the corpus."
 )
-LIMITS = (
+STABILITY = (
     "Last epochs vary: where the last epoch is taken, the range of the validation accuracy over the last tenth of "
     "epochs, the mean over runs."
 )
@@ -76,7 +76,7 @@ def overview_table(results: Sequence[Result], notes: Sequence[str] = ()) -> Tabl
     columns = ["System", "Corpus", "Metric (part)", "Published"]
     columns += [f"Ours, {ROLES[role]} {texts.BRACKETS}" for role in roles]
     rows = [_line(result, roles) for result in results]
-    notes = [RULE, PARTS, texts.metric_note(), texts.INTERVALS, LIMITS, CHANCE, *notes]
+    notes = [RULE, PARTS, texts.metric_note(), texts.INTERVALS, STABILITY, CHANCE, *notes]
     banner = SYNTHETIC if any(result.synthetic for result in results) else ""
     title = "Published and reproduced, all papers"
     return Table(title, [*columns, "Chance", "Verdict", "Deviations"], rows, notes, banner=banner)

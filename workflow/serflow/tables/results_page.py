@@ -52,7 +52,7 @@ def make_pages(root: Path) -> dict[str, str]:
     measured = [name for name, (_, _, runs) in scored.items() if runs]
     parts = ["# Results on real corpora", HEAD, *_describe_audio(evidence.manifests), "## The finding"]
     parts += [*(f"- {sentence}" for sentence in map(tell, results) if sentence), *(f"- {text}" for text in findings)]
-    links = [f"[{records_title(evidence.records[name])}](results/{name}.md)" for name in measured]
+    links = [f"[{paper_title(evidence.records[name])}](results/{name}.md)" for name in measured]
     parts += [f"The tables of each paper: {', '.join(links)}."]
     parts += [_demote(overview_table(results).to_markdown()), _demote(_measured(evidence.runs).to_markdown())]
     parts += [_demote(_not_run(results).to_markdown())]
@@ -61,7 +61,7 @@ def make_pages(root: Path) -> dict[str, str]:
         scores, gaps, runs = scored[name]
         tables = score_tables(evidence.records[name], scores, gaps, runs)
         text = "\n\n".join(_demote(table.to_markdown()).rstrip("\n") for table in tables.values())
-        pages[f"{FOLDER}/{name}.md"] = f"# {records_title(evidence.records[name])}\n\n{HEAD}\n\n{text}\n"
+        pages[f"{FOLDER}/{name}.md"] = f"# {paper_title(evidence.records[name])}\n\n{HEAD}\n\n{text}\n"
     pages[README] = _fill(root / README, {"main results": _main_rows(results)})
     return pages
 
@@ -118,7 +118,7 @@ def tell(result: Result) -> str:
     return f"{what}: {printed}ours {', '.join(told)}."
 
 
-def records_title(record: PaperRecord) -> str:
+def paper_title(record: PaperRecord) -> str:
     """Return the short and the full name of a paper."""
     return f"{record.paper.paper}: {record.paper.title}"
 
