@@ -1,6 +1,7 @@
 # What the rules share: the checked configuration, and functions from wildcards to paths and parameters.
 
 import functools
+import gc
 import json
 import os
 import re
@@ -8,6 +9,9 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+
+# A tenth of a dry run is garbage collection that finds nothing: collect more seldom.
+gc.set_threshold(200_000, 50, 50)
 
 if not isinstance(workflow.current_basedir, os.PathLike):  # github(...) and the like
     raise WorkflowError(
@@ -166,7 +170,7 @@ def kinds_of_split(corpus, protocol):
 def kinds_of_paper(paper):
     """What counting a paper's folds and labels loads by name."""
     content = PAPERS.papers[paper]
-    pairs = [(corpus, protocol) for corpus in content.corpora for protocol in content.protocols.values()]
+    pairs = [(corpus, protocol) for corpus in content.all_corpora for protocol in content.protocols.values()]
     return [kind for pair in pairs for kind in kinds_of_split(*pair)]
 
 
