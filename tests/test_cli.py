@@ -50,17 +50,17 @@ def test_a_users_fault_is_one_line_and_no_trace(tmp_path, capsys):
     assert out == ""
     assert err.startswith("serflow fetch: savee: ")
     assert err.count("\n") == 1
-    assert "licence" in err
+    assert "never downloaded" in err
     assert "resources/README.md" in err
     assert not list(tmp_path.iterdir())
 
 
 def test_the_trace_goes_to_the_log(tmp_path, capsys):
     path = tmp_path / "logs" / "fetch.log"
-    assert cli.main(["fetch", "emodb", "--output", str(tmp_path / "x.zip"), "--log", str(path)]) == 1
+    assert cli.main(["fetch", "crema", "--output", str(tmp_path / "x.zip"), "--log", str(path)]) == 1
     err = capsys.readouterr().err
     assert err.count("\n") == 1
-    assert "unknown corpus 'emodb'" in err
+    assert "unknown corpus 'crema'" in err
     assert "ravdess" in err
     text = path.read_text()
     assert "Traceback" in text

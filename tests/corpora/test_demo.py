@@ -22,7 +22,7 @@ from serflow.corpora.demo import write
 from serflow.corpora.demo.names import DEMOS, utterances
 from serflow.corpora.demo.synthesis import synthesise
 from serflow.corpora.demo.write import generate
-from serflow.corpora.known import ravdess, savee
+from serflow.corpora.known import emodb, ravdess, savee
 from serflow.corpora.scan import scan_corpus
 from serflow.errors import ConfigError
 from serflow.io.files import read_csv
@@ -39,6 +39,7 @@ VOTES = re.compile(
 
 #: What is written of each corpus.
 CHOSEN = {
+    "emodb": [found for found in utterances("emodb") if found.speaker in ("03", "16")],
     "iemocap": [found for found in utterances("iemocap") if re.match("Ses0.F_impro01|Ses01F_script", found.id)],
     "ravdess": [found for found in utterances("ravdess") if found.speaker in ("07", "08", "13", "24")],
     "savee": [found for found in utterances("savee") if found.text == "common 1"],
@@ -98,6 +99,14 @@ def test_ravdess_and_savee_have_a_part_of_the_real_names():
     assert {utterance.id for utterance in utterances("savee")} <= savee.expected_utterances()
     counts = Counter((utterance.speaker, utterance.emotion) for utterance in utterances("savee"))
     assert counts == {(s, e): 12 if e == "neutral" else 6 for s in savee.SPEAKERS for e in savee.EXPECTED.classes}
+
+
+def test_emodb_has_every_speaker_sentence_and_emotion_without_a_gap():
+    found = [emodb.parse(utterance.path) for utterance in utterances("emodb")]
+    assert {row["speaker"] for row in found} == set(emodb.SPEAKERS)
+    pairs = {(row["emotion"], row["statement"]) for row in found}
+    assert len(pairs) == len(emodb.EMOTIONS) * len(emodb.SENTENCES)
+    assert min(Counter((row["emotion"], row["speaker"]) for row in found).values()) >= 3
 
 
 def test_ravdess_has_the_real_corpus_pair_of_identical_recordings_and_no_other(trees):
@@ -240,8 +249,8 @@ def test_emotion_shows_in_pitch_and_loudness_as_it_should(trees):
 
 
 def test_an_unknown_corpus_is_named_with_what_is_allowed(tmp_path):
-    with pytest.raises(ConfigError, match=r"emodb.* ravdess"):
-        generate("emodb", tmp_path / "emodb")
+    with pytest.raises(ConfigError, match=r"crema.* ravdess"):
+        generate("crema", tmp_path / "crema")
     assert not list(tmp_path.iterdir())
 
 

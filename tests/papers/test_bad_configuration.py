@@ -53,7 +53,7 @@ CONFIG = [
     ({"devise": "cpu"}, "config.yaml", "'devise'", "Did you mean 'device'?"),
     ({"seeds": {"randon": [0]}}, "config.yaml: seeds", "'randon'", "Did you mean 'random'?"),
     ({"corpora": {"ravdes": {"source": "demo"}}}, "config.yaml: corpora", "'ravdes'", "Did you mean 'ravdess'?"),
-    ({"corpora": {"emodb": {"source": "demo"}}}, "config.yaml: corpora", "'emodb'", "iemocap, ravdess, savee"),
+    ({"corpora": {"crema": {"source": "demo"}}}, "config.yaml: corpora", "'crema'", "iemocap, ravdess, savee"),
     # types, ranges, choices
     ({"device": "gpu"}, "config.yaml: device", "'gpu'", "auto, cpu, cuda"),
     ({"threads": 0}, "config.yaml: threads", "0", "a whole number, from 1"),
@@ -232,7 +232,7 @@ PAPER = [
     (copies(echo={"ms": 3}), "protocols.augment_then_split.copies", "'echo'", "noise, pitch, stretch"),
     (copies(stretch={"rate": 0}), "protocols.augment_then_split.copies.stretch.rate", "0", "above 0"),
     # corpora and labels
-    ({"corpora": ["emodb"]}, "corpora", "'emodb'", "iemocap, ravdess, savee"),
+    ({"corpora": ["crema"]}, "corpora", "'crema'", "iemocap, ravdess, savee"),
     ({"corpora": ["ravdess+ravdess"]}, "corpora", "twice", "once"),
     ({"labels": ["happy", "joyful"]}, "labels", "'joyful'", "surprised"),
     ({"labels": ["calm", "excited"]}, "systems.resnet18.labels", "ravdess has fewer than two of calm, excited", "calm"),

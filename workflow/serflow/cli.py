@@ -143,7 +143,7 @@ def fetch(corpus: str, output: Path) -> None:
 
     source = load(corpus).DOWNLOAD
     if source is None:
-        raise ConfigError(corpus, "needs a signed licence and is never downloaded", "See resources/README.md.")
+        raise ConfigError(corpus, "is never downloaded", "See resources/README.md.")
     download(source.url, output, source.md5)
 
 

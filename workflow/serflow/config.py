@@ -158,7 +158,7 @@ def _check_source(name: str, source: str) -> None:
     key, path = f"config.yaml: corpora.{name}.source", Path(source)
     remedy = "Give an archive or folder, `demo`, or null to leave it out."
     if source == "download" and load(name).DOWNLOAD is None:
-        raise ConfigError(key, "'download' is not possible: this corpus needs a licence", "See resources/README.md.")
+        raise ConfigError(key, "'download' is not possible: it is never downloaded", "See resources/README.md.")
     if source == "demo" and name not in DEMOS:
         raise ConfigError(key, "there is no demo corpus of this name", f"There are: {', '.join(sorted(DEMOS))}.")
     if source in KEYWORDS:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from serflow.errors import ConfigError
 
-#: Order is that of RAVDESS's codes 01-08, then what only IEMOCAP has.
+#: Order is that of RAVDESS's codes 01-08, then what only EMO-DB has, then what only IEMOCAP has.
 EMOTIONS = (
     "neutral",
     "calm",
@@ -16,6 +16,7 @@ EMOTIONS = (
     "fearful",
     "disgust",
     "surprised",
+    "bored",
     "excited",
     "frustrated",
     "other",

@@ -22,7 +22,7 @@ from serflow.corpora.manifest import COLUMNS
 from serflow.errors import CorpusError
 
 #: What a corpus module may offer, and the value where it does not: ``CITATION`` and ``LICENCE``; ``DOWNLOAD`` (a
-#: `Download`; none where a licence must be signed); ``SECONDS``, about how long all recordings last, in s; ``EXPECTED``
+#: `Download`; none where nothing is downloaded); ``SECONDS``, about how long all recordings last, in s; ``EXPECTED``
 #: (an `Expected`), the published counts; ``SELECTIONS`` (of `Selection`), parts with published counts of their own;
 #: ``expected_utterances()``, the set of published names.
 OPTIONAL: dict[str, Any] = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from serflow.corpora.demo.seeds import generator_of
-from serflow.corpora.known import iemocap, ravdess, savee
+from serflow.corpora.known import emodb, iemocap, ravdess, savee
 from serflow.errors import ConfigError
 from serflow.items import Row
 from serflow.kinds import suggest
@@ -48,6 +48,15 @@ def _utterance(row: Row, text: str, syllables: int, strength: float = 1.0, recor
     return Utterance(name, path, speaker, sex, emotion, text, syllables, strength, recording or name)
 
 
+def _emodb() -> Iterator[Utterance]:
+    """Yield a third of each speaker's sentences in each emotion, so that each emotion has all ten."""
+    speakers, sentences, emotions = map(list, (emodb.SPEAKERS, emodb.SENTENCES, emodb.EMOTIONS))
+    for s, t, e in itertools.product(range(len(speakers)), range(len(sentences)), range(len(emotions))):
+        if (s + t + e) % 3 == 0:
+            row = emodb.parse(f"wav/{speakers[s]}{sentences[t]}{emotions[e]}a.wav")
+            yield _utterance(row, row["statement"], 5)
+
+
 def _ravdess() -> Iterator[Utterance]:
     """Yield four recordings of each actor and emotion, and the identical pair."""
     for name in ravdess.expected_utterances():
@@ -83,7 +92,12 @@ def _iemocap() -> Iterator[Utterance]:
             yield _utterance(row | {"emotion": iemocap.EMOTIONS[code]}, text, syllables)
 
 
-_PLANS: dict[str, Callable[[], Iterator[Utterance]]] = {"iemocap": _iemocap, "ravdess": _ravdess, "savee": _savee}
+_PLANS: dict[str, Callable[[], Iterator[Utterance]]] = {
+    "emodb": _emodb,
+    "iemocap": _iemocap,
+    "ravdess": _ravdess,
+    "savee": _savee,
+}
 #: The corpora that have a demo; another one may have none.
 DEMOS = tuple(_PLANS)
 
