@@ -54,13 +54,7 @@ PAPER = {
 
 def make_record(*, not_run=(), n_folds=(), seeds=(), deviations=(), synthetic=False, **changes) -> PaperRecord:
     """Return the record of `PAPER` with other values of its keys; `deviations`: corpus/system/protocol -> texts."""
-    about = {
-        "not_run": dict(not_run),
-        "n_folds": dict(n_folds),
-        "seeds": dict(seeds),
-        "labels": {},
-        "synthetic": synthetic,
-    }
+    about = {"not_run": dict(not_run), "n_folds": dict(n_folds), "seeds": dict(seeds), "synthetic": synthetic}
     return check(PaperRecord, {"paper": PAPER | changes, "deviations": dict(deviations), **about}, "record")
 
 

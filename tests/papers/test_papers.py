@@ -259,12 +259,11 @@ def test_the_leak_is_measured_where_numbers_are_high_and_for_the_svm():
 
 def test_labels_are_those_that_the_corpus_has():
     found = papers(corpora=BOTH)
-    assert found.labels("jin", "ravdess") == EMOTIONS
-    assert found.labels("jin", "savee") == [emotion for emotion in EMOTIONS if emotion != "calm"]
-    assert found.labels("deepemonet", "ravdess+savee") == EMOTIONS
+    assert found.papers["jin"].labels_on("ravdess", "published") == EMOTIONS
+    assert found.papers["jin"].labels_on("savee", "published") == [name for name in EMOTIONS if name != "calm"]
+    assert found.papers["deepemonet"].labels_on("ravdess+savee", "published") == EMOTIONS
     run = RunId("jin", "savee", "resnet1d", "published", 0, 0)
     assert len(found.spec(run).labels) == 7
-    assert found.record("jin").labels == {"ravdess": EMOTIONS, "savee": found.labels("jin", "savee")}
 
 
 def test_a_protocol_with_copies_has_a_recipe_of_its_own():

@@ -22,7 +22,7 @@ from serflow.tables.results_page import check_pages, write_pages
 
 SOURCES = {"ravdess": {"source": "somewhere"}, "savee": {"source": None}, "iemocap": {"source": None}}
 PAPERS = Papers(check(Config, {"corpora": SOURCES, "allow_partial": True}, "config"))
-LABELS = PAPERS.labels("deepemonet", "ravdess")
+LABELS = PAPERS.papers["deepemonet"].labels_on("ravdess", "published")
 README = "# Project\n\n<!-- serflow results: main results -->\n<!-- end of serflow results -->\n"
 
 

@@ -60,7 +60,7 @@ def record_of():
     def record(paper="deepemo", deviations=None):
         about = {"paper": paper, "title": f"Title of {paper}", "authors": "A", "labels": LABELS, "corpora": ["ravdess"]}
         about |= {"recipes": {}, "systems": {}, "protocols": {}, "published": [], "assumptions": []}
-        facts = {"not_run": {}, "n_folds": {}, "labels": {}, "synthetic": False}
+        facts = {"not_run": {}, "n_folds": {}, "synthetic": False}
         return PaperRecord.model_validate({"paper": about, "deviations": deviations or {}, **facts})
 
     return record

@@ -28,6 +28,7 @@ from serflow.errors import SerflowError
 from serflow.features.recipes import kinds_of as kinds_of_recipe
 from serflow.models.weights import WORDS, file_name
 from serflow.papers import targets
+from serflow.papers.beyond import tell_emotions
 from serflow.papers.model import FIGURES, PublishedConfusion
 from serflow.papers.names import published_confusions, published_figures
 from serflow.papers.papers import Papers
@@ -59,6 +60,10 @@ for paper in PAPERS.papers:
             f"{paper} on {corpus} is left out: {reason}. To run it, set {keys} (see resources/README.md).",
             file=sys.stderr,
         )
+    for corpus, protocol in dict.fromkeys((run.corpus, run.protocol) for run in PAPERS.runs(paper)):
+        content = PAPERS.papers[paper]
+        if content.protocols[protocol].SHARED_EMOTIONS:
+            print(f"{paper} on {corpus}, {protocol}: {tell_emotions(content, corpus, protocol)}.", file=sys.stderr)
 
 CONFIGURED = [corpus for corpus in CORPORA if CONFIG.source(corpus)]
 RUNS = PAPERS.all_runs()
@@ -288,7 +293,8 @@ def paper_file(paper):
 
 def config_of(paper):
     """The part of the configuration that a paper's record depends on, as JSON."""
-    part = CONFIG.model_dump(include={"corpora", "allow_partial", "pretrained"})
+    keys = ("corpora", "allow_partial", "pretrained", "cross_corpus", "statement_independent")
+    part = CONFIG.model_dump(include=set(keys))
     overrides = {name: changes for name, changes in CONFIG.overrides.items() if name == paper}
     return json.dumps({**part, "papers": [paper], "overrides": overrides}, sort_keys=True)
 

@@ -20,7 +20,7 @@ rule split:
             *kinds_of_split(wildcards.corpus, protocol_of(wildcards)),
         ),
         protocol=lambda wildcards: json.dumps(protocol_of(wildcards).rules(), sort_keys=True),
-        labels=lambda wildcards: ",".join(PAPERS.labels(wildcards.paper, wildcards.corpus)),
+        labels=lambda wildcards: ",".join(PAPERS.papers[wildcards.paper].labels_on(wildcards.corpus, wildcards.protocol)),
         corpora=lambda wildcards: list(members(wildcards.corpus)),
         select=selection_of,
     message:

@@ -18,7 +18,7 @@ from serflow.errors import ConfigError
 from serflow.kinds import suggest
 from serflow.models.weights import IMAGENET, WORDS
 from serflow.schema import Model, check, hide_credentials
-from serflow.types import Count, Indices, Limit, Names, Text
+from serflow.types import Count, Distinct, Indices, Limit, Names, Text
 
 #: libyaml's, ten times as fast, where PyYAML was built with it.
 Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -65,6 +65,17 @@ class Tracking(Model):
     )
 
 
+class CrossCorpus(Model):
+    """Systems that are trained on one or several corpora and tested on another, on the emotions that all have."""
+
+    train: Names = Field(description="The corpora to train on; of their speakers one of each sex validates.")
+    test: Text = Field(description="The corpus to test on, whole.")
+    systems: Names = Field(description="The systems, as PAPER.SYSTEM.")
+    emotions: Annotated[list[Text], Limit(min_length=2), Distinct()] | None = Field(
+        None, description="The emotions told apart; by default all that the corpora share and the paper has."
+    )
+
+
 class Config(Model):
     """config.yaml."""
 
@@ -93,6 +104,10 @@ class Config(Model):
     threads: Count = Field(8, description="Threads of one training job on a CPU.")
     tracking: Tracking = Field(default_factory=Tracking, description="MLflow.")
     noise: Noise = Field(default_factory=Noise, description="Recognition in noise.")
+    cross_corpus: list[CrossCorpus] = Field([], description="Systems to train on some corpora and test on another.")
+    statement_independent: dict[Text, Names] = Field(
+        {}, description="Corpus -> systems (PAPER.SYSTEM) to test on speakers and sentences that are not trained on."
+    )
     overrides: dict[str, dict[str, Any]] = Field({}, description="Changes to paper files, by paper.")
 
     def source(self, corpus: str) -> str | None:

@@ -124,7 +124,7 @@ def trainings(papers: Papers) -> list[RunId]:
 
 def count_items(papers: Papers, run: RunId) -> float:
     """Return about how many items a run trains on, from published numbers of utterances."""
-    paper, labels = papers.papers[run.paper], papers.labels_of(run.paper, run.corpus, run.system)
+    paper, labels = papers.papers[run.paper], papers.labels_of(run)
     counts = [count_utterances(papers.config, corpus, labels, paper.select.get(corpus)) for corpus in run.corpora]
     protocol = paper.protocols[run.protocol]
     return sum(counts) * protocol.training_share(run.corpora) * (1 + len(protocol.copies))

@@ -24,10 +24,14 @@ TITLE = (
 LOOKS: dict[Role, tuple[str, str]] = {
     "published": (BLUE, "o"),
     "unseen": (VERMILION, "s"),
+    "unseen_statements": (VERMILION, "D"),
+    "other_corpus": (VERMILION, "v"),
     "leak": (GREEN, "^"),
     "control": (ORANGE, "v"),
     "unseen_control": (ORANGE, "D"),
 }
+#: The roles that the legend names even where nothing was run.
+ALWAYS: tuple[Role, ...] = ("published", "unseen", "leak")
 
 
 def plot_overview(comparison: Path | str, stem: Path | str) -> None:
@@ -40,7 +44,7 @@ def plot_overview(comparison: Path | str, stem: Path | str) -> None:
 def draw_overview(results: Sequence[Result]) -> Figure:
     """Draw one row per system and corpus, of the first metric its paper prints; the verdict stands on the right."""
     lines = list({(one.paper, one.corpus, one.system): one for one in reversed(results)}.values())[::-1]
-    roles = [role for role in LOOKS if "control" not in role or any(one.cells[role].value is not None for one in lines)]
+    roles = [role for role in LOOKS if role in ALWAYS or any(one.cells[role].value is not None for one in lines)]
     height = 2.1 + row_height(len(roles) + 1) * max(1, len(lines))
     figure = new_figure(11, height, TITLE)
     axes = figure.subplots()

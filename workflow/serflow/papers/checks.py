@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from serflow.corpora import load, members
+from serflow.corpora import members
 from serflow.errors import ConfigError
 from serflow.features.recipes import COPIES, STORE_OPTIONS, TRANSFORMS, check_relations
 from serflow.kinds import Kinds, options_model, split_kind, suggest
 from serflow.labels import check_labels
 from serflow.models import ARCHITECTURES, input_kinds
 from serflow.models.weights import WORDS, file_name
-from serflow.papers.model import FIGURES, Figure, Paper, System
+from serflow.papers.model import FIGURES, Beyond, Figure, Paper, System
 from serflow.schema import check
 from serflow.training.options import AUGMENTATIONS, INPUTS, check_input, check_training
 
@@ -32,8 +32,14 @@ def check_paper(paper: Paper, where: str) -> None:
         place = f"{where}: protocols.{name}"
         check_names(protocol.corpora or [], paper.corpora, f"{place}.corpora")
         _check_copies(protocol.copies, f"{place}.copies")
-    for name, system in paper.systems.items():
-        _check_system(paper, system, f"{where}: systems.{name}")
+    for name in paper.systems:
+        _check_system(paper, name, f"{where}: systems.{name}")
+    for n, entry in enumerate(paper.beyond):
+        place = f"{where}: beyond.{n}"
+        _within(place, "corpus", members, entry.corpus)
+        check_names([entry.protocol], paper.protocols, f"{place}.protocol")
+        check_names(entry.systems, paper.systems, f"{place}.systems")
+        _check_emotions(paper, entry, f"{place}.emotions")
     for name, study in paper.studies.items():
         check_names(study.systems, paper.systems, f"{where}: studies.{name}.systems")
         if not paper.study_protocols(name):
@@ -99,8 +105,9 @@ def _check_copies(copies: Mapping[str, Mapping[str, Any]], where: str) -> None:
         )
 
 
-def _check_system(paper: Paper, system: System, where: str) -> None:
+def _check_system(paper: Paper, name: str, where: str) -> None:
     """Check one system; a combined one is made of others, a trained one of kinds."""
+    system = paper.systems[name]
     check_names(system.protocols, paper.protocols, f"{where}.protocols")
     check_names(system.labels or [], paper.labels, f"{where}.labels")
     if system.combine:
@@ -116,7 +123,21 @@ def _check_system(paper: Paper, system: System, where: str) -> None:
             check_names([system.input["kind"]], taken, f"{where}.input.kind")
         _within(f"{where}.input", "", check_input, system.input)
         _check_training(system, where)
-    _check_classes(paper, system, where)
+    _check_classes(paper, name, where)
+
+
+def _check_emotions(paper: Paper, entry: Beyond, where: str) -> None:
+    """Check that the corpus has all emotions of an entry, and that no other entry chooses others for the same runs."""
+    check_names(entry.emotions or [], paper.labels, where)
+    place = (entry.corpus, entry.protocol)
+    found = paper.labels_on(*place)
+    missing = [emotion for emotion in entry.emotions or [] if emotion not in found]
+    if missing:
+        allowed = paper.model_copy(update={"beyond": []}).labels_on(*place)
+        raise ConfigError(where, f"{entry.corpus} has no {missing[0]!r}", f"Allowed: {', '.join(allowed)}.")
+    if any((one.corpus, one.protocol) == place and one.emotions != entry.emotions for one in paper.beyond):
+        fault = f"{entry.corpus} is asked for twice under {entry.protocol}, each time with other emotions"
+        raise ConfigError(where, fault, "Choose the same emotions for all systems of a paper.")
 
 
 def _check_model(model: Mapping[str, Any], where: str) -> None:
@@ -148,16 +169,14 @@ def _check_training(system: System, where: str) -> None:
     _within(f"{where}.training", "", check_training, training, system.input)
 
 
-def _check_classes(paper: Paper, system: System, where: str) -> None:
+def _check_classes(paper: Paper, name: str, where: str) -> None:
     """Check that each corpus has two or more of a system's labels, and a combination's neutral."""
-    for corpus in paper.corpora:
-        if not any(paper.protocols[name].applies_to(corpus) for name in system.protocols):
-            continue
-        wanted = system.labels or paper.labels
-        present = {emotion for member in members(corpus) for emotion in load(member).EMOTIONS.values()}
-        if len(present.intersection(wanted)) < 2:
-            fault = f"{corpus} has fewer than two of {', '.join(wanted)}"
-            raise ConfigError(f"{where}.labels", fault, f"It has: {', '.join(sorted(present))}.")
+    system = paper.systems[name]
+    for corpus, protocol in [(one, two) for one in paper.all_corpora for two in paper.asked(one, name)]:
+        wanted, present = system.labels or paper.labels, paper.labels_on(corpus, protocol)
+        if len(set(present).intersection(wanted)) < 2:
+            fault = f"{corpus} has fewer than two of {', '.join(wanted)} under {protocol}"
+            raise ConfigError(f"{where}.labels", fault, f"It has: {', '.join(present) or 'none'}.")
         if system.combine and system.combine.neutral not in present:
             fault = f"{corpus} has no {system.combine.neutral!r}"
             raise ConfigError(f"{where}.combine.neutral", fault, "Choose another label.")
@@ -176,9 +195,8 @@ def _check_folds(paper: Paper, where: str) -> None:
 
 
 def count_folds(paper: Paper, protocol: str) -> int:
-    """Return the most folds that a protocol of a paper has on any of its corpora."""
-    rules = paper.protocols[protocol]
-    return max((rules.count_folds(members(corpus)) for corpus in paper.corpora if rules.applies_to(corpus)), default=0)
+    """Return the most folds that a protocol of a paper has on any corpus that it runs on."""
+    return max((paper.folds_on(corpus).get(protocol, 0) for corpus in paper.all_corpora), default=0)
 
 
 def _check_published(paper: Paper, where: str) -> None:

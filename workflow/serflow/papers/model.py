@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
 
+from serflow.corpora import load, members
 from serflow.errors import ConfigError
 from serflow.kinds import Kinds, suggest
 from serflow.protocols.base import Protocol
@@ -104,6 +105,17 @@ class NoiseTable(Model):
     )
     published: NoisePublished = Field(description="What the paper prints.")
     note: str = Field("", description="What must be said of the published numbers.")
+
+
+class Beyond(Model):
+    """Runs that a paper has not: of some of its systems on a corpus, which need not be one of its own."""
+
+    corpus: CorpusName = Field(description="A corpus, or several joined by +.")
+    protocol: Text = Field(description="A protocol, also one that the systems do not name.")
+    systems: Names = Field(description="The systems.")
+    emotions: Labels | None = Field(
+        None, description="The emotions told apart; by default all of the paper that the corpus has."
+    )
 
 
 class Study(Model):
@@ -244,12 +256,41 @@ class Paper(Model):
     )
     systems: dict[Name, System]
     protocols: dict[Name, AnyProtocol]
+    beyond: list[Beyond] = Field([], description="Runs that the paper has not; config.yaml adds its own.")
     noise: NoiseTable | None = None
     studies: dict[Name, Study] = Field({})
     published: list[Published]
     published_confusion: list[PublishedConfusion] = Field([])
     figures: list[Figure] = Field([])
     assumptions: list[Assumption] = Field(description="Every choice that the paper leaves unsaid.")
+
+    @property
+    def all_corpora(self) -> list[str]:
+        """The paper's corpora, then those of `beyond`."""
+        return list(dict.fromkeys([*self.corpora, *(one.corpus for one in self.beyond)]))
+
+    def asked(self, corpus: str, system: str) -> list[str]:
+        """Return the protocols that a system runs under on a corpus."""
+        own = self.systems[system].protocols if corpus in self.corpora else []
+        added = [one.protocol for one in self.beyond if one.corpus == corpus and system in one.systems]
+        return list(dict.fromkeys([*(name for name in own if self.protocols[name].applies_to(corpus)), *added]))
+
+    def folds_on(self, corpus: str) -> dict[str, int]:
+        """Return the number of folds of each protocol that any system runs under on a corpus."""
+        names = dict.fromkeys(name for system in self.systems for name in self.asked(corpus, system))
+        return {name: self.protocols[name].count_folds(members(corpus)) for name in names}
+
+    def labels_on(self, corpus: str, protocol: str) -> list[str]:
+        """Return the labels told apart on a corpus: those that it has, or a member of the union (SAVEE has no calm).
+
+        Under a protocol that takes `SHARED_EMOTIONS` all members must have them.
+        """
+        present = [set(load(name).EMOTIONS.values()) for name in members(corpus)]
+        every = self.protocols[protocol].SHARED_EMOTIONS
+        found = set.intersection(*present) if every else set.union(*present)
+        chosen = (one.emotions for one in self.beyond if (one.corpus, one.protocol) == (corpus, protocol))
+        wanted = next((emotions for emotions in chosen if emotions), self.labels)
+        return [label for label in self.labels if label in found and label in wanted]
 
     def study_protocols(self, study: str) -> list[str]:
         """Return the protocols under which all systems of a study run: the study is of these."""
@@ -269,7 +310,6 @@ class PaperRecord(Model):
     not_run: dict[str, str] = Field(description="Corpus -> why nothing runs on it.")
     n_folds: dict[str, dict[str, int]] = Field(description="Corpus -> protocol -> number of its folds.")
     seeds: dict[str, list[int]] = Field({}, description="Protocol -> the seeds without which there is no verdict.")
-    labels: dict[str, list[str]] = Field(description="Corpus -> its labels.")
     deviations: dict[str, list[str]] = Field(
         description="corpus/system/protocol -> where its runs depart from the paper file."
     )

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from serflow.config import Config, Seeds
-from serflow.corpora import load, members
+from serflow.corpora import members
 from serflow.errors import ConfigError
 from serflow.models.weights import identify
+from serflow.papers.beyond import check_asked, extend
 from serflow.papers.checks import check_names, count_folds
 from serflow.papers.deviations import Deviation, find_deviations, select_deviations
 from serflow.papers.load import PAPERS, Plain, apply_config, derive_systems, make_paper, read_paper, take_partial
@@ -42,6 +43,7 @@ class Papers:
         wanted = config.papers or available
         check_names(wanted, available, "config.yaml: papers")
         check_names(config.overrides, available, "config.yaml: overrides")
+        check_asked(config, available)
         files = {name: read_paper(folder / f"{name}.yaml") for name in dict.fromkeys([*wanted, *config.overrides])}
         #: Each paper as builtins and as a model, with all changes laid over it.
         self.contents: dict[str, Plain] = {}
@@ -58,42 +60,39 @@ class Papers:
     def _take(self, name: str, content: Plain, effective: Plain, model: Paper) -> None:
         """Keep a paper as it is run, and where that departs from its file."""
         deviations = find_deviations(derive_systems(content), effective)
+        taken = extend(effective, self.config)
         if self.config.allow_partial:
-            effective, replaced = take_partial(effective, self.config)
-            if replaced:
-                model = make_paper(effective, name)
+            taken, replaced = take_partial(taken, self.config)
             deviations += [
-                (("corpora", taken), f"corpus: {taken} alone instead of {union}") for taken, union in replaced.items()
+                (("corpora", part), f"corpus: {part} alone instead of {union}") for part, union in replaced.items()
             ]
+        if taken != effective:
+            effective, model = taken, make_paper(taken, f"{name} as config.yaml runs it")
         self.contents[name], self.papers[name], self._deviations[name] = effective, model, deviations
 
     def not_run(self, paper: str) -> dict[str, str]:
         """Return, for each corpus of a paper that is not run, the reason."""
         reasons = {}
-        for corpus in self.papers[paper].corpora:
+        for corpus in self.papers[paper].all_corpora:
             missing = [name.upper() for name in members(corpus) if not self.config.source(name)]
             if missing:
                 reasons[corpus] = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not configured"
         return reasons
 
     def corpora(self, paper: str) -> list[str]:
-        """Return the corpora of a paper that are configured."""
+        """Return the corpora of a paper that are configured, those beyond its own last."""
         left_out = self.not_run(paper)
-        return [corpus for corpus in self.papers[paper].corpora if corpus not in left_out]
+        return [corpus for corpus in self.papers[paper].all_corpora if corpus not in left_out]
 
     def active(self) -> list[str]:
         """Return the papers of which something is run."""
         return [paper for paper in self.papers if self.runs(paper)]
 
-    def labels(self, paper: str, corpus: str) -> list[str]:
-        """Return a paper's labels that the corpus, or a member of the union, has: SAVEE has no calm."""
-        present = {emotion for name in members(corpus) for emotion in load(name).EMOTIONS.values()}
-        return [label for label in self.papers[paper].labels if label in present]
-
-    def labels_of(self, paper: str, corpus: str, system: str) -> list[str]:
-        """Return the labels of a system on a corpus: the paper's there, those alone that the system tells apart."""
-        own = self.papers[paper].systems[system].labels
-        return [label for label in self.labels(paper, corpus) if own is None or label in own]
+    def labels_of(self, run: RunId) -> list[str]:
+        """Return the labels of a run: the paper's there, those alone that the system tells apart."""
+        paper = self.papers[run.paper]
+        own = paper.systems[run.system].labels
+        return [label for label in paper.labels_on(run.corpus, run.protocol) if own is None or label in own]
 
     def recipe_of(self, paper: str, system: str, protocol: str) -> tuple[str, Recipe]:
         """Return the name and content of the recipe that a trained system takes under a protocol.
@@ -122,9 +121,8 @@ class Papers:
 
     def protocols(self, paper: str, corpus: str, system: str) -> list[str]:
         """Return the protocols to run a system under."""
-        wanted, rules = self.config.protocols, self.papers[paper].protocols
-        asked = self.papers[paper].systems[system].protocols
-        return [name for name in asked if (wanted is None or name in wanted) and rules[name].applies_to(corpus)]
+        wanted = self.config.protocols
+        return [name for name in self.papers[paper].asked(corpus, system) if wanted is None or name in wanted]
 
     def systems(self, paper: str, study: str | None = None) -> list[str]:
         """Return the systems to run: those of a study, or of the paper's own tables."""
@@ -176,36 +174,27 @@ class Papers:
             system["model"] = system["model"] | {"pretrained": identify(system["model"]["pretrained"])}
         if "recipe" in entry:
             system["recipe"] = self.recipe_of(run.paper, run.system, run.protocol)[1]
-        labels = self.labels_of(run.paper, run.corpus, run.system)
-        others = [label for label in self.labels(run.paper, run.corpus) if label not in labels]
+        labels = self.labels_of(run)
+        others = [label for label in self.papers[run.paper].labels_on(run.corpus, run.protocol) if label not in labels]
         return Spec(run, tuple(labels), tuple(others), system)
 
     def record(self, name: str) -> PaperRecord:
         """Return all that the stages after training need to know of a paper."""
         check_names([name], self.papers, "config.yaml: papers")
         paper = self.papers[name]
-        n_folds = {
-            corpus: {
-                protocol: self.n_folds(name, corpus, protocol)
-                for protocol, rules in paper.protocols.items()
-                if rules.applies_to(corpus)
-            }
-            for corpus in paper.corpora
-        }
         groups = [
             (corpus, system, protocol)
-            for corpus in paper.corpora
-            for system, entry in paper.systems.items()
-            for protocol in entry.protocols
+            for corpus in paper.all_corpora
+            for system in paper.systems
+            for protocol in paper.asked(corpus, system)
         ]
         told = {group: select_deviations(self._deviations[name], group, paper.systems[group[1]]) for group in groups}
         sources = [self.config.source(member) for corpus in self.corpora(name) for member in members(corpus)]
         return PaperRecord(
             paper=paper,
             not_run=self.not_run(name),
-            n_folds=n_folds,
+            n_folds={corpus: paper.folds_on(corpus) for corpus in paper.all_corpora},
             seeds={protocol: list(getattr(Seeds(), rules.SEEDS)) for protocol, rules in paper.protocols.items()},
-            labels={corpus: self.labels(name, corpus) for corpus in paper.corpora},
             deviations={"/".join(group): texts for group, texts in told.items() if texts},
             synthetic="demo" in sources,
         )
@@ -234,7 +223,8 @@ class Papers:
             found = list(content.recipes.items())
             for system, entry in content.systems.items():
                 if entry.recipe:
-                    found += [self.recipe_of(paper, system, protocol) for protocol in entry.protocols]
+                    asked = [name for corpus in content.all_corpora for name in content.asked(corpus, system)]
+                    found += [self.recipe_of(paper, system, name) for name in dict.fromkeys([*entry.protocols, *asked])]
             for name, recipe in found:
                 other, first = merged.setdefault(name, (paper, recipe))
                 if first != recipe:

@@ -13,9 +13,10 @@ from serflow.schema import Model
 
 #: What may stand on both sides of a split.
 LEAKS = ("speakers", "statements", "identical_recordings", "augmented_siblings")
-#: What a protocol is for: the paper's own, speakers never trained on, the leak that explains high numbers, or the
-#: leak's copies without the leak, on speakers that are trained on and on others.
-Role = Literal["published", "unseen", "leak", "control", "unseen_control"]
+#: What a protocol is for: the paper's own; speakers never trained on; speakers and sentences never trained on; a corpus
+#: never trained on; the leak that explains high numbers; or the leak's copies without the leak, on speakers that are
+#: trained on and on others.
+Role = Literal["published", "unseen", "unseen_statements", "other_corpus", "leak", "control", "unseen_control"]
 #: Item id to part, of one fold; items that are not named are unused.
 Assignment = dict[str, str]
 #: A manifest row for each item to assign; ``utterance`` is the item's id.
@@ -39,6 +40,8 @@ class Protocol(Model):
 
     #: Whether copies are made of all recordings and split as recordings are, instead of the training part's alone.
     SPLITS_COPIES: ClassVar[bool] = False
+    #: Whether it tells apart the emotions that all corpora of a union have, instead of those that any of them has.
+    SHARED_EMOTIONS: ClassVar[bool] = False
     #: The role of a kind.
     ROLE: ClassVar[Role] = "published"
     #: The leaks that must be empty.

@@ -66,15 +66,10 @@ def _list_others(paper: Paper, printed: Iterable[Entry], scores: Scores) -> list
     known = {(entry.corpus, entry.system) for entry in printed}
     scored = dict.fromkeys((score.corpus, score.system) for score in scores.select(source=PREDICTIONS, scope=ALL))
     return [
-        Entry(corpus, system, _first(paper, _asked(paper, system, corpus), "published"), "WA")
+        Entry(corpus, system, _first(paper, paper.asked(corpus, system), "published"), "WA")
         for corpus, system in scored
         if (corpus, system) not in known
     ]
-
-
-def _asked(paper: Paper, system: str, corpus: str) -> list[str]:
-    """Return the protocols that a system asks for and that apply to a corpus."""
-    return [name for name in paper.systems[system].protocols if paper.protocols[name].applies_to(corpus)]
 
 
 def _first(paper: Paper, names: Iterable[str], role: Role) -> str:
@@ -85,7 +80,7 @@ def _first(paper: Paper, names: Iterable[str], role: Role) -> str:
 def compare(record: PaperRecord, entry: Entry, scores: Scores) -> Result:
     """Compare one published number, or the lack of one, with the scores of its paper, and judge it."""
     paper = record.paper
-    asked = _asked(paper, entry.system, entry.corpus)
+    asked = paper.asked(entry.corpus, entry.system)
     names = {role: _first(paper, [name for name in asked if name != entry.protocol], role) for role in ROLES}
     names["published"] = entry.protocol
 
@@ -108,7 +103,7 @@ def compare(record: PaperRecord, entry: Entry, scores: Scores) -> Result:
     own = paper.protocols.get(entry.protocol)
     if own and own.unseen_speakers and not names["unseen"]:
         cells["unseen"] = Cell(note=SAME)
-    fair = entry.protocol or names["unseen"]
+    fair = entry.protocol or names["unseen"] or names["other_corpus"]
     guessers = (UNIFORM, MAJORITY) if paper.systems[entry.system].labels is None else ()  # chance is among all labels
     chance = {name: found.value for name in guessers if (found := find(name, fair, entry.part))}
     title = paper.title_of("systems", entry.system)

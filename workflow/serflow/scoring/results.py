@@ -17,6 +17,8 @@ from serflow.scoring.frames import column_types, make_frame, plain_rows, read_fr
 ROLES: dict[Role, str] = {
     "published": "paper's protocol",
     "unseen": "speaker-independent",
+    "unseen_statements": "unseen speakers and sentences",
+    "other_corpus": "another corpus",
     "leak": "leaky split",
     "control": "control for the leak",
     "unseen_control": "control, speaker-independent",

@@ -168,7 +168,7 @@ def _is_split_so(papers: Papers, run: RunRecord, manifests: Mapping[str, Sequenc
     paper, corpora = papers.papers[run.id.paper], run.id.corpora
     rows = [row for corpus in corpora for row in manifests[corpus]]
     select = {corpus: chosen.columns() for corpus, chosen in paper.select.items()}
-    labels = papers.labels(run.id.paper, run.id.corpus)
+    labels = paper.labels_on(run.id.corpus, run.id.protocol)
     found = split(paper.protocols[run.id.protocol], rows, labels, corpora, run.id.seed, select)
     emotions = {(row["corpus"], row["utterance"]): row["emotion"] for row in rows}
     expected = {

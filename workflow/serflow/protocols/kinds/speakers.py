@@ -9,7 +9,7 @@ from pydantic import Field
 
 from serflow.errors import SplitError
 from serflow.items import speaker_of
-from serflow.protocols.base import Assignment, Protocol, Rows, speaker_folds
+from serflow.protocols.base import Assignment, Protocol, Role, Rows, speaker_folds
 
 
 class Speakers(Protocol):
@@ -26,7 +26,7 @@ class Speakers(Protocol):
         None, description="Which of the held-out speakers validate; by default none of them."
     )
 
-    ROLE = "unseen"
+    ROLE: ClassVar[Role] = "unseen"
     FORBIDDEN: ClassVar[tuple[str, ...]] = ("speakers", "identical_recordings", "augmented_siblings")
     SEEDS = "grouped"
 

@@ -1,0 +1,92 @@
+"""Runs that config.yaml asks for beyond the papers' own: systems on other corpora, or under protocols of all papers."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from serflow.config import Config, overlay, read_yaml
+from serflow.corpora import load, members
+from serflow.errors import ConfigError
+from serflow.items import UNION_MARK
+from serflow.kinds import suggest
+from serflow.papers.load import Plain
+from serflow.papers.model import Paper
+
+#: Protocols that any system can run under.
+PROTOCOLS = Path(__file__).parents[2] / "protocols.yaml"
+
+
+class Asked(NamedTuple):
+    """What one entry of config.yaml, at `where`, asks for; systems as PAPER.SYSTEM."""
+
+    where: str
+    corpus: str
+    protocol: str
+    systems: Sequence[str]
+    emotions: Sequence[str] | None = None
+
+
+def list_asked(config: Config) -> list[Asked]:
+    """Return what config.yaml asks for beyond the papers' own runs."""
+    found = [
+        Asked(f"cross_corpus.{n}", UNION_MARK.join([*one.train, one.test]), "cross_corpus", one.systems, one.emotions)
+        for n, one in enumerate(config.cross_corpus)
+    ]
+    name = "statement_independent"
+    return found + [Asked(f"{name}.{corpus}", corpus, name, own) for corpus, own in getattr(config, name).items()]
+
+
+def check_asked(config: Config, papers: Sequence[str]) -> None:
+    """Raise a ConfigError unless all that is asked for names corpora, and systems of papers as PAPER.SYSTEM."""
+    for one in list_asked(config):
+        try:
+            members(one.corpus)
+        except ConfigError as error:
+            raise ConfigError(f"config.yaml: {one.where}", error.fault, error.remedy) from None
+        for name in one.systems:
+            paper, dot, _ = name.partition(".")
+            if not dot or paper not in papers:
+                fault = f"{name!r} does not name a paper and one of its systems"
+                raise ConfigError(f"config.yaml: {one.where}", fault, f"Write PAPER.SYSTEM. {suggest(paper, papers)}")
+
+
+def extend(content: Plain, config: Config) -> Plain:
+    """Return a paper with what config.yaml asks of its systems as ``beyond``, and the protocols that it lacks for it.
+
+    Raises
+    ------
+    ConfigError
+        If the paper has no such system, or it is one of a study alone.
+    """
+    result = overlay(content, {})
+    for where, corpus, protocol, names, emotions in list_asked(config):
+        systems = [name.partition(".")[2] for name in names if name.partition(".")[0] == content["paper"]]
+        for system in systems:
+            known = [name for name, entry in content["systems"].items() if not entry.get("study")]
+            if system not in known:
+                fault = f"{content['paper']} has no system {system!r} outside its studies"
+                raise ConfigError(f"config.yaml: {where}", fault, suggest(system, known))
+        if systems:
+            result["protocols"].setdefault(protocol, shared_protocols()[protocol])
+            chosen = {"emotions": list(emotions)} if emotions else {}
+            entry = {"corpus": corpus, "protocol": protocol, "systems": systems, **chosen}
+            result["beyond"] = [*result.get("beyond", []), entry]
+    return result
+
+
+@functools.cache
+def shared_protocols() -> Plain:
+    """Return the protocols that any system can run under, as they stand in their file."""
+    return dict(read_yaml(PROTOCOLS))
+
+
+def tell_emotions(paper: Paper, corpus: str, protocol: str) -> str:
+    """Return which emotions are told apart on a corpus, and which of each corpus are left out."""
+    kept, left_out = paper.labels_on(corpus, protocol), []
+    for name in members(corpus):
+        others = [emotion for emotion in dict.fromkeys(load(name).EMOTIONS.values()) if emotion not in kept]
+        left_out += [f"{', '.join(others)} of {name}"] if others else []
+    return f"{', '.join(kept)}; left out: {'; '.join(left_out) or 'none'}"
