@@ -27,11 +27,11 @@ README = "# Project\n\n<!-- serflow results: main results -->\n<!-- end of serfl
 
 
 def manifest():
-    """24 actors who say each emotion twenty times."""
+    """24 actors who say each emotion ten times."""
     rows = []
     for actor in range(1, 25):
         for emotion in LABELS:
-            for n in range(20):
+            for n in range(10):
                 name = f"{actor:02d}-{emotion}-{n}"
                 known = {"utterance": name, "path": f"{name}.flac", "corpus": "ravdess", "speaker": f"{actor:02d}"}
                 known |= {"sex": "male" if actor % 2 else "female", "emotion": emotion, "sha1": name}
@@ -39,10 +39,10 @@ def manifest():
     return rows
 
 
-@pytest.fixture
-def results(tmp_path):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     """A results folder with a run for each seed and fold; about six of ten utterances are recognised."""
-    folder, rows = tmp_path / "results", manifest()
+    folder, rows = tmp_path_factory.mktemp("made") / "results", manifest()
     write_csv(folder / "manifests/ravdess.csv", COLUMNS, rows)
     write_json(folder / "papers/deepemonet.json", {"synthetic": False})
     emotions = {row["utterance"]: row["emotion"] for row in rows}
@@ -66,15 +66,27 @@ def results(tmp_path):
     return folder
 
 
-@pytest.fixture
-def root(results, tmp_path):
+@pytest.fixture(scope="module")
+def kept(made):
     """A repository with this evidence and its pages."""
-    root = tmp_path / "repository"
+    root = made.parent / "repository"
     (root / "docs").mkdir(parents=True)
     (root / "README.md").write_text(README)
-    keep(results, root / "evidence", "snakemake deepemonet")
+    keep(made, root / "evidence", "snakemake deepemonet")
     write_pages(root)
     return root
+
+
+@pytest.fixture
+def results(made, tmp_path):
+    """A copy of the results to change."""
+    return shutil.copytree(made, tmp_path / "results")
+
+
+@pytest.fixture
+def root(kept, tmp_path):
+    """A copy of the repository to change."""
+    return shutil.copytree(kept, tmp_path / "repository")
 
 
 def test_pages_hold_what_the_kept_predictions_give(root, results):

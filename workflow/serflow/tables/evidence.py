@@ -6,10 +6,11 @@ A folder holds ``manifests/{corpus}.csv.gz`` and ``runs/{run}/`` with ``run.json
 
 from __future__ import annotations
 
+import functools
 import gzip
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from serflow.scoring.pooling import Speakers
 TABLES = ("predictions.csv", "history.csv")
 #: What a licensed corpus's manifest says beyond who speaks when with which emotion: texts and votes are not passed on.
 WITHHELD = ("statement", "valence", "activation", "dominance", "votes")
+#: Fold -> utterance -> its part and emotion, of a run's protocol and seed.
+SplitFolds = Callable[[RunId], Sequence[Mapping[str, tuple[str, str]]]]
 RESTORE = "Restore the folder from the repository."
 
 
@@ -125,19 +128,18 @@ def read_evidence(folder: Path) -> Evidence:
     sources = {corpus: {"source": str(folder) if corpus in corpora else None} for corpus in CORPORA}
     papers = Papers(check(Config, {"corpora": sources, "allow_partial": True}, "evidence"))
     speakers = {(row["corpus"], row["utterance"]): speaker_of(row) for rows in manifests.values() for row in rows}
-    records = {name: _record(papers, name, runs, manifests) for name in papers.papers}
+    splits = functools.cache(functools.partial(_split_folds, papers, manifests))
+    records = {name: _record(papers, name, runs, splits) for name in papers.papers}
     return Evidence(runs, records, speakers, manifests)
 
 
-def _record(
-    papers: Papers, name: str, runs: Iterable[RunRecord], manifests: Mapping[str, Sequence[Row]]
-) -> PaperRecord:
+def _record(papers: Papers, name: str, runs: Iterable[RunRecord], splits: SplitFolds) -> PaperRecord:
     """Return a paper as its kept runs were made."""
     record = papers.record(name)
     deviations = {group: list(texts) for group, texts in record.deviations.items()}
     first: dict[str, tuple[RunRecord, list[str]]] = {}
     for run in (run for run in runs if run.id.paper == name):
-        told = _deviations(papers, run, manifests)
+        told = _deviations(papers, run, splits)
         key = "/".join(run.group)
         other, texts = first.setdefault(key, (run, told))
         if texts != told:
@@ -149,7 +151,7 @@ def _record(
     return record.model_copy(update={"deviations": {key: texts for key, texts in deviations.items() if texts}})
 
 
-def _deviations(papers: Papers, run: RunRecord, manifests: Mapping[str, Sequence[Row]]) -> list[str]:
+def _deviations(papers: Papers, run: RunRecord, splits: SplitFolds) -> list[str]:
     """Return where a run departs from the paper file."""
     paper = papers.papers[run.id.paper]
     if run.id.system not in paper.systems or run.id.protocol not in paper.protocols:
@@ -158,26 +160,34 @@ def _deviations(papers: Papers, run: RunRecord, manifests: Mapping[str, Sequence
     expected, actual = papers.spec(run.id).plain(), Spec.from_plain(run.info).plain()
     told = list_changes(expected["system_config"], actual["system_config"])
     told += list_changes({"labels": expected["labels"]}, {"labels": actual["labels"]})
-    if not _is_split_so(papers, run, manifests):
+    if not _is_split_so(run, splits):
         told.append("split: of another version of the protocol or the corpus")
     return told
 
 
-def _is_split_so(papers: Papers, run: RunRecord, manifests: Mapping[str, Sequence[Row]]) -> bool:
-    """Return whether the parts of a run's utterances are those that the paper file and the manifests give today."""
-    paper, corpora = papers.papers[run.id.paper], run.id.corpora
-    rows = [row for corpus in corpora for row in manifests[corpus]]
-    select = {corpus: chosen.columns() for corpus, chosen in paper.select.items()}
-    labels = paper.labels_on(run.id.corpus, run.id.protocol)
-    found = split(paper.protocols[run.id.protocol], rows, labels, corpora, run.id.seed, select)
+def _split_folds(
+    papers: Papers, manifests: Mapping[str, Sequence[Row]], run: RunId
+) -> list[dict[str, tuple[str, str]]]:
+    """Return `SplitFolds` as the paper file and the manifests give them today."""
+    paper, corpora = papers.papers[run.paper], run.corpora
+    rows = [row for member in corpora for row in manifests[member]]
+    select = {member: chosen.columns() for member, chosen in paper.select.items()}
+    labels = paper.labels_on(run.corpus, run.protocol)
+    found = split(paper.protocols[run.protocol], rows, labels, corpora, run.seed, select)
     emotions = {(row["corpus"], row["utterance"]): row["emotion"] for row in rows}
-    expected = {
-        entry["utterance"]: entry["part"]
-        for entry in found
-        if entry["fold"] == run.id.fold
-        and entry["part"] != UNUSED
-        and emotions[parse_item(entry["utterance"], corpora)[:2]] in run.labels
-    }
+    folds: list[dict[str, tuple[str, str]]] = [{} for _ in range(1 + max(entry["fold"] for entry in found))]
+    for entry in found:
+        if entry["part"] != UNUSED:
+            item = entry["utterance"]
+            folds[entry["fold"]][item] = entry["part"], emotions[parse_item(item, corpora)[:2]]
+    return folds
+
+
+def _is_split_so(run: RunRecord, splits: SplitFolds) -> bool:
+    """Return whether the parts of a run's utterances are those of today's split."""
+    folds = splits(replace(run.id, system="", fold=0))  # which have no say in it
+    fold = folds[run.id.fold] if run.id.fold < len(folds) else {}
+    expected = {item: part for item, (part, emotion) in fold.items() if emotion in run.labels}
     return expected == {
         name: part for name, part in zip(run.utterances, run.parts.tolist(), strict=True) if part in PARTS
     }

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from serflow.errors import RunError
 from serflow.io.files import write_text
 from serflow.items import Row
-from serflow.papers.model import Paper, PaperRecord
+from serflow.papers.model import PaperRecord
 from serflow.runs import RunRecord
 from serflow.scoring.conditions import LIBRARIES, short_commit
 from serflow.scoring.gaps import Gap, find_gaps
@@ -36,15 +36,8 @@ HEAD = (
 )
 
 
-def make_pages(root: Path) -> dict[str, str]:
-    """Return the text of each page below `root`, the repository, by its path, made from ``evidence/``.
-
-    Raises
-    ------
-    RunError
-        If the evidence is faulty (see `read_evidence`), or README.md lacks a block.
-    """
-    evidence = read_evidence(root / "evidence")
+def make_pages(root: Path, evidence: Evidence) -> dict[str, str]:
+    """Return the text of each page below `root`, the repository, by its path; a RunError if README.md lacks a block."""
     records = list(evidence.records.values())
     scored = {record.paper.paper: _score(evidence, record) for record in records}
     results = compare_papers(records, Scores(tuple(score for scores, _, _ in scored.values() for score in scores)))
@@ -67,8 +60,14 @@ def make_pages(root: Path) -> dict[str, str]:
 
 
 def write_pages(root: Path) -> list[Path]:
-    """Write the pages of `make_pages`; return their paths."""
-    pages = make_pages(root)
+    """Write the pages of `make_pages` from ``evidence/`` below `root`, the repository; return their paths.
+
+    Raises
+    ------
+    RunError
+        If the evidence is faulty (see `read_evidence`), or README.md lacks a block.
+    """
+    pages = make_pages(root, read_evidence(root / "evidence"))
     for path, text in pages.items():
         write_text(root / path, text)
     return [root / path for path in pages]
@@ -80,7 +79,8 @@ def check_pages(root: Path) -> None:
     A measured value (per cent or points with one decimal) that stands outside a block in README.md or docs/ and is no
     published number is a difference too.
     """
-    pages = make_pages(root)
+    evidence = read_evidence(root / "evidence")
+    pages = make_pages(root, evidence)
     remedy = "Change what it is made from, and run `serflow results`."
     for path, text in pages.items():
         found = (root / path).read_text(encoding="utf-8") if (root / path).is_file() else ""
@@ -88,7 +88,8 @@ def check_pages(root: Path) -> None:
             if line[0] in "+-" and not line.startswith(("+++", "---")):
                 told = "holds" if line[0] == "+" else "lacks"
                 raise RunError(root / path, f"{told} the line {line[1:]!r}, against the evidence", remedy)
-    published = {f"{100 * entry.value:.1f}" for paper in _papers(root) for entry in paper.published}
+    papers = [record.paper for record in evidence.records.values()]
+    published = {f"{100 * entry.value:.1f}" for paper in papers for entry in paper.published}
     block = re.compile(START.format(name=".*?") + r".*?" + END, re.DOTALL)
     for page in [root / README, *sorted((root / "docs").rglob("*.md"))]:
         if page.relative_to(root).as_posix() in pages and page.name != README:
@@ -121,10 +122,6 @@ def tell(result: Result) -> str:
 def paper_title(record: PaperRecord) -> str:
     """Return the short and the full name of a paper."""
     return f"{record.paper.paper}: {record.paper.title}"
-
-
-def _papers(root: Path) -> list[Paper]:
-    return [record.paper for record in read_evidence(root / "evidence").records.values()]
 
 
 def _score(evidence: Evidence, record: PaperRecord) -> tuple[Scores, list[Gap], list[RunRecord]]:
