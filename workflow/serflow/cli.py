@@ -62,6 +62,7 @@ WORKERS: Options = {"type": int, "default": os.cpu_count(), "help": "number of p
 THREADS: Options = {"type": int, "default": os.cpu_count(), "help": "number of CPU threads (default: all cores)"}
 DEVICE: Options = {"default": "auto", "choices": ["auto", "cpu", "cuda"]}
 SPEC: Options = {"type": _json, "help": "JSON, or a file of it (a run.json will do)"}
+TABLES: Options = SPEC | {"default": {}, "help": "JSON: corpus -> its table, as {labels: FILE, emotions: {}, folds: 5}"}
 PAPER: Options = {"type": Path, "read": _read_record, "help": "what `serflow paper` wrote"}
 STUDY: Options = {"help": "a study of the paper file"}
 RUNS: Options = MANY | {"help": "run folders"}
@@ -169,12 +170,15 @@ def demo(corpus: str, output: Path) -> None:
     output=ONE | {"help": "CSV"},
     report=ONE | {"help": "JSON"},
     workers=WORKERS,
+    tables=TABLES,
 )
-def manifest(corpus: str, root: Path, output: Path, report: Path, workers: int) -> None:
+def manifest(corpus: str, root: Path, output: Path, report: Path, workers: int, tables: dict[str, Any]) -> None:
     """Read a corpus tree into a manifest and a report on it."""
+    from serflow.corpora.registry import use_tables
     from serflow.corpora.row import write_manifest
     from serflow.corpora.scan import scan_corpus
 
+    use_tables(tables)
     rows, found = scan_corpus(corpus, root, workers)
     write_manifest(rows, output)
     write_json(report, found)
@@ -209,6 +213,7 @@ def features(recipe: dict[str, Any], manifest: Path, root: Path, output: Path, w
     manifests=MANY,
     seed={"type": int},
     select=SPEC | {"default": {}, "help": "JSON: corpus -> values that columns of its manifest must have"},
+    tables=TABLES,
     output=ONE | {"help": "CSV"},
     report=ONE | {"help": "JSON: what leaks"},
 )
@@ -219,16 +224,19 @@ def split(
     manifests: list[Path],
     seed: int,
     select: dict[str, dict[str, str]],
+    tables: dict[str, Any],
     output: Path,
     report: Path,
 ) -> None:
     """Apply a protocol to one or more manifests."""
     from serflow.corpora.manifest import read_manifest
+    from serflow.corpora.registry import use_tables
     from serflow.protocols.assignment import COLUMNS
     from serflow.protocols.registry import make_protocol
     from serflow.protocols.split import check_split, leakage
     from serflow.protocols.split import split as split_rows
 
+    use_tables(tables)
     rules, rows = make_protocol(protocol), [row for path in manifests for row in read_manifest(path)]
     assignment = split_rows(rules, rows, labels, corpora, seed, select)
     found = leakage(assignment, rows, corpora)

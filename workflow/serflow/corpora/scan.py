@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from serflow import corpora
+from serflow.corpora.registry import load
 from serflow.errors import CorpusError
 from serflow.io.log import say
 from serflow.items import Row
@@ -73,7 +73,7 @@ def scan_corpus(corpus: str, root: Path, workers: int) -> tuple[list[dict[str, s
     Parameters
     ----------
     corpus
-        One of `serflow.corpora.CORPORA`.
+        One of `serflow.corpora.registry.known`.
     root
         The corpus tree; paths in the manifest are relative to it.
     workers
@@ -96,7 +96,7 @@ def scan_corpus(corpus: str, root: Path, workers: int) -> tuple[list[dict[str, s
     CorpusError
         If a name or annotation is faulty, or a recording is unreadable, empty or not finite.
     """
-    module = corpora.load(corpus)
+    module = load(corpus)
     scan = module.scan(root)
     paths = [root / row["path"] for row in scan.rows]
     with ThreadPoolExecutor(max(1, workers)) as pool:
