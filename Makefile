@@ -36,7 +36,7 @@ report: .venv/.installed ## Make results/report.html from the results of the rea
 test: .venv/.installed ## Run the tests, two files at a time
 	$(PYTEST) --no-loadscope-reorder
 
-test-long: .venv/.installed ## Extend serflow and use it from another workflow (2 minutes)
+test-long: .venv/.installed ## Run what takes minutes: extend serflow, use it from another workflow, simulate papers
 	$(PYTEST) tests/long
 
 test-faults: .venv/.installed ## Kill, cut off and fill up what runs, and see that nothing is lost (8 minutes; root for all of it)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -56,6 +57,13 @@ def snakemake(folder, *arguments, check=True):
     output = done.stdout + done.stderr
     assert not check or done.returncode == 0, output
     return output
+
+
+def jobs(output):
+    """Rule -> number of jobs, from the table that Snakemake prints."""
+    table = output[output.index("Job stats:") :].splitlines()[3:]
+    counts = (re.fullmatch(r"(\w+)\s+(\d+)", line.strip()) for line in table)
+    return {found[1]: int(found[2]) for found in counts if found and found[1] != "total"}
 
 
 def content(path):
