@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score
 
 from serflow import cli
 from serflow.config import Config
-from serflow.corpora.manifest import COLUMNS
+from serflow.corpora.manifest import COLUMNS, read_manifest
 from serflow.errors import RunError
 from serflow.io.files import read_csv, write_csv, write_json
 from serflow.papers.papers import Papers
@@ -213,6 +213,27 @@ def test_synthetic_results_are_refused(results, tmp_path):
     with pytest.raises(RunError, match=r"deepemonet\.json"):
         keep(results, tmp_path / "evidence", "snakemake")
     assert not (tmp_path / "evidence").exists()
+
+
+def test_a_run_beyond_its_paper_is_kept_where_the_configuration_asks_for_it(root, results):
+    made, beyond = (
+        RunId("deepemonet", "ravdess", "svm", name, 0, 0) for name in ("published", "statement_independent")
+    )
+    shutil.copytree(results / "runs" / made.path, results / "runs" / beyond.path)
+    edit(results / "runs" / beyond.path / "run.json", protocol="statement_independent")
+    with pytest.raises(RunError, match=r"runs no svm on ravdess under statement_independent.*config\.yaml"):
+        keep(results, root / "evidence", "again")
+    (root / "evidence/config.yaml").write_text("statement_independent: {ravdess: [deepemonet.svm]}")
+    assert keep(results, root / "evidence", "again") == [beyond]
+
+
+def test_sentences_are_kept_as_numbers(results, tmp_path):
+    """Equal texts are equal numbers, so that splits by sentence can be made again."""
+    rows = [row | {"statement": text} for row, text in zip(manifest(), ["yes", "no", "yes", ""] * 480, strict=True)]
+    write_csv(results / "manifests/ravdess.csv", COLUMNS, rows)
+    keep(results, tmp_path / "evidence", "snakemake")
+    kept = read_manifest(tmp_path / "evidence/manifests/ravdess.csv.gz")
+    assert [row["statement"] for row in kept[:4]] == ["2", "1", "2", ""]
 
 
 def test_no_evidence_and_no_block_are_told(root, tmp_path):

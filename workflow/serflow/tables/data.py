@@ -9,6 +9,7 @@ from typing import Any
 
 from serflow.errors import ConfigError
 from serflow.io.files import read_json
+from serflow.items import members_of
 from serflow.papers.model import Paper, PaperRecord
 from serflow.runs import RunRecord
 from serflow.tables.table import SYNTHETIC, Table
@@ -55,8 +56,9 @@ def data_table(
             shared = [_tell_shared(fold, leak) for leak in SHARED]
             rows.append([corpus, protocol.replace("_", " "), seed, str(fold["fold"]), *sizes, *shared])
     protocols = [f"{name.replace('_', ' ')}: {protocol.title}." for name, protocol in paper.protocols.items()]
-    corpora = [describe_corpus(read_json(path)) for path in reports]
-    notes = [*corpora, *_describe_clipping(paper, runs), *NOTES, *protocols]
+    described, runs = [read_json(path) for path in reports], list(runs)
+    notes = [describe_corpus(report) for report in described]
+    notes += [*_describe_emotions(paper, runs, described), *_describe_clipping(paper, runs), *NOTES, *protocols]
     banner = SYNTHETIC if record.synthetic else ""
     return Table(f"{paper.title}: corpora and splits", COLUMNS, rows, notes, banner=banner)
 
@@ -73,6 +75,21 @@ def _tell(count: Mapping[str, int], total: int) -> str:
         return "unknown"
     unknown = f", {count['unknown']} unknown" if count["unknown"] else ""
     return f"{count['shared']} of {total}{unknown}"
+
+
+def _describe_emotions(paper: Paper, runs: Iterable[RunRecord], reports: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a sentence per union of corpora on the emotions that all its members have, and those left out of each."""
+    classes = {report["corpus"]: report["classes"] for report in reports}
+    shared = (run for run in runs if paper.protocols[run.id.protocol].SHARED_EMOTIONS)
+    for (corpus, _, protocol), labels in {run.group: run.labels for run in shared}.items():
+        told = []
+        for member in members_of(corpus):
+            parts = {
+                kept: [one for one in classes[member].items() if (one[0] in labels) == kept] for kept in (True, False)
+            }
+            texts = [", ".join(f"{n} {emotion}" for emotion, n in parts[kept]) or "none" for kept in (True, False)]
+            told.append(f"{member}: {texts[0]} (left out: {texts[1]})")
+        yield f"{corpus}, {protocol.replace('_', ' ')}: {'; '.join(told)}."
 
 
 def _describe_clipping(paper: Paper, runs: Iterable[RunRecord]) -> Iterator[str]:

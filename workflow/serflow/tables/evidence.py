@@ -1,7 +1,8 @@
 """Measured runs that the repository keeps: what every number of its page on results is computed from.
 
-A folder holds ``manifests/{corpus}.csv.gz`` and ``runs/{run}/`` with ``run.json``, ``predictions.csv.gz`` and
-``history.csv.gz``.
+A folder holds ``manifests/{corpus}.csv.gz``, ``runs/{run}/`` with ``run.json``, ``predictions.csv.gz`` and
+``history.csv.gz``, and where runs are beyond what their papers ask for, ``config.yaml``, a configuration that asks for
+them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from serflow.config import Config
+from serflow.config import Config, read_yaml
 from serflow.corpora import CORPORA
 from serflow.corpora.manifest import COLUMNS, read_manifest
 from serflow.errors import RunError
@@ -30,10 +31,13 @@ from serflow.schema import check
 from serflow.scoring.pooling import Speakers
 
 TABLES = ("predictions.csv", "history.csv")
-#: What a licensed corpus's manifest says beyond who speaks when with which emotion: texts and votes are not passed on.
-WITHHELD = ("statement", "valence", "activation", "dominance", "votes")
+#: What a licensed corpus's manifest says beyond who says when which sentence with which emotion: votes are not passed
+#: on. Nor are texts: sentences are numbered.
+WITHHELD = ("valence", "activation", "dominance", "votes")
 #: Fold -> utterance -> its part and emotion, of a run's protocol and seed.
 SplitFolds = Callable[[RunId], Sequence[Mapping[str, tuple[str, str]]]]
+#: What asks for runs beyond those of the papers.
+CONFIG = "config.yaml"
 RESTORE = "Restore the folder from the repository."
 
 
@@ -67,8 +71,9 @@ def keep(results: Path, folder: Path, command: str) -> list[RunId]:
     Raises
     ------
     RunError
-        If the corpora are synthetic, there is no finished run, or another run of one identity or another version of
-        a corpus is kept already; nothing is written then.
+        If the corpora are synthetic, there is no finished run or one that neither its paper nor the folder's
+        ``config.yaml`` asks for, or another run of one identity or another version of a corpus is kept already; nothing
+        is written then.
     """
     found = read_runs(path.parent for path in results.glob("runs/**/run.json"))
     if not found:
@@ -81,6 +86,9 @@ def keep(results: Path, folder: Path, command: str) -> list[RunId]:
             fault = f"{name} was run on synthetic demo corpora, whose numbers say nothing about speech"
             raise RunError(results, fault, "Run the workflow on real corpora into a results folder of its own.")
     corpora = sorted({corpus for run in found for corpus in run.id.corpora})
+    papers = _read_papers(folder, corpora)
+    for run in found:
+        _check_asked(papers, run)
     manifests = {corpus: results / "manifests" / f"{corpus}.csv" for corpus in corpora}
     for corpus, path in manifests.items():
         kept = _manifest_path(folder, corpus)
@@ -124,13 +132,28 @@ def read_evidence(folder: Path) -> Evidence:
             raise RunError(run.path, f"holds the run {run.id.path}", RESTORE)
     corpora = sorted({corpus for run in runs for corpus in run.id.corpora})
     manifests: dict[str, Sequence[Row]] = {corpus: read_manifest(_manifest_path(folder, corpus)) for corpus in corpora}
-    # The corpora themselves need not be here.
-    sources = {corpus: {"source": str(folder) if corpus in corpora else None} for corpus in CORPORA}
-    papers = Papers(check(Config, {"corpora": sources, "allow_partial": True}, "evidence"))
+    papers = _read_papers(folder, corpora)
     speakers = {(row["corpus"], row["utterance"]): speaker_of(row) for rows in manifests.values() for row in rows}
     splits = functools.cache(functools.partial(_split_folds, papers, manifests))
     records = {name: _record(papers, name, runs, splits) for name in papers.papers}
     return Evidence(runs, records, speakers, manifests)
+
+
+def _read_papers(folder: Path, corpora: Sequence[str]) -> Papers:
+    """Return the papers as the folder's configuration runs them; the corpora themselves need not be here."""
+    sources = {corpus: {"source": str(folder) if corpus in corpora else None} for corpus in CORPORA}
+    asked = read_yaml(folder / CONFIG) if (folder / CONFIG).is_file() else {}
+    return Papers(check(Config, {**asked, "corpora": sources, "allow_partial": True}, str(folder / CONFIG)))
+
+
+def _check_asked(papers: Papers, run: RunRecord) -> None:
+    """Raise a RunError unless a run's system is asked to run on its corpus under its protocol."""
+    paper, (corpus, system, protocol) = papers.papers.get(run.id.paper), run.group
+    if paper is None or system not in paper.systems or protocol not in paper.asked(corpus, system):
+        fault = f"{run.id.paper} runs no {system} on {corpus} under {protocol}"
+        raise RunError(
+            run.path, fault, f"Remove the run, or ask for it in the paper file or in the evidence's {CONFIG}."
+        )
 
 
 def _record(papers: Papers, name: str, runs: Iterable[RunRecord], splits: SplitFolds) -> PaperRecord:
@@ -153,10 +176,7 @@ def _record(papers: Papers, name: str, runs: Iterable[RunRecord], splits: SplitF
 
 def _deviations(papers: Papers, run: RunRecord, splits: SplitFolds) -> list[str]:
     """Return where a run departs from the paper file."""
-    paper = papers.papers[run.id.paper]
-    if run.id.system not in paper.systems or run.id.protocol not in paper.protocols:
-        fault = f"{run.id.paper} has no system {run.id.system} or no protocol {run.id.protocol}"
-        raise RunError(run.path, fault, "Remove the run, or restore the entry in the paper file.")
+    _check_asked(papers, run)
     expected, actual = papers.spec(run.id).plain(), Spec.from_plain(run.info).plain()
     told = list_changes(expected["system_config"], actual["system_config"])
     told += list_changes({"labels": expected["labels"]}, {"labels": actual["labels"]})
@@ -205,7 +225,10 @@ def _is_new(run: RunRecord, folder: Path) -> bool:
 
 
 def _without_texts(manifest: Path) -> list[dict[str, str]]:
-    return [{**row, **dict.fromkeys(WITHHELD, "")} for row in read_manifest(manifest)]
+    rows = read_manifest(manifest)
+    said = sorted({row["statement"] for row in rows} - {""})
+    numbers = {text: str(n).zfill(len(str(len(said)))) for n, text in enumerate(said, start=1)}
+    return [{**row, **dict.fromkeys(WITHHELD, ""), "statement": numbers.get(row["statement"], "")} for row in rows]
 
 
 def _manifest_path(folder: Path, corpus: str) -> Path:

@@ -12,6 +12,7 @@ from serflow.errors import RunError
 from serflow.io.files import write_text
 from serflow.items import Row
 from serflow.papers.model import PaperRecord
+from serflow.protocols.base import Role
 from serflow.runs import RunRecord
 from serflow.scoring.conditions import LIBRARIES, short_commit
 from serflow.scoring.gaps import Gap, find_gaps
@@ -107,6 +108,8 @@ def tell(result: Result) -> str:
         for role, words in (
             ("published", "under the paper's protocol"),
             ("unseen", "on unseen speakers"),
+            ("unseen_statements", "on unseen speakers and sentences"),
+            ("other_corpus", "on its last corpus, trained on the others"),
             ("leak", "under the leak"),
             ("control", "with the same copies of the training part alone"),
         )
@@ -148,17 +151,19 @@ def _main_rows(results: Iterable[Result]) -> str:
         "Leak",
         "Verdict",
     ]
-    first = {(one.paper, one.corpus, one.system): one for one in reversed(list(results)) if one.measured}
+    shown: tuple[Role, ...] = ("published", "unseen", "leak")
+    first = {
+        (one.paper, one.corpus, one.system): one
+        for one in reversed(list(results))
+        if one.measured and (one.published is not None or any(one.cells[role].value is not None for role in shown))
+    }
     rows = [
         [
             f"{one.title} ({one.paper})",
             one.corpus,
             texts.heading(one.metric, one.part),
             texts.of_value(one.metric, one.published),
-            *(
-                _percent(cell) if (cell := one.cells[role]).value is not None else NOTHING
-                for role in ("published", "unseen", "leak")
-            ),
+            *(_percent(cell) if (cell := one.cells[role]).value is not None else NOTHING for role in shown),
             one.verdict,
         ]
         for one in reversed(first.values())
