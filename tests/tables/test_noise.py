@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
@@ -99,6 +101,21 @@ def test_four_rows_as_printed_with_ours_beside_them(make_run, add_noise, table_o
     for part in ("stand-ins", "pop, speech", "Folds: 0", "0 dB", "as printed", "80/10/10", "fp32"):
         assert part in notes
     assert table.banner
+
+
+def test_clean_minus_noisy_has_its_interval(make_run, add_noise, table_of):
+    """Speaker s is right in all of clean speech and in s of six in noise: each draw's mean is 1 - mean(s) / 6."""
+    clean = list(predictions(range(7), 1.0, 0))
+    run, labels = make_run(clean), [LABELS[k % 3] for k in range(6)]
+    wrong = dict(zip(LABELS, LABELS[1:] + LABELS[:1], strict=True))
+    heard = [label if k < s else wrong[label] for s in range(7) for k, label in enumerate(labels)]
+    path, _ = add_noise(run, clean, guesses=iter(heard * len(SOUNDS)))
+    _, table = table_of([run], [path])
+    note = next(note for note in table.notes if note.startswith("Differences of WA on toy"))
+    value, low, high = map(float, re.search(r"minus noisy spectrograms (\S+) \[(\S+), (\S+)\]", note).groups())
+    means = np.random.default_rng(1).choice(7, (20_000, 7)).mean(axis=1) / 6
+    assert value == pytest.approx(50.0)
+    assert (low, high) == pytest.approx(tuple(100 * (1 - np.percentile(means, [97.5, 2.5]))), abs=2.5)  # a step of 1/42
 
 
 def test_the_utterances_of_all_folds_are_pooled(make_run, add_noise, table_of):

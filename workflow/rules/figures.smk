@@ -199,8 +199,8 @@ rule figure_study:
         png=report(
             "<results>/figures/{paper}/studies/{study}.png",
             category="{paper}",
-            subcategory="4 Studies",
-            caption="../report/published.rst",
+            subcategory="4 Sensitivity",
+            caption="../report/study.rst",
             labels={"study": "{study}", "kind": "figure"},
         ),
     log:

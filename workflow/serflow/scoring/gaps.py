@@ -13,7 +13,7 @@ from serflow.items import Item
 from serflow.papers.model import PaperRecord
 from serflow.protocols.base import Role
 from serflow.runs import RunRecord
-from serflow.scoring.differences import bootstrap_difference, holm, mcnemar_p
+from serflow.scoring.differences import Estimate, bootstrap_difference, holm, mcnemar_p
 from serflow.scoring.frames import column_types, make_frame, plain_rows, read_frame, write_frame
 from serflow.scoring.metrics import METRICS, MIN_SPEAKERS
 from serflow.scoring.pooling import Counts, Speakers, count_confusions, group_runs, without_copies
@@ -104,24 +104,15 @@ def subtract_runs(first: Sequence[RunRecord], second: Sequence[RunRecord], part:
 
     They can if both have runs, of the same labels, that have the part.
     """
-    if not first or not second or first[0].labels != second[0].labels:
+    found = bootstrap_runs(first, second, part, speakers)
+    if not found:
         return []
-    units, counts = "speakers", [count_confusions(runs, part, speakers) for runs in (first, second)]
-    if not all(one.speakers for one in counts):
-        return []
-    if min(len(one.speakers) for one in counts) < MIN_SPEAKERS:
-        units = "utterances"
-        alone = {item: "/".join(item) for item in speakers}
-        counts = [count_confusions(runs, part, alone) for runs in (first, second)]
-    names = sorted({*counts[0].speakers, *counts[1].speakers})
-    joint = len(names) < sum(len(one.speakers) for one in counts)
-    arrays = [_align(one, names) if joint else one.per_speaker for one in counts]
     recognised = [_recognise(runs, part) for runs in (first, second)]
     same = recognised[0].keys() == recognised[1].keys()
     p = None
     if same:
-        p = mcnemar_p(*(np.array([found[item] for item in recognised[0]]) for found in recognised))
-    method = PAIRED if same else INDEPENDENT if not joint else JOINT if units == "speakers" else PARTLY
+        p = mcnemar_p(*(np.array([known[item] for item in recognised[0]]) for known in recognised))
+    method = PAIRED if same else INDEPENDENT if not found.joint else JOINT if found.unit == "speakers" else PARTLY
     about = [(runs[0].id.system, runs[0].id.protocol) for runs in (first, second)]
     return [
         Gap(
@@ -131,15 +122,47 @@ def subtract_runs(first: Sequence[RunRecord], second: Sequence[RunRecord], part:
             *about[1],
             part,
             metric,
-            *found,
+            *estimate,
             method,
-            units,
-            len(names),
+            found.unit,
+            found.n_units,
             p,
         )
-        for metric, found in bootstrap_difference(arrays[0], arrays[1], joint).items()
-        if metric in METRICS and not np.isnan(found.value)
+        for metric, estimate in found.estimates.items()
+        if metric in METRICS and not np.isnan(estimate.value)
     ]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The difference of each metric; the resampled ``unit``, their number, and whether both sides share them."""
+
+    estimates: Mapping[str, Estimate]
+    unit: str
+    n_units: int
+    joint: bool
+
+
+def bootstrap_runs(
+    first: Sequence[RunRecord], second: Sequence[RunRecord], part: str, speakers: Speakers
+) -> Difference | None:
+    """Return what runs score above others in a part, with intervals over speakers; None if they cannot be compared.
+
+    With fewer than six speakers utterances are resampled. See `subtract_runs` for what can be compared.
+    """
+    if not first or not second or first[0].labels != second[0].labels:
+        return None
+    unit, counts = "speakers", [count_confusions(runs, part, speakers) for runs in (first, second)]
+    if not all(one.speakers for one in counts):
+        return None
+    if min(len(one.speakers) for one in counts) < MIN_SPEAKERS:
+        unit = "utterances"
+        alone = {item: "/".join(item) for item in speakers}
+        counts = [count_confusions(runs, part, alone) for runs in (first, second)]
+    names = sorted({*counts[0].speakers, *counts[1].speakers})
+    joint = len(names) < sum(len(one.speakers) for one in counts)
+    arrays = [_align(one, names) if joint else one.per_speaker for one in counts]
+    return Difference(bootstrap_difference(arrays[0], arrays[1], joint), unit, len(names), joint)
 
 
 def find_contradictions(record: PaperRecord, gaps: Iterable[Gap]) -> list[str]:

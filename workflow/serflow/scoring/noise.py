@@ -13,6 +13,7 @@ from serflow.errors import RunError
 from serflow.papers.model import NoiseTable, PaperRecord
 from serflow.runs import RERUN, RunId, RunRecord
 from serflow.scoring.frames import read_frame
+from serflow.scoring.gaps import Difference, bootstrap_runs
 from serflow.scoring.paper import reason_of, score_part
 from serflow.scoring.pooling import Speakers
 from serflow.scoring.scores import ALL, NOT_RUN, Score, Scores
@@ -102,6 +103,32 @@ def score_noise(
     ]
 
 
+#: What is subtracted in a table of recognition in noise: keys of `CASES`.
+PAIRS = (
+    ("clean", "noisy"),
+    ("modified_clean", "modified_noisy"),
+    ("modified_clean", "clean"),
+    ("modified_noisy", "noisy"),
+)
+
+
+def subtract_cases(
+    noise: NoiseTable, heard: Sequence[NoisyRun], snr: float, speakers: Speakers
+) -> dict[tuple[str, str], Difference]:
+    """Return the difference of each of `PAIRS` at a ratio, of runs on one corpus under one protocol.
+
+    An utterance is drawn with its copies in all noises.
+    """
+    runs = {case.key: _runs_of(noise, case, heard, snr) for case in CASES}
+    found = {pair: bootstrap_runs(runs[pair[0]], runs[pair[1]], "test", speakers) for pair in PAIRS}
+    return {pair: difference for pair, difference in found.items() if difference}
+
+
+def system_of(noise: NoiseTable, case: Case) -> str:
+    """Return the system of a case."""
+    return noise.normal if case.predictor == "normal" else noise.modified
+
+
 def sounds_of(heard: Iterable[NoisyRun]) -> list[str]:
     """Return the names of all noises, in the order of the files."""
     return list(dict.fromkeys(sound for one in heard for sound in one.rows["noise"]))
@@ -110,12 +137,11 @@ def sounds_of(heard: Iterable[NoisyRun]) -> list[str]:
 def _score_case(
     record: PaperRecord, noise: NoiseTable, blank: NoiseScores, heard: Sequence[NoisyRun], speakers: Speakers
 ) -> NoiseScores:
-    system = noise.normal if blank.case.predictor == "normal" else noise.modified
-    mine = [one for one in heard if one.run.group == (blank.corpus, system, blank.protocol)]
+    place = (blank.corpus, system_of(noise, blank.case), blank.protocol)
+    mine = [one for one in heard if one.run.group == place]
 
     def score(sound: str | None = None) -> list[Score]:
-        runs = [one.at(blank.snr_db, sound) if blank.case.noisy else one.run for one in mine]
-        found = [run for run in runs if run]
+        found = _runs_of(noise, blank.case, mine, blank.snr_db, sound)
         return score_part(found, "test", speakers) if found else []
 
     whole = score()
@@ -125,6 +151,15 @@ def _score_case(
     rows = {sound: score(sound) for sound in sounds_of(mine)} if blank.case.noisy else {}
     sounds = {sound: row for sound, found in rows.items() for row in found if (row.metric, row.scope) == ("WA", ALL)}
     return replace(blank, whole=Scores(tuple(whole)), sounds=sounds)
+
+
+def _runs_of(
+    noise: NoiseTable, case: Case, heard: Iterable[NoisyRun], snr: float, sound: str | None = None
+) -> list[RunRecord]:
+    """Return the runs of a case's system, with what they predict of its data."""
+    mine = [one for one in heard if one.run.id.system == system_of(noise, case)]
+    found = [one.at(snr, sound) if case.noisy else one.run for one in mine]
+    return [run for run in found if run]
 
 
 def _read(path: Path | str, run: RunRecord) -> pd.DataFrame:

@@ -67,7 +67,7 @@ def asked_groups(paper: Paper, study: str | None = None) -> list[Group]:
     shared = paper.study_protocols(study) if study else paper.protocols
     return [
         (corpus, system, name)
-        for corpus in paper.all_corpora
+        for corpus in (paper.corpora if study else paper.all_corpora)
         for system in (paper.studies[study].systems if study else paper.systems)
         for name in paper.protocols
         if name in shared and name in paper.asked(corpus, system)

@@ -8,6 +8,7 @@ from pathlib import Path
 from serflow.errors import RunError
 from serflow.papers.model import PaperRecord
 from serflow.runs import RunRecord, read_runs
+from serflow.scoring.differences import Estimate
 from serflow.scoring.gaps import Gap, subtract_runs
 from serflow.scoring.metrics import label_of
 from serflow.scoring.pooling import read_speakers
@@ -42,7 +43,12 @@ def gap_table(record: PaperRecord, gaps: Sequence[Gap]) -> Table:
 
 def of_gap(gap: Gap) -> str:
     """Return e.g. "+24.1 [+18.0, +30.2]"."""
-    value, low, high = (f"{100 * number:+.1f}" for number in (gap.value, gap.low, gap.high))
+    return of_estimate(Estimate(gap.value, gap.low, gap.high))
+
+
+def of_estimate(difference: Estimate) -> str:
+    """Return a difference of fractions in points, e.g. "+24.1 [+18.0, +30.2]"."""
+    value, low, high = (f"{100 * number:+.1f}" for number in difference)
     return f"{value} [{low}, {high}]"
 
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 from serflow.papers.model import NoiseTable, PaperRecord
 from serflow.scoring.chance import score_guessing
 from serflow.scoring.metrics import METRICS, label_of
-from serflow.scoring.noise import NoiseScores, NoisyRun, score_noise, sounds_of
+from serflow.scoring.noise import CASES, NoiseScores, NoisyRun, score_noise, sounds_of, subtract_cases, system_of
 from serflow.scoring.pooling import Speakers
 from serflow.scoring.scores import MAJORITY, UNIFORM, Scores
 from serflow.tables import texts
+from serflow.tables.gaps import of_estimate
 from serflow.tables.table import NOTHING, Table
 
 POOLED = (
@@ -27,11 +28,13 @@ def noise_table(record: PaperRecord, noise: NoiseTable, heard: Sequence[NoisyRun
     columns += [f"{label_of(metric)}, ours {texts.BRACKETS}" for metric in METRICS]
     scored = score_noise(record, noise, heard, speakers)
     rows: list[list[str]] = []
+    differences: list[str] = []
     for place in dict.fromkeys((one.corpus, one.protocol) for one in scored):
         rows += [_line(record, noise, one, sounds) for one in scored if (one.corpus, one.protocol) == place]
         mine = [one for one in heard if (one.run.id.corpus, one.run.id.protocol) == place]
         rows += _chance_lines(record, mine, sounds)
-    notes = [*_own_notes(noise, heard), *texts.score_notes(paper), texts.SIZES]
+        differences += [note for snr in noise.snr_db if (note := _tell_differences(noise, mine, snr, speakers))]
+    notes = [*differences, *_own_notes(noise, heard), *texts.score_notes(paper), texts.SIZES]
     table = Table(f"{paper.title}: {noise.table}", [*columns, *sounds, "n"], rows, notes)
     return texts.finish(table, record, [one.run for one in heard])
 
@@ -39,7 +42,7 @@ def noise_table(record: PaperRecord, noise: NoiseTable, heard: Sequence[NoisyRun
 def _line(record: PaperRecord, noise: NoiseTable, one: NoiseScores, sounds: Sequence[str]) -> list[str]:
     """Return the row of one case."""
     paper, case = record.paper, one.case
-    system = noise.normal if case.predictor == "normal" else noise.modified
+    system = system_of(noise, case)
     cells = [one.corpus, texts.of_protocol(paper, one.protocol) or NOTHING, f"{one.snr_db:g}", case.data]
     cells += [f"{case.predictor}: {paper.title_of('systems', system)}", _published(record, noise, one)]
     if one.reason:
@@ -61,6 +64,19 @@ def _chance_lines(record: PaperRecord, heard: Sequence[NoisyRun], sounds: Sequen
         cells = [corpus, texts.of_protocol(record.paper, protocol), NOTHING, NOTHING, name, NOTHING]
         lines.append([*cells, *map(texts.of_score, found), *[NOTHING] * (len(sounds) + 1)])
     return lines
+
+
+def _tell_differences(noise: NoiseTable, heard: Sequence[NoisyRun], snr: float, speakers: Speakers) -> str:
+    """Return what a case scores above another, of runs on one corpus under one protocol; empty without any."""
+    found = subtract_cases(noise, heard, snr, speakers)
+    if not found:
+        return ""
+    data = {case.key: case.data for case in CASES}
+    told = [f"{data[a]} minus {data[b]} {of_estimate(one.estimates['WA'])}" for (a, b), one in found.items()]
+    run, first = heard[0].run.id, next(iter(found.values()))
+    place = f"{run.corpus} ({run.protocol.replace('_', ' ')}) at {snr:g} dB"
+    method = f"95 % intervals by bootstrap over {first.n_units} {first.unit}"
+    return f"Differences of WA on {place}, in points: {'; '.join(told)}. {method}, drawn for both sides at once."
 
 
 def _published(record: PaperRecord, noise: NoiseTable, one: NoiseScores) -> str:
