@@ -66,6 +66,7 @@ TABLES: Options = SPEC | {"default": {}, "help": "JSON: corpus -> its table, as 
 PAPER: Options = {"type": Path, "read": _read_record, "help": "what `serflow paper` wrote"}
 STUDY: Options = {"help": "a study of the paper file"}
 RUNS: Options = MANY | {"help": "run folders"}
+RESULTS: Options = ONE | {"default": Path("results"), "help": "the results folder (default: results)"}
 PREFIX: Options = {"default": "", "help": "of the experiments' names, PREFIX/PAPER (default: none)"}
 STEM: Options = ONE | {"help": "path without suffix"}
 
@@ -308,6 +309,36 @@ def noisy(**options: Any) -> None:
     from serflow.inference.noise import evaluate as recognise
 
     recognise(**options)
+
+
+@verb(
+    model={"positional": True, "help": "a run's folder, one that `serflow export` wrote, or PAPER/SYSTEM"},
+    audio=MANY | {"positional": True, "help": "recordings, or folders of them"},
+    results=RESULTS,
+    folds={"action": "store_true", "default": False, "help": "average the networks of all folds of the same seed"},
+    window={"type": float, "default": None, "help": "length of windows over time, in s (default: whole recordings)"},
+    hop={"type": float, "default": None, "help": "step from window to window, in s (default: their length)"},
+    output=ONE | {"default": None, "help": "CSV or JSON to write the table to"},
+    device=DEVICE,
+    threads=THREADS,
+)
+def predict(**options: Any) -> None:
+    """Recognise the emotion of recordings with a trained run."""
+    from serflow.inference.predict import predict as recognise
+
+    recognise(**options)
+
+
+@verb(
+    run={"positional": True, "help": "a run's folder, or PAPER/SYSTEM"},
+    folder=ONE | {"positional": True, "help": "the folder to write, new or empty"},
+    results=RESULTS,
+)
+def export(run: str, folder: Path, results: Path) -> None:
+    """Write a folder with a trained run's model and model card, for `serflow predict` on any machine."""
+    from serflow.inference.export import export as write_folder
+
+    write_folder(run, folder, results)
 
 
 @verb(name={"positional": True}, config=SPEC, output=ONE | {"help": "JSON"})

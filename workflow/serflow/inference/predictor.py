@@ -16,8 +16,8 @@ from torch import nn
 
 from serflow import models
 from serflow.errors import SerflowError
-from serflow.features.recipes import DTYPE, Recipe, make_transform
-from serflow.features.segments import count_segments, cut
+from serflow.features.recipes import Recipe
+from serflow.inference.frames import compute_frames
 from serflow.io.files import read_json
 from serflow.training import classical
 from serflow.training.batches import make_picker
@@ -67,42 +67,66 @@ class Predictor:
         TrainingError
             If the device runs out of memory.
         """
-        if not len(signals):
-            return np.zeros((0, len(self.info["labels"])))
-        data = self._dataset(signals)
-        inputs = prepare(self.info["system_config"]["input"], data, self.info["input_statistics"])
-        return data.average(self._apply(inputs, len(data.labels)))
-
-    def _dataset(self, signals: Sequence[np.ndarray]) -> Dataset:
-        """Return what the recipe makes of the signals, as the feature store has it, without labels."""
-        transform, dtype = make_transform(self.recipe), self.recipe.get("dtype", DTYPE)
-        items: list[np.ndarray] = []
-        owner: list[int] = []
         for n, signal in enumerate(signals):
             if signal.ndim != 1 or not signal.size or not np.isfinite(signal).all():
                 fault = f"has shape {signal.shape}" if signal.ndim != 1 or not signal.size else "is not finite"
                 raise InferenceError(f"signal {n}", fault, "Give mono signals of finite samples.")
-            seconds = self.recipe.get("segment_seconds", np.inf)
-            parts = cut(signal, count_segments(len(signal), self.recipe["sample_rate"], seconds))
-            items += [transform(part.astype(np.float32, copy=False)).astype(dtype, copy=False) for part in parts]
-            owner += [n] * len(parts)
-        offsets = np.cumsum([0, *map(len, items)])
-        labels, names = np.full(len(items), -1), [str(n) for n in range(len(signals))]
-        return Dataset(np.concatenate(items), offsets, labels, {}, names, np.array(owner), [""] * len(names))
+        return self.classify([compute_frames(self.recipe, signal) for signal in signals])[0]
 
-    def _apply(self, inputs: Inputs, n_items: int) -> np.ndarray:
-        """Return the posteriors of all items, shape (n_items, n_classes), float64."""
-        if self.device is None:
-            return classical.posteriors(self.network, inputs.items.astype(np.float64), len(self.info["labels"]))
+    def classify(self, frames: Sequence[Sequence[np.ndarray]], fill: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Return the posteriors of signals of which the frames are known, and the classes as the training decides.
+
+        Parameters
+        ----------
+        frames
+            What `serflow.inference.frames.compute_frames` made of each signal.
+        fill
+            Batches of a network are filled up to so many items.
+
+        Returns
+        -------
+        posteriors
+            As those of `posteriors`.
+        predicted
+            (n_signals,) index into the labels: an estimator's own decision, which may be another class than that of the
+            largest posterior.
+
+        Raises
+        ------
+        ConfigError
+            If the system standardises within speakers or the corpus.
+        TrainingError
+            If the device runs out of memory.
+        """
+        if not len(frames):
+            return np.zeros((0, len(self.info["labels"]))), np.zeros(0, dtype=np.int64)
+        items = [item for signal in frames for item in signal]
+        owner = np.repeat(np.arange(len(frames)), [len(signal) for signal in frames])
+        offsets, names = np.cumsum([0, *map(len, items)]), [str(n) for n in range(len(frames))]
+        data = Dataset(np.concatenate(items), offsets, np.full(len(items), -1), {}, names, owner, [""] * len(names))
+        inputs = prepare(self.info["system_config"]["input"], data, self.info["input_statistics"])
+        if self.device is not None:
+            found = data.average(self._apply(inputs, len(items), fill, self.device))
+            return found, found.argmax(1)
+        values = inputs.items.astype(np.float64)
+        found = data.average(classical.posteriors(self.network, values, len(self.info["labels"])))
+        single = np.bincount(owner) == 1
+        return found, np.where(
+            single, self.network.predict(values)[np.unique(owner, return_index=True)[1]], found.argmax(1)
+        )
+
+    def _apply(self, inputs: Inputs, n_items: int, fill: int, device: torch.device) -> np.ndarray:
+        """Return a network's posteriors of all items, shape (n_items, n_classes), float64."""
         logits = []
         with (
-            out_of_memory_as_error("device", f"on {self.device} with {n_items} items at once", FEWER),
+            out_of_memory_as_error("device", f"on {device} with {n_items} items at once", FEWER),
             torch.inference_mode(),
-            autocast(self.device, self.info["precision"]),
+            autocast(device, self.info["precision"]),
         ):
-            pick = make_picker(inputs, self.device)
-            for index in torch.arange(n_items, device=self.device).split(EVALUATION_BATCH):
-                logits.append(self.network(inputs.finish(pick(index))).float())
+            pick = make_picker(inputs, device)
+            for index in torch.arange(n_items, device=device).split(EVALUATION_BATCH):
+                filled = torch.cat([index, index[-1:].expand(max(0, fill - len(index)))])
+                logits.append(self.network(inputs.finish(pick(filled))).float()[: len(index)])
         return torch.cat(logits).double().softmax(1).cpu().numpy()
 
 
@@ -131,16 +155,24 @@ def load(run: Path | str, device: str = "auto", threads: int | None = None) -> P
         If there is no such architecture any more.
     """
     run = Path(run)
-    for name in ("run.json", "model"):
-        if not (run / name).is_file():
-            raise InferenceError(run, f"{name} is missing, so it holds no trained model", RETRAIN)
+    if not (run / "run.json").is_file():
+        raise InferenceError(run, "run.json is missing, so it holds no trained model", RETRAIN)
     info = read_json(run / "run.json")
+    model = model_file(run, info)
     if info["model_format"] == "skops":
-        return Predictor(info, _load_estimator(run / "model"), None)
+        return Predictor(info, _load_estimator(model), None)
     if info["model_format"] == "safetensors":
-        return _load_network(info, run / "model", device, threads)
+        return _load_network(info, model, device, threads)
     fault = f"model_format is {info['model_format']!r}"
     raise InferenceError(run / "run.json", fault, "Allowed: safetensors, skops.")
+
+
+def model_file(folder: Path, info: Mapping[str, Any]) -> Path:
+    """Return the file of a run's model: of an exported one its name has the format's suffix."""
+    for name in ("model", f"model.{info['model_format']}"):
+        if (folder / name).is_file():
+            return folder / name
+    raise InferenceError(folder, "model is missing, so it holds no trained model", RETRAIN)
 
 
 def _load_network(info: Mapping[str, Any], path: Path, device: str, threads: int | None) -> Predictor:

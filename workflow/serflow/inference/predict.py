@@ -1,0 +1,331 @@
+"""`serflow predict`: a trained run applied to recordings, in bounded memory, with as many processes as wanted."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import itertools
+import json
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from serflow.errors import SerflowError
+from serflow.features.recipes import Recipe, make_transform
+from serflow.inference.frames import compute_frames
+from serflow.inference.recordings import (
+    LONGEST,
+    SHORTEST,
+    Job,
+    RecordingError,
+    Windows,
+    cut_windows,
+    find_recordings,
+    read_recording,
+    seconds_of,
+)
+from serflow.inference.systems import TrainedRun, find_folds, find_run
+from serflow.io.files import atomic_path, read_csv
+from serflow.io.log import say, show_progress
+from serflow.io.workers import start_workers
+from serflow.items import parse_item
+
+if TYPE_CHECKING:
+    from serflow.inference.committee import Committee
+
+#: Recordings, or windows of them, that the network is given at once: so many segments, or so many bytes of frames.
+BATCH, BATCH_BYTES = 64, 2**26
+#: Jobs that each worker may be ahead of the network.
+AHEAD = 16
+SUFFIXES = (".csv", ".json")
+
+#: What a worker process computes frames with.
+_recipe: Recipe = {}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a worker made of a job: frames of each segment, or why there are none."""
+
+    path: Path
+    start: float | None
+    end: float | None
+    frames: Sequence[np.ndarray]
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """The result of a recording, or of a window from ``start`` to ``end`` s: an emotion, or the ``fault``."""
+
+    path: Path
+    start: float | None
+    end: float | None
+    emotion: str = ""
+    posteriors: Sequence[str] = ()
+    fault: str = ""
+
+
+def predict(
+    model: str,
+    audio: Sequence[Path],
+    results: Path,
+    folds: bool,
+    window: float | None,
+    hop: float | None,
+    output: Path | None,
+    device: str,
+    threads: int,
+) -> None:
+    """Recognise recordings: print a table, and write it to `output` where that is given.
+
+    Parameters
+    ----------
+    model
+        See `serflow.inference.systems.find_run`.
+    audio
+        Files, and folders of them.
+    results
+        The results folder in which ``paper/system`` is looked for.
+    folds
+        Whether the networks of all folds of the same seed are averaged.
+    window, hop
+        Length and step of windows over time, in s; None: each recording is one, or the hop is as long as the window.
+    output
+        CSV or JSON, written whole or not at all.
+    device
+        See `serflow.training.device`.
+    threads
+        Of the network on a CPU, and worker processes that read and compute features.
+
+    Raises
+    ------
+    ModelError, InferenceError
+        If the model cannot be had or applied.
+    RecordingError
+        If recordings or options are not what they should be, nothing is done; if some recordings cannot be recognised,
+        all others are.
+    """
+    if threads < 1:
+        raise RecordingError("--threads", f"is {threads}", "Give 1 or more.")
+    windows = _check_windows(window, hop)
+    if output and (output.suffix.lower() not in SUFFIXES or output.is_dir()):
+        raise RecordingError(output, "is no name of a CSV or JSON file", f"Allowed suffixes: {', '.join(SUFFIXES)}.")
+    run, files = find_run(model, results), find_recordings(audio)
+    runs = find_folds(run) if folds else [run]
+    make_transform(run.recipe)  # imports what the workers call before they are forked, so that they share it
+    total = sum(map(_count(windows), files)) if windows else len(files)
+    with start_workers(threads, _begin, run.recipe) as pool:
+        pieces = _compute_ahead(pool, _jobs(files, run.recipe, windows), AHEAD * threads)
+        committee = _load(runs, device, threads)
+        _introduce(run, runs, files)
+        labels = list(run.info["labels"])
+        broken = _write(_recognise(pieces, committee, labels), labels, files, total, windows is not None, output)
+    if broken:
+        raise RecordingError(f"{broken} of {len(files)} recordings", "could not be recognised", "Their rows say why.")
+
+
+def _check_windows(window: float | None, hop: float | None) -> Windows | None:
+    if window is None and hop is None:
+        return None
+    if window is None:
+        raise RecordingError("--hop", "is given without --window", "Give both, such as --window 3 --hop 1.")
+    for name, value, least in (("--window", window, SHORTEST), ("--hop", window if hop is None else hop, 0.01)):
+        if not (math.isfinite(value) and least <= value <= LONGEST):
+            raise RecordingError(name, f"is {value:g} s", f"Allowed: {least:g} to {LONGEST:g} s.")
+    return Windows(window, window if hop is None else hop)
+
+
+def _count(windows: Windows | None) -> Callable[[Path], int]:
+    """Return the function from a recording to the number of its windows; 1 where it cannot be read."""
+
+    def count(path: Path) -> int:
+        assert windows is not None  # noqa: S101 (or nobody counts)
+        with contextlib.suppress(SerflowError):
+            return 1 + max(0, math.ceil((seconds_of(path) - windows.length) / windows.hop))
+        return 1
+
+    return count
+
+
+def _load(runs: Sequence[TrainedRun], device: str, threads: int) -> Committee:
+    """Load the runs; torch is imported here, since its threads would not survive the fork of the workers."""
+    from serflow.inference.committee import load
+
+    return load(runs, device, threads)
+
+
+def _introduce(run: TrainedRun, runs: Sequence[TrainedRun], files: Sequence[Path]) -> None:
+    """Say which model it is, how good it is, what it hears, and what it has heard."""
+    from serflow.inference.evaluation import describe, evaluate, warn
+
+    known = evaluate(run)
+    folds = f", the mean of {len(runs)} folds" if len(runs) > 1 else ""
+    say(f"model: {run.folder} ({known['system']}; {known['paper']}){folds}")
+    for line in describe(known, run.id.corpora):
+        say(line)
+    for warning in (warn(known), _heard(runs, files), _hears(run)):
+        if warning:
+            say(warning, warning=True)
+
+
+def _hears(run: TrainedRun) -> str | None:
+    """Return how much of a recording a system takes, if not all of it."""
+    config = run.models[0].info["system_config"]
+    if config["input"]["kind"] != "sequence":
+        return None
+    seconds = config["input"]["frames"] * config["recipe"]["hop_length"] / config["recipe"]["sample_rate"]
+    return f"note: this system hears the first {seconds:.1f} s of a recording; --window {seconds:.0f} hears all of it."
+
+
+def _heard(runs: Sequence[TrainedRun], files: Sequence[Path]) -> str | None:
+    """Return a warning where recordings have the names of utterances that the runs were trained on."""
+    stems = {file.stem for file in files}
+    heard = set()
+    for run in runs:
+        path = run.folder / "predictions.csv"
+        rows = read_csv(path) if path.is_file() else []
+        heard |= {parse_item(row["utterance"], run.id.corpora).utterance for row in rows if row["part"] == "train"}
+    if not heard & stems:
+        return None
+    whom = "most of these folds were trained on their speakers" if len(runs) > 1 else "the model was trained on them"
+    return (
+        f"warning: {len(heard & stems)} of {len(files)} recordings have names of the training corpus, and {whom}: what "
+        "it says of them says nothing about new speakers."
+    )
+
+
+def _jobs(files: Sequence[Path], recipe: Recipe, windows: Windows | None) -> Iterator[Job]:
+    for file in files:
+        if windows:
+            yield from cut_windows(file, recipe["sample_rate"], windows)
+        else:
+            yield Job(file)
+
+
+def _begin(recipe: Recipe) -> None:
+    """Set up a worker process."""
+    global _recipe  # noqa: PLW0603 (a worker serves one prediction)
+    threadpool_limits(1)
+    _recipe = recipe
+
+
+def _compute(job: Job) -> Piece:
+    """Return the frames of a job; called in a worker process."""
+    if job.fault:
+        return Piece(job.path, job.start, job.end, (), job.fault)
+    try:
+        signal = read_recording(job.path, _recipe["sample_rate"]) if job.signal is None else job.signal
+        frames = compute_frames(_recipe, signal)
+    except SerflowError as error:
+        return Piece(job.path, job.start, job.end, (), error.fault)
+    finite = all(np.isfinite(item).all() for item in frames)
+    return Piece(job.path, job.start, job.end, frames, "" if finite else "gives features that are not finite")
+
+
+def _compute_ahead(pool: Executor, jobs: Iterator[Job], ahead: int) -> Iterator[Piece]:
+    """Start `ahead` jobs; return an iterator over all pieces in order, which starts one job for each that it yields."""
+    waiting = deque(pool.submit(_compute, job) for job in itertools.islice(jobs, ahead))
+
+    def pieces() -> Iterator[Piece]:
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(_compute, job) for job in itertools.islice(jobs, 1))
+
+    return pieces()
+
+
+def _recognise(pieces: Iterable[Piece], committee: Committee, labels: Sequence[str]) -> Iterator[Row]:
+    """Yield a row per piece, in order."""
+    for batch in _batches(pieces):
+        frames = [piece.frames for piece in batch if not piece.fault]
+        posteriors, predicted = committee.classify(frames)
+        results = zip(posteriors, predicted, strict=True)
+        for piece in batch:
+            if piece.fault:
+                yield Row(piece.path, piece.start, piece.end, fault=piece.fault)
+                continue
+            own, best = next(results)
+            yield Row(piece.path, piece.start, piece.end, labels[best], [f"{p:.6g}" for p in own])
+
+
+def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    """Yield pieces in lists of about `BATCH` segments, or `BATCH_BYTES`, in order."""
+    batch: list[Piece] = []
+    items = size = 0
+    for piece in pieces:
+        batch.append(piece)
+        items += max(1, len(piece.frames))
+        size += sum(item.nbytes for item in piece.frames)
+        if items >= BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, items, size = [], 0, 0
+    if batch:
+        yield batch
+
+
+def _write(
+    rows: Iterable[Row], labels: list[str], files: Sequence[Path], total: int, timed: bool, output: Path | None
+) -> int:
+    """Print rows as they come, write them to `output`; return how many recordings have a fault."""
+    width, broken = min(60, max(len(str(file)) for file in files)), set()
+    places, emotion = (["start", "end"] if timed else []), max(map(len, [*labels, "emotion"]))
+    with (
+        _open_output(output, ["file", *places, "emotion", *labels, "error"]) as write,
+        tqdm(total=total, unit="window" if timed else "file", disable=not show_progress()) as bar,
+    ):
+        heads = [f"{'file':{width}}", *(f"{name:>8}" for name in places), f"{'emotion':{emotion}}"]
+        bar.write("  ".join([*heads, *(f"{label:>8}" for label in labels)]))
+        for row in rows:
+            times = [f"{time:.2f}" for time in (row.start, row.end) if time is not None]
+            cells = [f"{row.path!s:{width}}", *(f"{time:>8}" for time in times), f"{row.emotion:{emotion}}"]
+            cells += [f"{float(p):{max(8, len(label))}.3f}" for p, label in zip(row.posteriors, labels, strict=False)]
+            bar.write(f"{row.path!s:{width}}  error: {row.fault}" if row.fault else "  ".join(cells))
+            write(_cells(row, labels, timed))
+            broken |= {row.path} if row.fault else set()
+            bar.update()
+    return len(broken)
+
+
+def _cells(row: Row, labels: Sequence[str], timed: bool) -> dict[str, Any]:
+    """Return a row as texts by column."""
+    times = {"start": row.start, "end": row.end} if timed else {}
+    return {
+        "file": str(row.path),
+        **{name: "" if time is None else f"{time:.6g}" for name, time in times.items()},
+        "emotion": row.emotion,
+        **(dict(zip(labels, row.posteriors, strict=True)) if row.posteriors else dict.fromkeys(labels, "")),
+        "error": row.fault,
+    }
+
+
+@contextlib.contextmanager
+def _open_output(output: Path | None, columns: list[str]) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Yield a function that writes a row to a CSV or JSON file, which stands at its place when all are written."""
+    if output is None:
+        yield lambda row: None
+        return
+    with atomic_path(output) as partial, partial.open("w", encoding="utf-8", newline="") as handle:
+        if output.suffix.lower() == ".csv":
+            writer = csv.DictWriter(handle, columns, lineterminator="\n")
+            writer.writeheader()
+            yield writer.writerow
+            return
+        handle.write("[")
+        separators = itertools.chain(["\n"], itertools.repeat(",\n"))
+        yield lambda row: print(next(separators), json.dumps(_plain(row)), sep="", end="", file=handle)
+        handle.write("\n]\n")
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row's cells as JSON has them: numbers, and None for what is empty."""
+    texts = ("file", "emotion", "error")
+    return {name: (cell or None) if name in texts else float(cell) if cell else None for name, cell in row.items()}
