@@ -196,3 +196,10 @@ def test_results_are_read_as_they_were_written_deviations_with_semicolons_too(tm
     assert (again[0].cells, again[0].verdict, again[0].reason) == (found[0].cells, found[0].verdict, found[0].reason)
     assert again[0].difference == pytest.approx(found[0].difference)
     assert found[0].cells["published"].deviations == ("a; b, [1]", 'random "weights"')
+
+
+@pytest.mark.parametrize(("chance", "place"), [(1 / 3, "toy"), (1 / 2, "toy, 2 emotions")])
+def test_a_corpus_on_which_other_emotions_are_told_apart_says_how_many(chance, place):
+    """The paper has three labels; chance is one of as many as there are."""
+    rows = [score(metric=metric, value=chance, system="chance (uniform)", source="chance") for metric in ("WA", "UA")]
+    assert judged(record(), score(), *rows).place == place

@@ -79,7 +79,7 @@ def _legend(role: Role) -> str:
 
 def _name(result: Result) -> str:
     metric = f"{label_of(result.metric)} ({result.part})"
-    return f"{fill(result.title, 34)}\n{result.paper} on {result.corpus}, {metric}"
+    return f"{fill(result.title, 34)}\n{result.paper} on {result.place}, {metric}"
 
 
 def _verdict(result: Result) -> str:

@@ -106,9 +106,13 @@ def compare(record: PaperRecord, entry: Entry, scores: Scores) -> Result:
     fair = entry.protocol or names["unseen"] or names["other_corpus"]
     guessers = (UNIFORM, MAJORITY) if paper.systems[entry.system].labels is None else ()  # chance is among all labels
     chance = {name: found.value for name in guessers if (found := find(name, fair, entry.part))}
+    uniform = scores.find(entry.corpus, UNIFORM, fair, "WA", entry.part)  # of C emotions 1 / C
+    n_emotions = round(1 / uniform.value) if guessers and uniform and uniform.value else len(paper.labels)
     title = paper.title_of("systems", entry.system)
     about = (paper.paper, entry.corpus, entry.system, title, entry.metric, entry.part, entry.epoch, entry.value)
     result = Result(*about, cells, chance.get(UNIFORM), chance.get(MAJORITY), synthetic=record.synthetic)
+    if n_emotions != len(paper.labels):
+        result = replace(result, emotions=n_emotions)
     return replace(result, **judge(result)._asdict())
 
 

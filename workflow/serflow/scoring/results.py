@@ -52,7 +52,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Result:
-    """One published number (a fraction in 0..1; None: none was published), and ours beside it by role of protocol."""
+    """One published number (a fraction in 0..1; None: none was published), and ours beside it by role of protocol.
+
+    ``emotions``: how many are told apart, where it is not the number of the paper's labels.
+    """
 
     paper: str
     corpus: str
@@ -71,6 +74,12 @@ class Result:
     difference_low: float | None = None
     difference_high: float | None = None
     synthetic: bool = False
+    emotions: int | None = None
+
+    @property
+    def place(self) -> str:
+        """The corpus, with the number of emotions where it is not the paper's."""
+        return f"{self.corpus}, {self.emotions} emotions" if self.emotions else self.corpus
 
     @property
     def measured(self) -> bool:

@@ -87,7 +87,7 @@ def _line(result: Result, roles: Sequence[Role]) -> list[str]:
     chance = (result.chance_uniform, result.chance_majority)
     return [
         f"{result.title} ({result.paper})",
-        result.corpus,
+        result.place,
         texts.heading(result.metric, result.part),
         texts.of_value(result.metric, result.published) + epoch,
         *(_format_cell(result.cells[role], result.metric) for role in roles),

@@ -117,7 +117,7 @@ def tell(result: Result) -> str:
     ]
     if not told:
         return ""
-    what = f"{result.title} ({result.paper}) on {result.corpus}, {texts.heading(result.metric, result.part)}"
+    what = f"{result.title} ({result.paper}) on {result.place}, {texts.heading(result.metric, result.part)}"
     printed = f"published {100 * result.published:.1f} %; " if result.published is not None else ""
     return f"{what}: {printed}ours {', '.join(told)}."
 
@@ -160,7 +160,7 @@ def _main_rows(results: Iterable[Result]) -> str:
     rows = [
         [
             f"{one.title} ({one.paper})",
-            one.corpus,
+            one.place,
             texts.heading(one.metric, one.part),
             texts.of_value(one.metric, one.published),
             *(_percent(cell) if (cell := one.cells[role]).value is not None else NOTHING for role in shown),
