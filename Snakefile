@@ -23,6 +23,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tracking.smk"
+include: "workflow/rules/page.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -35,6 +36,12 @@ rule all:
         [f"<results>/manifests/{corpus}.csv" for corpus in CONFIGURED],
         overview(),
         overview_log(),
+        page(),
+
+
+onsuccess:
+    if page() and Path(CONFIG.results, "index.html").is_file():
+        print(f"Results: open {CONFIG.results}/index.html in a browser.")
 
 
 rule tables:

@@ -336,6 +336,11 @@ def overview_log():
     return ["<results>/tracking/comparison.json"] if PAPERS.active() else []
 
 
+def page():
+    """The results page."""
+    return ["<results>/index.html"] if PAPERS.active() else []
+
+
 def stems_of(find):
     """The papers that have figures of one sort and the figures' stems, as wildcard constraints."""
     found = {paper: list(find(PAPERS, paper)) for paper in PAPERS.papers}

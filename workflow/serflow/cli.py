@@ -547,6 +547,22 @@ def record_costs(runs: list[Path], output: Path) -> None:
 
 
 @verb(
+    papers=PAPER | {"nargs": "+", "help": "what `serflow paper` wrote, of all papers"},
+    scores=MANY | {"help": "what `serflow scores` wrote, of those that were run", "default": ()},
+    runs=RUNS | {"default": ()},
+    manifests=MANY | {"default": ()},
+    roots=MANY | {"help": "the corpus trees, in the order of the manifests", "default": ()},
+    results=ONE | {"help": "the results folder, whose tables and figures are shown"},
+    output=ONE | {"help": "HTML"},
+)
+def page(papers: list[PaperRecord], **options: Any) -> None:
+    """Write the results page: all that was found, in one file to read and to send."""
+    from serflow.page.render import write_page
+
+    write_page(papers, **options)
+
+
+@verb(
     uri={"help": "sqlite:///FILE or the address of a tracking server"},
     paper=PAPER,
     runs=RUNS,

@@ -1,0 +1,1 @@
+from toy_paper import make_run  # noqa: F401

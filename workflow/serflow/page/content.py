@@ -1,0 +1,304 @@
+"""What the results page says, as plain values for its template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from serflow.corpora import CORPORA, load
+from serflow.items import members_of
+from serflow.papers.model import PaperRecord
+from serflow.protocols.base import Role
+from serflow.runs import Group, RunRecord
+from serflow.scoring.metrics import METRICS
+from serflow.scoring.overview import list_published
+from serflow.scoring.pooling import Counts, Speakers, count_confusions, group_runs, pooled_confusion
+from serflow.scoring.results import Result
+from serflow.scoring.scores import ALL, PREDICTIONS, UNIFORM, Score, Scores
+from serflow.scoring.verdicts import (
+    CANNOT,
+    COMPATIBLE,
+    EXCEEDED,
+    LEAK_ONLY,
+    NO_NUMBER,
+    NOT_REPRODUCED,
+    REPRODUCED,
+)
+
+#: What is shown of each system: the role of a protocol, and what it is called.
+SHOWN: dict[Role, str] = {
+    "published": "paper's protocol",
+    "unseen": "unseen speakers",
+    "leak": "with the leak",
+    "control": "control for the leak",
+}
+#: The tone of a verdict's badge.
+TONES = {
+    **dict.fromkeys((NOT_REPRODUCED, LEAK_ONLY), "bad"),
+    **dict.fromkeys((CANNOT, COMPATIBLE, EXCEEDED, NO_NUMBER), "mid"),
+    REPRODUCED: "good",
+}
+#: Wrongly recognised utterances of each paper that are listed.
+N_ERRORS = 12
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A number to draw: fractions in 0..1; ``kind``: printed (the paper's number) or the role of a protocol (ours)."""
+
+    kind: str
+    label: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A paper and its main result; without a result ``reason`` says why."""
+
+    record: PaperRecord
+    result: Result | None
+    bars: Sequence[Bar]
+    others: Sequence[Result]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of a system on a corpus: what was published, and ours by role."""
+
+    paper: str
+    corpus: str
+    system: str
+    title: str
+    metric: str
+    published: float | None
+    cells: Mapping[Role, Bar]
+    chance: float | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Shares in 0..1 of each true class (rows) that are recognised as each class; ``n``: utterances of each."""
+
+    labels: Sequence[str]
+    shares: np.ndarray
+    n: np.ndarray
+
+
+@dataclass(frozen=True)
+class SystemResult:
+    """What is shown of one system on one corpus: matrices by name of the protocol's role, curves of its runs."""
+
+    group: Group
+    title: str
+    paper: str
+    matrices: Mapping[str, Matrix]
+    curves: Mapping[str, Sequence[Sequence[float]]]
+
+
+@dataclass(frozen=True)
+class SpeakerRow:
+    """WA of each speaker under a system, tested on speakers not seen in training."""
+
+    title: str
+    paper: str
+    corpus: str
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrongly recognised test utterance: posteriors by label, and how sure the system was."""
+
+    paper: str
+    title: str
+    protocol: str
+    corpus: str
+    utterance: str
+    speaker: str
+    emotion: str
+    predicted: str
+    posteriors: Mapping[str, float]
+
+
+def display_name(corpus: str) -> str:
+    """Return a corpus as people write it, such as "RAVDESS + SAVEE"; a user's own as it is named."""
+    return " + ".join(load(name).TITLE.split(" (")[0] if name in CORPORA else name for name in members_of(corpus))
+
+
+def find_headline(results: Iterable[Result]) -> Result | None:
+    """Return the result whose published number loses most on unseen speakers; None where nothing was measured so."""
+    known = [one for one in results if one.published is not None and one.cells["unseen"].value is not None]
+    return max(known, key=lambda one: (one.published or 0) - (one.cells["unseen"].value or 0), default=None)
+
+
+def make_card(record: PaperRecord, results: Sequence[Result]) -> Card:
+    """Return the card of a paper: first comes the measured result with a published number, then what was measured."""
+    mine = [one for one in results if one.paper == record.paper.paper]
+    order = sorted(mine, key=lambda one: (not one.measured, one.published is None))
+    main = order[0] if order else None
+    reason = "; ".join(record.not_run.values()) if not (main and main.measured) else ""
+    return Card(record, main, _bars(main) if main else (), order[1:], reason)
+
+
+def make_rows(records: Sequence[PaperRecord], results: Sequence[Result], scores: Scores) -> list[Row]:
+    """Return one row per paper, corpus, system and metric that was measured on the test part."""
+    rows = []
+    for record in records:
+        paper, mine = record.paper, scores.select(paper=record.paper.paper)
+        printed = {(one.corpus, one.system, one.metric, one.part): one.value for one in list_published(paper)}
+        verdicts = {(one.corpus, one.system, one.metric): one.verdict for one in results if one.paper == paper.paper}
+        measured = mine.select(source=PREDICTIONS, scope=ALL)
+        for corpus, system in dict.fromkeys((one.corpus, one.system) for one in measured):
+            if system not in paper.systems:
+                continue
+            for metric in METRICS:
+                cells = {role: _bar(role, _find(record, mine, corpus, system, metric, role)) for role in SHOWN}
+                known = [printed.get((corpus, system, metric, part)) for part in ("test", "validation")]
+                rows.append(
+                    Row(
+                        paper.paper,
+                        corpus,
+                        system,
+                        paper.title_of("systems", system),
+                        metric,
+                        next((value for value in known if value is not None), None),
+                        cells,
+                        _chance(record, mine, corpus, metric) if paper.systems[system].labels is None else None,
+                        verdicts.get((corpus, system, metric), NO_NUMBER),
+                    )
+                )
+    return rows
+
+
+def make_systems(records: Sequence[PaperRecord], runs: Sequence[RunRecord]) -> list[SystemResult]:
+    """Return confusion matrices and training curves of each system on each corpus."""
+    shown = []
+    for record in records:
+        paper, groups = record.paper, _groups_of(record, runs)
+        for corpus, system in dict.fromkeys(group[:2] for group in groups):
+            own = {group[2]: found for group, found in groups.items() if group[:2] == (corpus, system)}
+            by_role = {paper.protocols[name].purpose: found for name, found in own.items()}
+            matrices = {SHOWN[role]: _matrix(by_role[role]) for role in SHOWN if role in by_role}
+            curves = {SHOWN[role]: _curves(by_role[role]) for role in SHOWN if role in by_role}
+            shown.append(
+                SystemResult(
+                    (corpus, system, ""),
+                    paper.title_of("systems", system),
+                    paper.paper,
+                    matrices,
+                    {name: lines for name, lines in curves.items() if lines},
+                )
+            )
+    return shown
+
+
+def make_speakers(records: Sequence[PaperRecord], runs: Sequence[RunRecord], speakers: Speakers) -> list[SpeakerRow]:
+    """Return the accuracy of each speaker for each system that was tested on speakers not seen in training."""
+    found = []
+    for record in records:
+        paper, groups = record.paper, _groups_of(record, runs)
+        for (corpus, system, protocol), own in groups.items():
+            if paper.protocols[protocol].purpose == "unseen":
+                values = _per_speaker(count_confusions(own, "test", speakers))
+                found.append(SpeakerRow(paper.title_of("systems", system), paper.paper, corpus, values))
+    return found
+
+
+def find_mistakes(records: Sequence[PaperRecord], runs: Sequence[RunRecord], speakers: Speakers) -> list[Mistake]:
+    """Return for each paper the test utterances that one system recognised wrongly and most surely.
+
+    The system is the paper's first that was run on unseen speakers, else its first; each utterance stands once, with
+    the run that was surest.
+    """
+    found = []
+    for record in records:
+        paper, groups = record.paper, _groups_of(record, runs)
+        unseen = [group for group in groups if paper.protocols[group[2]].purpose == "unseen"]
+        for group in [*unseen, *groups][:1]:
+            surest: dict[str, Mistake] = {}
+            for run in groups[group]:
+                for n in np.flatnonzero((run.parts == "test") & (run.truth != run.predicted)).tolist():
+                    mistake = _mistake(record, run, n, speakers)
+                    key, sure = run.utterances[n], mistake.posteriors[mistake.predicted]
+                    if key not in surest or sure > surest[key].posteriors[surest[key].predicted]:
+                        surest[key] = mistake
+            found += sorted(surest.values(), key=lambda one: -one.posteriors[one.predicted])[:N_ERRORS]
+    return found
+
+
+def _groups_of(record: PaperRecord, runs: Iterable[RunRecord]) -> dict[Group, list[RunRecord]]:
+    """Return the runs of a paper by group, in the order of its systems."""
+    groups, order = group_runs(run for run in runs if run.id.paper == record.paper.paper), list(record.paper.systems)
+    return dict(sorted(groups.items(), key=lambda item: order.index(item[0][1])))
+
+
+def _bars(result: Result) -> list[Bar]:
+    bars = [Bar("printed", "published", result.published)] if result.published is not None else []
+    for role, label in SHOWN.items():
+        cell = result.cells[role]
+        if cell.value is not None or role in ("published", "unseen"):
+            bars.append(Bar(role, label, cell.value, cell.low, cell.high, cell.missing or cell.note))
+    return bars
+
+
+def _find(record: PaperRecord, scores: Scores, corpus: str, system: str, metric: str, role: Role) -> Score | None:
+    names = [name for name in record.paper.asked(corpus, system) if record.paper.protocols[name].purpose == role]
+    return next((found for name in names if (found := scores.find(corpus, system, name, metric))), None)
+
+
+def _bar(role: Role, score: Score | None) -> Bar:
+    if score is None:
+        return Bar(role, SHOWN[role], None)
+    return Bar(role, SHOWN[role], score.value, score.low, score.high, score.missing)
+
+
+def _chance(record: PaperRecord, scores: Scores, corpus: str, metric: str) -> float | None:
+    values = (scores.find(corpus, UNIFORM, name, metric) for name in record.paper.protocols)
+    return next((found.value for found in values if found), None)
+
+
+def _matrix(runs: Sequence[RunRecord]) -> Matrix:
+    counts = pooled_confusion(runs)
+    n = counts.sum(axis=1)
+    return Matrix(runs[0].labels, counts / np.maximum(n, 1)[:, None], n)
+
+
+def _curves(runs: Iterable[RunRecord]) -> list[list[float]]:
+    """Return the accuracies of each run by epoch: of the training part, then of the validation part."""
+    lines = []
+    for run in runs:
+        for key in ("train_accuracy", "validation_accuracy"):
+            values = [row[key] for row in run.history if key in row]
+            if len(values) > 1 and not np.isnan(values).any():
+                lines.append(values)
+    return lines
+
+
+def _per_speaker(counts: Counts) -> dict[str, float]:
+    matrices = counts.per_speaker.sum(axis=0)
+    return {
+        name.partition("/")[2]: float(np.trace(matrix) / matrix.sum())
+        for name, matrix in zip(counts.speakers, matrices, strict=True)
+    }
+
+
+def _mistake(record: PaperRecord, run: RunRecord, n: int, speakers: Speakers) -> Mistake:
+    corpus, utterance, *_ = run.item(n)
+    return Mistake(
+        run.id.paper,
+        record.paper.title_of("systems", run.id.system),
+        record.paper.title_of("protocols", run.id.protocol),
+        corpus,
+        utterance,
+        speakers[corpus, utterance].partition("/")[2],
+        run.labels[int(run.truth[n])],
+        run.labels[int(run.predicted[n])],
+        dict(zip(run.labels, run.posteriors[n].tolist(), strict=True)),
+    )

@@ -1,0 +1,246 @@
+"""Writes the results page from its content."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import soundfile
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib import colormaps
+from PIL import Image
+from scipy.signal import spectrogram
+
+from serflow.corpora.manifest import read_manifest
+from serflow.io.files import write_text
+from serflow.io.log import say
+from serflow.items import Row, speaker_of
+from serflow.page.content import (
+    SHOWN,
+    TONES,
+    Mistake,
+    display_name,
+    find_headline,
+    find_mistakes,
+    make_card,
+    make_rows,
+    make_speakers,
+    make_systems,
+)
+from serflow.papers.model import PaperRecord
+from serflow.papers.names import published_confusions, published_figures, published_tables, slug
+from serflow.runs import RunRecord, read_runs
+from serflow.scoring.conditions import short_commit
+from serflow.scoring.metrics import METRICS
+from serflow.scoring.results import read_results
+from serflow.scoring.scores import Scores
+from serflow.scoring.verdicts import RULE
+
+#: Bytes above which the page is said to be too large to send.
+LIMIT = 2_000_000
+#: Width of the pictures of a paper's figures, in pixels.
+WIDTH = 460
+#: Spectrograms of the surest mistakes of each paper.
+N_PICTURES = 4
+
+
+def write_page(
+    records: Sequence[PaperRecord],
+    scores: Iterable[Path | str],
+    runs: Iterable[Path | str],
+    manifests: Iterable[Path | str],
+    roots: Iterable[Path],
+    results: Path,
+    output: Path,
+) -> None:
+    """Write one self-contained page on all that a results folder holds.
+
+    Parameters
+    ----------
+    records
+        Every paper as run; also those of which nothing could be run.
+    scores, runs, manifests
+        Files of scores, run folders and manifests.
+    roots
+        The corpus trees, in the order of the manifests; recordings are linked there, never copied.
+    results
+        The results folder, whose tables and figures are shown.
+    output
+        The page; it links files by their path from there.
+    """
+    found, numbers, trained = read_results(results / "tables/comparison.csv"), Scores.read(*scores), read_runs(runs)
+    rows = {(row["corpus"], row["utterance"]): row for path in manifests for row in read_manifest(path)}
+    speakers = {key: speaker_of(row) for key, row in rows.items()}
+    trees = dict(zip(dict.fromkeys(corpus for corpus, _ in rows), roots, strict=True))
+    names = [record.paper.paper for record in records]
+    mistakes = find_mistakes(records, trained, speakers)
+    text = (
+        _environment()
+        .get_template("index.html")
+        .render(
+            headline=find_headline(found),
+            cards=[make_card(record, found) for record in records],
+            rows=make_rows(records, found, numbers),
+            systems=make_systems(records, trained),
+            speaker_rows=make_speakers(records, trained, speakers),
+            mistakes=[(one, _picture_of(one, rows, trees, n)) for n, one in _count_within_paper(mistakes)],
+            audio=[_audio_of(one, rows, trees, output) for one in mistakes],
+            figures={name: _figures(record, results, output) for name, record in zip(names, records, strict=True)},
+            tables={name: _tables(record, results) for name, record in zip(names, records, strict=True)},
+            studies={name: _studies(record, results) for name, record in zip(names, records, strict=True)},
+            leaks={
+                record.paper.paper: _table_body(results / f"tables/{record.paper.paper}/data.html")
+                for record in records
+            },
+            costs=_table_body(results / "tables/costs.html"),
+            synthetic=any(record.synthetic for record in records),
+            about=_about(trained),
+            rule=RULE,
+            metrics=METRICS,
+            shown=SHOWN,
+            tones=TONES,
+        )
+    )
+    write_text(output, text)
+    if len(text.encode()) > LIMIT:
+        say(f"{output}: {len(text.encode()) / 1e6:.1f} MB, more than the {LIMIT / 1e6:g} MB that are easily sent")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("serflow.page", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": _percent, "name": display_name, "polyline": _polyline}
+    environment.globals |= {"asset": _asset, "zip": zip}
+    return environment
+
+
+def _asset(name: str) -> Markup:
+    """Return a file of the package to stand in the page as it is."""
+    return Markup((Path(__file__).parent / "assets" / name).read_text(encoding="utf-8"))  # noqa: S704 -- our own file
+
+
+def _percent(value: float | None, digits: int = 1) -> str:
+    return "\N{EN DASH}" if value is None else f"{100 * value:.{digits}f}"
+
+
+def _polyline(values: Sequence[float], width: float, height: float) -> str:
+    """Return the points of a curve of values in 0..1 for an SVG polyline."""
+    step = width / (len(values) - 1)
+    return " ".join(f"{n * step:.1f},{height * (1 - value):.1f}" for n, value in enumerate(values))
+
+
+def _about(runs: Sequence[RunRecord]) -> Mapping[str, str]:
+    """Return corpora, number of runs, date and commits of runs, for the line above the headline."""
+    corpora = sorted({corpus for run in runs for corpus in run.id.corpora})
+    finished = max((str(run.info["finished"]) for run in runs), default="")
+    commits = sorted({short_commit(str(run.info.get("commit") or "unknown")) for run in runs})
+    return {
+        "corpora": ", ".join(map(display_name, corpora)) or "no corpus",
+        "runs": f"{len(runs)} run" + "s" * (len(runs) != 1),
+        "date": f"{datetime.fromisoformat(finished):%d %B %Y}".lstrip("0") if finished else "",
+        "commits": ", ".join(commits),
+    }
+
+
+def _figures(record: PaperRecord, results: Path, output: Path) -> list[tuple[str, str, str]]:
+    """Return title, picture and path of each of the paper's figures and matrices that was drawn."""
+    paper, found = record.paper, []
+    titles = {stem: f"{one.figure}: {one.title}" for stem, one in published_figures(paper).items()}
+    titles |= {stem: f"{one.table}, published and ours" for stem, one in published_confusions(paper).items()}
+    for stem, title in titles.items():
+        path = results / f"figures/{paper.paper}/{stem}.png"
+        if path.is_file():
+            found.append((title, _thumbnail(path), _link(path, output)))
+    return found
+
+
+def _tables(record: PaperRecord, results: Path) -> list[tuple[str, Markup]]:
+    """Return name and body of each of the paper's tables, then of the differences."""
+    paper = record.paper
+    names = published_tables(paper) | ({slug(paper.noise.table): paper.noise.table} if paper.noise else {})
+    names |= {stem: f"{one.table}, confusion matrix" for stem, one in published_confusions(paper).items()}
+    names |= {"differences": "Differences with intervals"}
+    bodies = ((name, _table_body(results / f"tables/{paper.paper}/{stem}.html")) for stem, name in names.items())
+    return [(name, body) for name, body in bodies if body]
+
+
+def _studies(record: PaperRecord, results: Path) -> list[tuple[str, Markup]]:
+    """Return title and body of each study that was run."""
+    paper = record.paper
+    bodies = (
+        (study.title, _table_body(results / f"tables/{paper.paper}/studies/{name}.html"))
+        for name, study in paper.studies.items()
+    )
+    return [(title, body) for title, body in bodies if body]
+
+
+def _table_body(path: Path) -> Markup:
+    """Return what a table's own page shows; nothing where there is none."""
+    if not path.is_file():
+        return Markup()
+    body = path.read_text(encoding="utf-8").partition("<body>")[2].partition("</body>")[0]
+    body = re.sub(r"<h1>.*?</h1>|<p class=\"banner\">.*?</p>", "", body)
+    body = body.replace("<table>", '<table class="sortable">').replace("<h2>", "<h4>").replace("</h2>", "</h4>")
+    return Markup(body.replace('<div class="scroll">', '<div class="wrap" tabindex="0">'))  # noqa: S704 -- Table's own
+
+
+def _count_within_paper(mistakes: Sequence[Mistake]) -> list[tuple[int, Mistake]]:
+    """Return each mistake with its number within its paper."""
+    numbers: dict[str, int] = {}
+    counted = []
+    for one in mistakes:
+        numbers[one.paper] = numbers.get(one.paper, -1) + 1
+        counted.append((numbers[one.paper], one))
+    return counted
+
+
+def _picture_of(mistake: Mistake, rows: Mapping[tuple[str, str], Row], trees: Mapping[str, Path], n: int) -> str:
+    """Return a small spectrogram, 0 to 8 kHz upwards, of one of the first mistakes; nothing of the others."""
+    row = rows[mistake.corpus, mistake.utterance]
+    path = trees[mistake.corpus] / row["path"]
+    if n >= N_PICTURES or not path.is_file():
+        return ""
+    signal, rate = soundfile.read(path, always_2d=True)
+    frequencies, _, power = spectrogram(
+        signal.mean(axis=1), rate, nperseg=int(0.032 * rate), noverlap=int(0.016 * rate)
+    )
+    decibels = 10 * np.log10(np.maximum(power[frequencies <= 8000], 1e-12))
+    scaled = np.clip((decibels - decibels.max()) / 70 + 1, 0, 1)[::-1]
+    picture = Image.fromarray((colormaps["magma"](scaled)[..., :3] * 255).astype(np.uint8))
+    return _encode(picture.resize((150, 60)))
+
+
+def _audio_of(mistake: Mistake, rows: Mapping[tuple[str, str], Row], trees: Mapping[str, Path], output: Path) -> str:
+    """Return the address of a mistake's recording."""
+    return _link(trees[mistake.corpus] / rows[mistake.corpus, mistake.utterance]["path"], output)
+
+
+def _link(path: Path, output: Path) -> str:
+    return quote(os.path.relpath(path.resolve(), output.resolve().parent))
+
+
+def _thumbnail(path: Path) -> str:
+    with Image.open(path) as picture:
+        small = picture.convert("RGB")
+        small.thumbnail((WIDTH, WIDTH))
+        return _encode(small)
+
+
+def _encode(picture: Image.Image) -> str:
+    """Return a picture as a data address."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=70, method=6)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
