@@ -28,7 +28,7 @@ demo: .venv/.installed ## Run the whole workflow on the synthetic demo corpora, 
 	$(DEMO)
 	@if [ ! -e $(DEMO_REPORT) ] || [ -n "$$(find results/demo/tables results/demo/figures -newer $(DEMO_REPORT) -print -quit)" ]; then \
 		$(DEMO) --report $(DEMO_REPORT); fi
-	@echo "Results: results/demo/tables and results/demo/figures. Report: $(DEMO_REPORT)"
+	@echo "Results: open results/demo/index.html in a browser. Where each came from: $(DEMO_REPORT)"
 
 report: .venv/.installed ## Make results/report.html from the results of the real run
 	snakemake --report results/report.html

@@ -95,6 +95,10 @@ def test_everything_is_made_and_a_second_run_does_nothing(project):
     for suffix in ("png", "svg"):
         assert made(project, "figures", suffix) == {f"{stem}.{suffix}" for stem in figures}
     assert "ynthetic" in (project / "out/tables/deepemo/comparison.md").read_text()
+    page = (project / "out/index.html").read_text()
+    assert "Synthetic demo" in page
+    assert page.count("<article") == 2
+    assert len(page) < 2_000_000
     assert "Nothing to be done" in snakemake(project)
 
 
@@ -201,7 +205,7 @@ def test_a_changed_feature_parameter_reruns_that_recipe_and_what_depends_on_it(p
 
 def test_a_changed_figure_redraws_it_and_trains_nothing(project, edited):
     edited("workflow/serflow/figures/confusion.py", "\nimport numpy", "\nimport os\nimport numpy")
-    planned = {"figure_confusion", "costs", "track", "track_overview", "all"}
+    planned = {"figure_confusion", "costs", "track", "track_overview", "page", "all"}
     assert jobs(snakemake(project, "-n")).keys() - {"figure_published"} == planned
 
 
