@@ -105,7 +105,7 @@ def spread(rows, folds):
 
 def test_folds_that_are_made_are_as_balanced_as_scikit_learns():
     rng, ratios = np.random.default_rng(0), []
-    for _ in range(20):
+    for _ in range(8):
         rows = [
             {"speaker": str(speaker), "emotion": emotion, "sex": ""}
             for speaker in range(30)
@@ -174,6 +174,7 @@ BAD = {
     "session": (with_column("session", lambda row: "A"), "row 2, column session", "'A'", "digits"),
     "intensity": (with_column("intensity", lambda row: "loud"), "row 2, column intensity", "'loud'", "normal, strong"),
     "part": (with_column("part", lambda row: "dev"), "row 2, column part", "'dev'", "validation"),
+    "nothing to test": (with_column("part", lambda row: "train"), "column part", "no 'test'", "no such column"),
     "a row twice": (change(3, path="anna/happy1.wav"), "row 5, column path", "row 2 too", "one row"),
     "two suffixes": (change(3, path="anna/happy1.flac"), "row 5, column path", "row 2 too", "rename"),
     "outside": (change(1, path="../x.wav"), "row 3, column path", "'../x.wav' leaves", "relative"),

@@ -23,7 +23,8 @@ sys.path.insert(0, str(CLONE / "workflow"))
 
 from serflow import corpora
 from serflow.config import check_config, read_yaml
-from serflow.corpora import CORPORA, members
+from serflow.corpora import CORPORA, registry
+from serflow.corpora.registry import members
 from serflow.errors import SerflowError
 from serflow.features.recipes import kinds_of as kinds_of_recipe
 from serflow.models.weights import WORDS, file_name
@@ -65,7 +66,7 @@ for paper in PAPERS.papers:
         if content.protocols[protocol].SHARED_EMOTIONS:
             print(f"{paper} on {corpus}, {protocol}: {tell_emotions(content, corpus, protocol)}.", file=sys.stderr)
 
-CONFIGURED = [corpus for corpus in CORPORA if CONFIG.source(corpus)]
+CONFIGURED = [corpus for corpus in registry.known() if CONFIG.source(corpus)]
 RUNS = PAPERS.all_runs()
 
 
@@ -169,7 +170,23 @@ def kind_of_figure(wildcards):
 
 def kinds_of_split(corpus, protocol):
     """What splitting a corpus under a protocol loads by name."""
-    return [(PROTOCOLS, protocol.kind), *((corpora.KINDS, name) for name in members(corpus))]
+    return [(PROTOCOLS, protocol.kind), *kinds_of_corpora(members(corpus))]
+
+
+def kinds_of_corpora(names):
+    """What reading corpora loads by name: the modules of the built-in ones."""
+    return [(corpora.KINDS, name) for name in names if name in CORPORA]
+
+
+def tables_of_corpora(names):
+    """The tables of labels of corpora that are not built in."""
+    return [CONFIG.tables[name]["labels"] for name in names if name in CONFIG.tables]
+
+
+def table_options(names):
+    """The option of `serflow manifest` and `serflow split` for corpora that are not built in."""
+    tables = {name: CONFIG.tables[name] for name in names if name in CONFIG.tables}
+    return ["--tables", json.dumps(tables, sort_keys=True)] if tables else []
 
 
 def kinds_of_paper(paper):
@@ -293,7 +310,7 @@ def paper_file(paper):
 
 def config_of(paper):
     """The part of the configuration that a paper's record depends on, as JSON."""
-    keys = ("corpora", "allow_partial", "pretrained", "cross_corpus", "statement_independent")
+    keys = ("corpora", "allow_partial", "pretrained", "run_on", "cross_corpus", "statement_independent")
     part = CONFIG.model_dump(include=set(keys))
     overrides = {name: changes for name, changes in CONFIG.overrides.items() if name == paper}
     return json.dumps({**part, "papers": [paper], "overrides": overrides}, sort_keys=True)

@@ -56,6 +56,7 @@ rule demo:
 rule manifest:
     input:
         tree=lambda wildcards: tree(wildcards.corpus),
+        tables=lambda wildcards: tables_of_corpora([wildcards.corpus]),
     output:
         manifest="<results>/manifests/{corpus}.csv",
         report="<results>/manifests/{corpus}.json",
@@ -67,9 +68,10 @@ rule manifest:
         "../../envs/serflow.yaml"
     threads: 4
     params:
-        code=lambda wildcards: code("manifest", (corpora.KINDS, wildcards.corpus)),
+        code=lambda wildcards: code("manifest", *kinds_of_corpora([wildcards.corpus])),
+        tables=lambda wildcards: table_options([wildcards.corpus]),
     message:
         "Reading the recordings of {wildcards.corpus} into a manifest"
     shell:
         "serflow manifest {wildcards.corpus} --root {input.tree:q} --output {output.manifest:q} --report {output.report:q}"
-        " --workers {threads} --log {log:q}"
+        " --workers {threads} {params.tables:q} --log {log:q}"

@@ -4,6 +4,7 @@
 rule paper:
     input:
         paper=lambda wildcards: paper_file(wildcards.paper),
+        tables=tables_of_corpora(registry.known()),
     output:
         "<results>/papers/{paper}.json",
     log:

@@ -4,6 +4,7 @@
 rule split:
     input:
         manifests=manifests_of,
+        tables=lambda wildcards: tables_of_corpora(members(wildcards.corpus)),
     output:
         split="<results>/splits/{paper}/{corpus}/{protocol}/seed{seed}.csv",
         report="<results>/splits/{paper}/{corpus}/{protocol}/seed{seed}.json",
@@ -20,14 +21,17 @@ rule split:
             *kinds_of_split(wildcards.corpus, protocol_of(wildcards)),
         ),
         protocol=lambda wildcards: json.dumps(protocol_of(wildcards).rules(), sort_keys=True),
-        labels=lambda wildcards: ",".join(PAPERS.papers[wildcards.paper].labels_on(wildcards.corpus, wildcards.protocol)),
+        labels=lambda wildcards: ",".join(
+            PAPERS.papers[wildcards.paper].labels_on(wildcards.corpus, wildcards.protocol)
+        ),
         corpora=lambda wildcards: list(members(wildcards.corpus)),
         select=selection_of,
+        tables=lambda wildcards: table_options(members(wildcards.corpus)),
     message:
         "Splitting {wildcards.corpus} for {wildcards.paper}: {wildcards.protocol}, seed {wildcards.seed}"
     shell:
         "serflow split --protocol {params.protocol:q} --labels {params.labels:q} --corpora {params.corpora:q}"
-        " --select {params.select:q} --manifests {input.manifests:q} --seed {wildcards.seed} --output {output.split:q} --report {output.report:q}"
+        " --select {params.select:q} {params.tables:q} --manifests {input.manifests:q} --seed {wildcards.seed} --output {output.split:q} --report {output.report:q}"
         " --log {log:q}"
 
 

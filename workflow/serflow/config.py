@@ -12,10 +12,12 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import Field
 
-from serflow.corpora import CORPORA, load
+from serflow.corpora import CORPORA
 from serflow.corpora.demo.names import DEMOS
+from serflow.corpora.registry import load, use_tables
 from serflow.errors import ConfigError
 from serflow.kinds import suggest
+from serflow.labels import EMOTIONS
 from serflow.models.weights import IMAGENET, WORDS
 from serflow.schema import Model, check, hide_credentials
 from serflow.types import Count, Distinct, Indices, Limit, Names, Text
@@ -27,12 +29,30 @@ KEYWORDS = ("download", "demo")
 
 
 class CorpusConfig(Model):
-    """Where one corpus is."""
+    """Where one corpus is; of one that is not built in also its table of labels."""
 
     source: Text | None = Field(
         None,
         description="`download` (RAVDESS), a local archive or folder, `demo` (synthetic), or null: left out.",
     )
+    labels: Text | None = Field(
+        None,
+        description="Of a corpus of your own: its table of labels, a CSV file with the columns path, emotion, speaker, "
+        "and where known sex, statement, session, fold, part, intensity.",
+    )
+    emotions: dict[Text, Text] = Field(
+        {}, description="Label of the table -> emotion of serflow, for labels that are not named so."
+    )
+    folds: Annotated[int, Limit(ge=2)] | None = Field(
+        None,
+        description="How many speaker-independent folds to make where the table has no column fold; "
+        "by default 5, or the number of speakers if that is lower.",
+    )
+
+    @property
+    def table(self) -> dict[str, Any]:
+        """What a corpus of one's own is made from; empty of a built-in one."""
+        return self.model_dump(include={"labels", "emotions", "folds"}) if self.labels else {}
 
 
 class Seeds(Model):
@@ -76,6 +96,17 @@ class CrossCorpus(Model):
     )
 
 
+class OnCorpus(Model):
+    """Systems to run on a corpus."""
+
+    systems: Names = Field(description="The systems, as PAPER.SYSTEM.")
+    emotions: Annotated[list[Text], Limit(min_length=2), Distinct()] | None = Field(
+        None,
+        description="The emotions told apart; by default those of the paper where the corpus is one of its own, else "
+        "all that the corpus has but other and undecided.",
+    )
+
+
 class Config(Model):
     """config.yaml."""
 
@@ -105,7 +136,12 @@ class Config(Model):
     tracking: Tracking = Field(default_factory=Tracking, description="MLflow.")
     noise: Noise = Field(default_factory=Noise, description="Recognition in noise.")
     cross_corpus: list[CrossCorpus] = Field([], description="Systems to train on some corpora and test on another.")
-    statement_independent: dict[Text, Names] = Field(
+    run_on: dict[Text, Names | OnCorpus] = Field(
+        {},
+        description="Corpus -> systems (PAPER.SYSTEM) to run on it under a random split, on unseen speakers, under the "
+        "leak and under its control.",
+    )
+    statement_independent: dict[Text, Names | OnCorpus] = Field(
         {}, description="Corpus -> systems (PAPER.SYSTEM) to test on speakers and sentences that are not trained on."
     )
     overrides: dict[str, dict[str, Any]] = Field({}, description="Changes to paper files, by paper.")
@@ -114,6 +150,11 @@ class Config(Model):
         """Return the configured source of a corpus, None if there is none."""
         found = self.corpora.get(corpus)
         return found.source if found else None
+
+    @property
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """The tables of the corpora that are not built in, by corpus."""
+        return {name: corpus.table for name, corpus in self.corpora.items() if corpus.table}
 
     def weights_of(self, network: str) -> str:
         """Return what a network such as ``resnet18`` starts from: `imagenet`, `none` or a file."""
@@ -135,20 +176,23 @@ def check_config(raw: Mapping[str, Any], command_line: Mapping[str, Any] | None 
     ------
     ConfigError
         If a key is unknown, a value is not allowed, or what a path names does not exist or cannot be what it should.
+    CorpusError
+        If the table of a corpus is faulty; see `serflow.corpora.table`.
     """
     values = _parse_scalars(raw, command_line or {})
     corpora = values.get("corpora", {})
     if isinstance(corpora, Mapping):
-        for name in corpora:
-            if name not in CORPORA:
-                raise ConfigError("config.yaml: corpora", f"unknown key {name!r}", suggest(name, CORPORA))
+        for name, corpus in corpora.items():
+            _check_name(name, isinstance(corpus, Mapping) and bool(corpus.get("labels")))
         defaults = {name: {"source": "download"} for name in CORPORA if load(name).DOWNLOAD and name not in corpora}
         values["corpora"] = {**defaults, **corpora}
     config = check(Config, values, "config.yaml")
     _check_places(config)
     for name, corpus in config.corpora.items():
+        _check_table(name, corpus)
         if corpus.source:
-            _check_source(name, corpus.source)
+            _check_source(name, corpus)
+    use_tables(config.tables)
     for network in config.pretrained if isinstance(config.pretrained, dict) else ():
         if network not in IMAGENET:
             raise ConfigError("config.yaml: pretrained", f"unknown key {network!r}", suggest(network, list(IMAGENET)))
@@ -168,10 +212,40 @@ def _pretrained(config: Config) -> dict[str, str]:
     return {f"pretrained.{network}": value for network, value in config.pretrained.items()}
 
 
-def _check_source(name: str, source: str) -> None:
+def _check_name(name: str, has_table: bool) -> None:
+    """Raise a ConfigError unless a corpus is built in and has no table of labels, or has one and a name of its own."""
+    if has_table and name in CORPORA:
+        fault = "is built in and takes no table of labels"
+        raise ConfigError(
+            f"config.yaml: corpora.{name}.labels", fault, f"Give your corpus another name, such as my_{name}."
+        )
+    if has_table and not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        remedy = "Allowed: small letters, digits and _, a letter first."
+        raise ConfigError("config.yaml: corpora", f"{name!r} is no name for a corpus", remedy)
+    if not has_table and name not in CORPORA:
+        remedy = f"{suggest(name, CORPORA)} A corpus of your own needs `labels`, its table of labels."
+        raise ConfigError("config.yaml: corpora", f"unknown key {name!r}", remedy)
+
+
+def _check_table(name: str, corpus: CorpusConfig) -> None:
+    """Raise a ConfigError if keys that a table goes with stand without it, or a label is mapped to no emotion."""
+    for key in ("emotions", "folds"):
+        if getattr(corpus, key) and not corpus.labels:
+            fault, remedy = "goes with `labels`, which this corpus has not", "Remove it."
+            raise ConfigError(f"config.yaml: corpora.{name}.{key}", fault, remedy)
+    for label, emotion in corpus.emotions.items():
+        if emotion not in EMOTIONS:
+            key = f"config.yaml: corpora.{name}.emotions.{label}"
+            raise ConfigError(key, f"unknown emotion {emotion!r}", suggest(emotion, EMOTIONS))
+
+
+def _check_source(name: str, corpus: CorpusConfig) -> None:
     """Raise a ConfigError unless a corpus can come from there: a keyword, an archive, or a folder with recordings."""
+    source = str(corpus.source)
     key, path = f"config.yaml: corpora.{name}.source", Path(source)
     remedy = "Give an archive or folder, `demo`, or null to leave it out."
+    if source in KEYWORDS and corpus.table:
+        raise ConfigError(key, f"{source!r} is not possible for a corpus of your own", "Give an archive or folder.")
     if source == "download" and load(name).DOWNLOAD is None:
         raise ConfigError(key, "'download' is not possible: it is never downloaded", "See resources/README.md.")
     if source == "demo" and name not in DEMOS:
@@ -184,7 +258,11 @@ def _check_source(name: str, source: str) -> None:
     try:
         if not path.exists():
             raise ConfigError(key, f"{source!r} does not exist", remedy)
-        if path.is_dir() and not any(found.suffix.lower() in AUDIO_SUFFIXES for found in path.rglob("*")):
+        if (
+            path.is_dir()
+            and not corpus.table
+            and not any(found.suffix.lower() in AUDIO_SUFFIXES for found in path.rglob("*"))
+        ):
             raise ConfigError(key, f"{source!r} is a folder without a WAV or FLAC file", remedy)
         if not path.is_dir() and not is_archive(path):
             raise ConfigError(key, f"{source!r} is no whole zip, tar or tar.gz archive", remedy)
@@ -207,10 +285,13 @@ def _check_noise(source: str | None) -> None:
 def _check_places(config: Config) -> None:
     """Raise a ConfigError unless all paths suit Snakemake, results and resources are folders, and no two are one."""
     places = {"results": config.results, "resources": config.resources, "noise.source": config.noise.source}
-    sources = {f"corpora.{name}.source": corpus.source for name, corpus in config.corpora.items()}
+    sources = {f"corpora.{name}.source": corpus.source for name, corpus in config.corpora.items() if not corpus.table}
     places |= {name: source for name, source in sources.items() if source not in KEYWORDS}
+    shared = _pretrained(config)  # may be where another one is, as two tables may label one folder
+    for corpus, table in config.tables.items():
+        shared |= {f"corpora.{corpus}.source": config.source(corpus) or "", f"corpora.{corpus}.labels": table["labels"]}
     taken: dict[Path, str] = {}
-    for name, place in [*places.items(), *_pretrained(config).items()]:
+    for name, place in [*places.items(), *shared.items()]:
         if place and re.search(r"^~|[{}]|<.*>", place):  # Snakemake replaces what stands in {} and <>
             remedy = "Write the path in full; it must be free of ~ at its start, of braces, and of <...>."
             raise ConfigError(f"config.yaml: {name}", f"{place!r} is not taken as a path", remedy)

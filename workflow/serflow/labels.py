@@ -23,6 +23,9 @@ EMOTIONS = (
     "undecided",
 )
 
+#: What says that a recording has no emotion of the vocabulary, or none for sure.
+NO_EMOTIONS = ("other", "undecided")
+
 
 def check_labels(labels: Sequence[str], where: object) -> tuple[str, ...]:
     """Return `labels` as a label set, in their order.

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from serflow.config import Config
-from serflow.corpora import load
 from serflow.corpora.demo.names import utterances
+from serflow.corpora.registry import load
 from serflow.features.recipes import DTYPE, make_transform
 from serflow.io.files import digest_value, read_csv, read_json, write_csv
 from serflow.papers.model import Selection
@@ -136,7 +136,7 @@ def count_utterances(config: Config, corpus: str, labels: Sequence[str], select:
         return sum(utterance.emotion in labels for utterance in utterances(corpus))
     module, columns = load(corpus), select.columns().items() if select else ()
     parts = [part.expected for part in getattr(module, "SELECTIONS", ()) if columns and columns <= part.where.items()]
-    classes = (parts or [module.EXPECTED])[0].classes
+    classes = (parts or [getattr(module, "LISTED", module.EXPECTED)])[0].classes  # a table's corpus lists its own
     return sum(n for emotion, n in classes.items() if emotion in labels)
 
 

@@ -60,7 +60,7 @@ def members(name: str) -> tuple[str, ...]:
         If a member is no corpus or is named twice.
     """
     parts = members_of(name)
-    if _TABLES.keys().isdisjoint(parts):
+    if not _TABLES:
         return corpora.members(name)
     for part in parts:
         load(part)

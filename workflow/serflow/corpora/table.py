@@ -70,7 +70,7 @@ def make_corpus(name: str, table: Table) -> ModuleType:
         EMOTIONS={one["native_label"]: one["emotion"] for one in rows},
         SECONDS=SECONDS * len(rows),
         SPEAKER_FOLDS=_folds_of(raw, rows, path, table.folds),
-        PARTS={one["utterance"]: cells["part"] for one, cells in zip(rows, raw, strict=True) if cells.get("part")},
+        PARTS=_parts_of(raw, rows, path),
         LISTED=Expected(len(rows), *(Counter(one[key] for one in rows) for key in ("speaker", "emotion"))),
         scan=lambda root: _scan(root, raw, rows, path),
     )
@@ -251,6 +251,15 @@ def _given_folds(raw: Sequence[Mapping[str, str]], path: Path) -> tuple[tuple[st
     if len(folds) < 2:
         raise CorpusError(f"{path}: column fold", "has one value alone", "Give two folds or more, or no such column.")
     return tuple(tuple(folds[fold]) for fold in sorted(folds, key=_natural))
+
+
+def _parts_of(raw: Sequence[Mapping[str, str]], rows: Sequence[Mapping[str, str]], path: Path) -> dict[str, str]:
+    """Return the part of each utterance that has one; none where the table has no such column."""
+    parts = {one["utterance"]: cells["part"] for one, cells in zip(rows, raw, strict=True) if cells.get("part")}
+    for part in ("train", "test"):
+        if "part" in raw[0] and part not in parts.values():
+            raise CorpusError(f"{path}: column part", f"has no {part!r}", "Give one, or no such column.")
+    return parts
 
 
 def _natural(text: str) -> tuple[int, str]:

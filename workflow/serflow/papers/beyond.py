@@ -7,20 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from serflow.config import Config, overlay, read_yaml
-from serflow.corpora import load, members
+from serflow.config import Config, OnCorpus, overlay, read_yaml
+from serflow.corpora.registry import known, load, members
 from serflow.errors import ConfigError
 from serflow.items import UNION_MARK
 from serflow.kinds import suggest
 from serflow.papers.load import Plain
 from serflow.papers.model import Paper
+from serflow.protocols.registry import make_protocol
 
 #: Protocols that any system can run under.
 PROTOCOLS = Path(__file__).parents[2] / "protocols.yaml"
+#: Those that `run_on` runs a system under.
+RUN_ON = ("speaker_independent", "random", "augment_then_split", "augment_training_part")
 
 
 class Asked(NamedTuple):
-    """What one entry of config.yaml, at `where`, asks for; systems as PAPER.SYSTEM."""
+    """What one entry of config.yaml, at `where`, asks for: a shared protocol, and systems as PAPER.SYSTEM."""
 
     where: str
     corpus: str
@@ -35,8 +38,18 @@ def list_asked(config: Config) -> list[Asked]:
         Asked(f"cross_corpus.{n}", UNION_MARK.join([*one.train, one.test]), "cross_corpus", one.systems, one.emotions)
         for n, one in enumerate(config.cross_corpus)
     ]
-    name = "statement_independent"
-    return found + [Asked(f"{name}.{corpus}", corpus, name, own) for corpus, own in getattr(config, name).items()]
+    for key in ("run_on", "statement_independent"):
+        for corpus, given in getattr(config, key).items():
+            one = given if isinstance(given, OnCorpus) else OnCorpus(systems=given)
+            protocols = _run_on(corpus) if key == "run_on" else [key]
+            found += [Asked(f"{key}.{corpus}", corpus, name, one.systems, one.emotions) for name in protocols]
+    return found
+
+
+def _run_on(corpus: str) -> list[str]:
+    """Return the protocols of `run_on`: the corpus's own split first, if its table gives one."""
+    own = corpus in known() and getattr(load(corpus), "PARTS", None)
+    return [*(["given"] if own else []), *RUN_ON]
 
 
 def check_asked(config: Config, papers: Sequence[str]) -> None:
@@ -65,16 +78,30 @@ def extend(content: Plain, config: Config) -> Plain:
     for where, corpus, protocol, names, emotions in list_asked(config):
         systems = [name.partition(".")[2] for name in names if name.partition(".")[0] == content["paper"]]
         for system in systems:
-            known = [name for name, entry in content["systems"].items() if not entry.get("study")]
-            if system not in known:
+            allowed = [name for name, entry in content["systems"].items() if not entry.get("study")]
+            if system not in allowed:
                 fault = f"{content['paper']} has no system {system!r} outside its studies"
-                raise ConfigError(f"config.yaml: {where}", fault, suggest(system, known))
+                raise ConfigError(f"config.yaml: {where}", fault, suggest(system, allowed))
         if systems:
-            result["protocols"].setdefault(protocol, shared_protocols()[protocol])
             chosen = {"emotions": list(emotions)} if emotions else {}
-            entry = {"corpus": corpus, "protocol": protocol, "systems": systems, **chosen}
+            entry = {"corpus": corpus, "protocol": _take_protocol(result, protocol), "systems": systems, **chosen}
             result["beyond"] = [*result.get("beyond", []), entry]
     return result
+
+
+def _take_protocol(content: Plain, name: str) -> str:
+    """Return the name of a paper's own protocol of the kind and the role of a shared one; if there is none add that."""
+    shared, own = shared_protocols()[name], content["protocols"]
+    wanted = make_protocol(shared)
+    for other, rules in own.items():
+        found = make_protocol(rules)
+        if (found.kind, found.purpose) == (wanted.kind, wanted.purpose):
+            return str(other)
+    if name in own:
+        remedy = "Rename it: config.yaml asks for the shared protocol of this name."
+        raise ConfigError(f"{content['paper']}: protocols.{name}", "differs from workflow/protocols.yaml", remedy)
+    own[name] = shared
+    return name
 
 
 @functools.cache

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from serflow.corpora import members
+from serflow.corpora.registry import members
 from serflow.errors import ConfigError
 from serflow.features.recipes import COPIES, STORE_OPTIONS, TRANSFORMS, check_relations
 from serflow.kinds import Kinds, options_model, split_kind, suggest
-from serflow.labels import check_labels
+from serflow.labels import EMOTIONS, check_labels
 from serflow.models import ARCHITECTURES, input_kinds
 from serflow.models.weights import WORDS, file_name
 from serflow.papers.model import FIGURES, Beyond, Figure, Paper, System
@@ -32,14 +32,14 @@ def check_paper(paper: Paper, where: str) -> None:
         place = f"{where}: protocols.{name}"
         check_names(protocol.corpora or [], paper.corpora, f"{place}.corpora")
         _check_copies(protocol.copies, f"{place}.copies")
-    for name in paper.systems:
-        _check_system(paper, name, f"{where}: systems.{name}")
     for n, entry in enumerate(paper.beyond):
         place = f"{where}: beyond.{n}"
         _within(place, "corpus", members, entry.corpus)
         check_names([entry.protocol], paper.protocols, f"{place}.protocol")
         check_names(entry.systems, paper.systems, f"{place}.systems")
         _check_emotions(paper, entry, f"{place}.emotions")
+    for name in paper.systems:
+        _check_system(paper, name, f"{where}: systems.{name}")
     for name, study in paper.studies.items():
         check_names(study.systems, paper.systems, f"{where}: studies.{name}.systems")
         if not paper.study_protocols(name):
@@ -128,7 +128,7 @@ def _check_system(paper: Paper, name: str, where: str) -> None:
 
 def _check_emotions(paper: Paper, entry: Beyond, where: str) -> None:
     """Check that the corpus has all emotions of an entry, and that no other entry chooses others for the same runs."""
-    check_names(entry.emotions or [], paper.labels, where)
+    check_names(entry.emotions or [], EMOTIONS, where)
     place = (entry.corpus, entry.protocol)
     found = paper.labels_on(*place)
     missing = [emotion for emotion in entry.emotions or [] if emotion not in found]
@@ -173,13 +173,19 @@ def _check_classes(paper: Paper, name: str, where: str) -> None:
     """Check that each corpus has two or more of a system's labels, and a combination's neutral."""
     system = paper.systems[name]
     for corpus, protocol in [(one, two) for one in paper.all_corpora for two in paper.asked(one, name)]:
-        wanted, present = system.labels or paper.labels, paper.labels_on(corpus, protocol)
-        if len(set(present).intersection(wanted)) < 2:
-            fault = f"{corpus} has fewer than two of {', '.join(wanted)} under {protocol}"
+        present = paper.labels_on(corpus, protocol)
+        if len(set(present).intersection(system.labels or present)) < 2:
+            fault = f"{corpus} has fewer than two of {', '.join(system.labels or paper.labels)} under {protocol}"
             raise ConfigError(f"{where}.labels", fault, f"It has: {', '.join(present) or 'none'}.")
         if system.combine and system.combine.neutral not in present:
             fault = f"{corpus} has no {system.combine.neutral!r}"
             raise ConfigError(f"{where}.combine.neutral", fault, "Choose another label.")
+        told = {label for part in system.parts[1:] for label in paper.systems[part].labels or present}
+        if system.combine and corpus not in paper.corpora and told != set(present):
+            fault = f"tells apart {', '.join(sorted(told))}; {corpus} has {', '.join(present)} under {protocol}"
+            raise ConfigError(
+                f"{where}.combine", fault, "Name the former as `emotions`, where systems are given to it."
+            )
 
 
 def _check_folds(paper: Paper, where: str) -> None:

@@ -12,9 +12,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
 
-from serflow.corpora import load, members
+from serflow.corpora.registry import load, members
 from serflow.errors import ConfigError
 from serflow.kinds import Kinds, suggest
+from serflow.labels import EMOTIONS, NO_EMOTIONS
 from serflow.protocols.base import Protocol
 from serflow.protocols.registry import KINDS, protocol_class
 from serflow.schema import Model, check
@@ -114,7 +115,9 @@ class Beyond(Model):
     protocol: Text = Field(description="A protocol, also one that the systems do not name.")
     systems: Names = Field(description="The systems.")
     emotions: Labels | None = Field(
-        None, description="The emotions told apart; by default all of the paper that the corpus has."
+        None,
+        description="The emotions told apart; by default all of the paper that the corpus has, and of a corpus that is "
+        "not the paper's all but other and undecided.",
     )
 
 
@@ -283,14 +286,16 @@ class Paper(Model):
     def labels_on(self, corpus: str, protocol: str) -> list[str]:
         """Return the labels told apart on a corpus: those that it has, or a member of the union (SAVEE has no calm).
 
-        Under a protocol that takes `SHARED_EMOTIONS` all members must have them.
+        On a corpus that is not the paper's they may be others than the paper's labels. Under a protocol that takes
+        `SHARED_EMOTIONS` all members must have them, and the paper too.
         """
         present = [set(load(name).EMOTIONS.values()) for name in members(corpus)]
         every = self.protocols[protocol].SHARED_EMOTIONS
         found = set.intersection(*present) if every else set.union(*present)
         chosen = (one.emotions for one in self.beyond if (one.corpus, one.protocol) == (corpus, protocol))
-        wanted = next((emotions for emotions in chosen if emotions), self.labels)
-        return [label for label in self.labels if label in found and label in wanted]
+        own = self.labels if every or corpus in self.corpora else [one for one in EMOTIONS if one not in NO_EMOTIONS]
+        wanted = next((emotions for emotions in chosen if emotions), own)
+        return [label for label in dict.fromkeys([*self.labels, *EMOTIONS]) if label in found and label in wanted]
 
     def study_protocols(self, study: str) -> list[str]:
         """Return the protocols under which all systems of a study run: the study is of these."""

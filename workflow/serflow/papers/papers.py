@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from serflow.config import Config, Seeds
-from serflow.corpora import members
+from serflow.corpora.registry import members
 from serflow.errors import ConfigError
 from serflow.models.weights import identify
 from serflow.papers.beyond import check_asked, extend
@@ -144,6 +144,7 @@ class Papers:
             self._runs[paper, study] = [
                 RunId(paper, corpus, system, protocol, seed, fold)
                 for corpus in self.corpora(paper)
+                if not study or corpus in self.papers[paper].corpora
                 for system in self.systems(paper, study)
                 for protocol in self.protocols(paper, corpus, system)
                 if protocol in shared
@@ -223,8 +224,7 @@ class Papers:
             found = list(content.recipes.items())
             for system, entry in content.systems.items():
                 if entry.recipe:
-                    asked = [name for corpus in content.all_corpora for name in content.asked(corpus, system)]
-                    found += [self.recipe_of(paper, system, name) for name in dict.fromkeys([*entry.protocols, *asked])]
+                    found += [self.recipe_of(paper, system, name) for name in content.protocols]
             for name, recipe in found:
                 other, first = merged.setdefault(name, (paper, recipe))
                 if first != recipe:

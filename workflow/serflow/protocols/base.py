@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from serflow.corpora import load
+from serflow.corpora.registry import load
 from serflow.items import Row
 from serflow.schema import Model
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -62,8 +62,18 @@ class Speakers(Protocol):
                     raise SplitError("+".join(corpora), fault, remedy)
                 part = dict.fromkeys(sexes, "train")
                 part |= dict.fromkeys(validation, "validation") | dict.fromkeys(test, "test")
+                _check_trained(rows, part, "+".join(corpora), k)
                 result.append({row["utterance"]: part[speaker_of(row)] for row in rows})
         return result
+
+
+def _check_trained(rows: Rows, part: Mapping[str, str], corpus: str, fold: int) -> None:
+    """Raise a SplitError if an emotion is tested that nobody trains."""
+    found = {name: {row["emotion"] for row in rows if part[speaker_of(row)] == name} for name in ("train", "test")}
+    untrained = sorted(found["test"] - found["train"])
+    if untrained:
+        remedy = "Divide its speakers otherwise, or leave this emotion out."
+        raise SplitError(corpus, f"has in fold {fold} nobody to train {' or '.join(untrained)}", remedy)
 
 
 def _present_folds(present: Collection[str], corpora: Sequence[str]) -> list[list[str]]:

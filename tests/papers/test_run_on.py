@@ -1,0 +1,123 @@
+"""`run_on`: any paper's systems on any corpus, built in or made from a table of labels, by configuration alone."""
+
+import itertools
+
+import pytest
+
+from serflow.config import check_config
+from serflow.corpora.registry import use_tables
+from serflow.errors import SerflowError
+from serflow.io.files import write_csv
+from serflow.papers.papers import Papers
+from serflow.plan import describe
+from serflow.runs import RunId
+
+SPEAKERS = [f"s{n}" for n in range(7)]
+ROWS = [
+    {"path": f"{speaker}_{emotion}.wav", "emotion": emotion, "speaker": speaker}
+    for speaker, emotion in itertools.product(SPEAKERS, ("bored", "happy", "sad", "other"))
+]
+
+
+@pytest.fixture
+def papers(tmp_path, monkeypatch):
+    """Return the papers of a configuration with the corpus ``mine`` of seven speakers in four classes."""
+    monkeypatch.chdir(tmp_path)
+    write_csv(tmp_path / "labels.csv", list(ROWS[0]), ROWS)
+    (tmp_path / "tree").mkdir()
+    mine = {"source": "tree", "labels": "labels.csv"}
+
+    def make(run_on, **more):
+        corpora = {"ravdess": {"source": "demo"}, "mine": mine | more.pop("mine", {}), **more.pop("corpora", {})}
+        config = {"papers": ["jin"], "corpora": corpora, "run_on": run_on, "allow_partial": True, **more}
+        return Papers(check_config(config))
+
+    yield make
+    use_tables({})
+
+
+def runs_on(papers, corpus):
+    return [run for run in papers.all_runs() if run.corpus == corpus]
+
+
+def test_a_system_runs_under_its_papers_protocols_on_all_emotions_of_the_corpus(papers):
+    found = papers({"mine": ["jin.resnet1d"]})
+    runs = runs_on(found, "mine")
+    assert {(run.paper, run.system) for run in runs} == {("jin", "resnet1d")}
+    folds = {(run.protocol, run.seed, run.fold) for run in runs}
+    random = {
+        (name, seed, 0) for name in ("published", "augment_then_split", "augment_training_part") for seed in range(3)
+    }
+    assert folds == random | {("speaker_independent", 0, fold) for fold in range(5)}
+    spec = found.spec(runs[0])
+    assert spec.labels == ("happy", "sad", "bored")
+    assert found.record("jin").n_folds["mine"]["speaker_independent"] == 5
+
+
+def test_what_runs_already_keeps_its_identity(papers):
+    with_it, without = papers({"mine": ["jin.resnet1d"]}), papers({})
+    own = without.all_runs()
+    assert [run for run in with_it.all_runs() if run.corpus != "mine"] == own
+    assert [with_it.spec(run) for run in own] == [without.spec(run) for run in own]
+
+
+def test_a_paper_without_such_protocols_takes_the_shared_ones(papers):
+    found = papers({"mine": ["satt.cnn_10hz", "mittal.cnn"]}, papers=["satt", "mittal"])
+    protocols = {
+        paper: {run.protocol for run in runs_on(found, "mine") if run.paper == paper} for paper in ("satt", "mittal")
+    }
+    shared = {"speaker_independent", "augment_then_split", "augment_training_part"}
+    assert protocols == {"satt": shared | {"random"}, "mittal": shared | {"published"}}
+    leak = RunId("satt", "mine", "cnn_10hz", "augment_then_split", 0, 0)
+    assert set(found.spec(leak).system["recipe"]["copies"]) == {"noise", "pitch", "stretch"}
+    assert "logpower10_augment_then_split" in found.recipes
+
+
+def test_emotions_can_be_chosen_and_the_folds_be_fewer(papers):
+    asked = {"systems": ["jin.resnet1d"], "emotions": ["happy", "bored"]}
+    found = papers({"mine": asked}, mine={"folds": 3})
+    assert found.spec(runs_on(found, "mine")[0]).labels == ("happy", "bored")
+    assert found.n_folds("jin", "mine", "speaker_independent") == 3
+    assert "jin/resnet1d" in describe(found)
+
+
+def test_a_built_in_corpus_that_no_paper_has_is_run_too(papers):
+    found = papers({"emodb": ["deepemonet.svm"]}, corpora={"emodb": {"source": "demo"}}, papers=["deepemonet"])
+    assert len({run.fold for run in runs_on(found, "emodb") if run.protocol == "speaker_independent"}) == 10
+    labels = found.spec(runs_on(found, "emodb")[0]).labels
+    assert labels == ("neutral", "happy", "sad", "angry", "fearful", "disgust", "bored")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"run_on": {"mime": ["jin.resnet1d"]}}, ["run_on.mime", "'mime'", "Did you mean 'mine'?"]),
+        ({"run_on": {"mine": ["jin.resnet"]}}, ["run_on.mine", "'resnet'", "resnet1d"]),
+        ({"run_on": {"mine": ["resnet1d"]}}, ["run_on.mine", "PAPER.SYSTEM"]),
+        (
+            {"run_on": {"mine": {"systems": ["jin.resnet1d"], "emotions": ["calm", "sad"]}}},
+            ["'calm'", "happy, sad, bored"],
+        ),
+        ({"papers": ["satt"], "run_on": {"mine": ["satt.two_step"]}}, ["satt", "two_step", "neutral"]),
+        (
+            {"papers": ["satt"], "run_on": {"emodb": ["satt.two_step"]}, "corpora": {"emodb": {"source": "demo"}}},
+            ["two_step.combine", "tells apart angry, happy, neutral, sad; emodb has", "`emotions`"],
+        ),
+        ({"mine": {"labels": "lables.csv"}}, ["lables.csv", "cannot be read"]),
+        ({"mine": {"emotions": {"other": "joy"}}}, ["corpora.mine.emotions.other", "'joy'", "happy"]),
+        ({"mine": {"folds": 1}}, ["corpora.mine.folds", "1", "from 2"]),
+        ({"mine": {"folds": 8}}, ["labels.csv: column emotion", "8 folds"]),
+        ({"mine": {"source": "demo"}}, ["corpora.mine.source", "'demo'", "archive or folder"]),
+        (
+            {"corpora": {"ravdess": {"source": "demo", "labels": "labels.csv"}}},
+            ["ravdess.labels", "built in", "my_ravdess"],
+        ),
+        ({"corpora": {"savee": {"folds": 3}}}, ["savee.folds", "`labels`"]),
+        ({"corpora": {"Mine": {"labels": "labels.csv"}}}, ["'Mine'", "small letters"]),
+        ({"corpora": {"yours": {"source": "tree"}}}, ["'yours'", "`labels`"]),
+    ],
+)
+def test_a_mistake_is_told_with_its_key_and_what_is_allowed(papers, changes, told):
+    with pytest.raises(SerflowError) as caught:
+        papers(**{"run_on": {}, **changes})
+    assert not [text for text in told if text not in str(caught.value)], str(caught.value)
