@@ -13,7 +13,13 @@ from serflow.corpora.demo.write import generate
 from serflow.corpora.known import emodb
 from workflow_project import ROOT, copy_project, environment
 
-LABELS = {"happy": "happy", "angry": "wut", "sad": "sad"}
+LABELS = {"happy": "happy", "angry": "wut"}
+SPEAKERS = ("03", "08", "09", "10", "11")
+#: What makes the copy's runs few and short; the section's own file is laid over it.
+SHORT = """
+seeds: {random: [0], grouped: [0]}
+overrides: {jin: {systems: {resnet1d: {training: {epochs: 3}}}}}
+"""
 
 
 @pytest.fixture
@@ -27,9 +33,10 @@ def project(tmp_path, section, monkeypatch):
     """A copy of the project with the section's file, its folder of recordings and its table of labels."""
     folder = tmp_path / "clone"
     copy_project(folder, "")
+    (folder / "config.yaml").write_text(SHORT)
     name, block = re.search(r"`(\w+\.yaml)`:\n\n```yaml\n(.*?)```", section, re.DOTALL).groups()
     (folder / name).write_text(block)
-    chosen = [one for one in utterances("emodb") if one.emotion in LABELS and one.speaker < "13"]
+    chosen = [one for one in utterances("emodb") if one.emotion in LABELS and one.speaker in SPEAKERS]
     monkeypatch.setattr(write, "utterances", lambda corpus: chosen)
     generate("emodb", folder / "recordings")
     with (folder / "labels.csv").open("w", newline="") as handle:
@@ -54,6 +61,6 @@ def test_the_commands_of_the_readme_run_the_systems_on_the_corpus(project, secti
         assert "mine" in comparison
     with (project / "results" / "manifests" / "mine.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
-    assert {row["speaker"] for row in rows} == {"03", "08", "09", "10", "11", "12"}
-    assert {row["emotion"] for row in rows} == {"happy", "angry", "sad"}
+    assert {row["speaker"] for row in rows} == set(SPEAKERS)
+    assert {row["emotion"] for row in rows} == {"happy", "angry"}
     assert all(emodb.parse(row["path"])["emotion"] == row["emotion"] for row in rows)
