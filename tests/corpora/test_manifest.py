@@ -23,7 +23,7 @@ def test_file_holds_the_rows(tmp_path):
     "change",
     [
         {"utterance": "a 01"},
-        {"sex": ""},
+        {"sex": "f"},
         {"emotion": "happy\n"},
         {"intensity": "loud"},
         {"sample_rate": "0"},

@@ -9,7 +9,9 @@ import pytest
 from sklearn.model_selection import StratifiedGroupKFold
 
 from serflow.corpora.known import ravdess
+from serflow.corpora.manifest import read_manifest
 from serflow.corpora.registry import load, members, use_tables
+from serflow.corpora.row import write_manifest
 from serflow.corpora.scan import scan_corpus
 from serflow.corpora.table import Table, make_corpus, make_folds
 from serflow.errors import ConfigError, CorpusError
@@ -50,7 +52,7 @@ def fold_of(row):
 
 
 def test_a_folder_and_a_table_make_a_manifest(tmp_path, record, table):
-    rows = [row | {"sex": "female", "statement": "Guten Tag, Frau Ö.", "session": "3"} for row in GOOD]
+    rows = [row | {"statement": "Guten Tag, Frau Ö.", "session": "3"} for row in GOOD]
     for row in rows:
         record(f"tree/{row['path']}")
     record("tree/spare.wav")
@@ -67,6 +69,8 @@ def test_a_folder_and_a_table_make_a_manifest(tmp_path, record, table):
     }
     assert report["left_out"] == {"not in the table of labels": 1}
     assert report["published"] is None
+    write_manifest(found, tmp_path / "mine.csv")
+    assert read_manifest(tmp_path / "mine.csv") == found
 
 
 @pytest.mark.parametrize(

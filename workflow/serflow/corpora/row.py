@@ -32,7 +32,7 @@ class ManifestRow(BaseModel):
     path: str = Field(pattern=r"^[^/].*\.[A-Za-z0-9]+$", description="The recording, relative to the corpus tree.")
     corpus: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="The corpus.")
     speaker: Name = Field(description="The speaker's name in the corpus.")
-    sex: Sex = Field(description="The speaker's sex.")
+    sex: Literal[Sex, ""] = Field(description="The speaker's sex.")
     emotion: str = Field(pattern=rf"^({'|'.join(EMOTIONS)})$", description="The label in our vocabulary.")
     native_label: Text = Field(description="The corpus's own label.")
     intensity: Literal[Intensity, ""] = Field(description="How strongly the emotion is acted.")
