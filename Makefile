@@ -10,7 +10,7 @@ DEMO := snakemake --workflow-profile profiles/demo
 DEMO_REPORT := results/demo/report.html
 SOURCES := workflow/serflow tests benchmarks
 
-.PHONY: help install demo report test test-long test-faults test-slurm check-results lint format reference lock ui clean
+.PHONY: help install demo report test test-browser test-long test-faults test-slurm check-results lint format reference lock ui clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,15 @@ test-long: .venv/.installed ## Run what takes minutes: extend serflow, use it fr
 test-faults: .venv/.installed ## Kill, cut off and fill up what runs, and see that nothing is lost (8 minutes; root for all of it)
 	$(PYTEST) tests/faults
 
+test-browser: .venv/.installed ## Open the results page in Chromium (root on Debian: installs it)
+	@if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null; then \
+		if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+			echo "make test-browser needs Chromium: install it, or run it as root on Debian."; exit 1; fi; \
+		echo "Installing chromium"; apt-get update -qq; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; fi
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-browser.lock
+	$(PYTEST) tests/browser
+
 test-slurm: .venv/.installed ## Run a paper on a Slurm cluster of one node, started here (root on Debian: installs it)
 	@export PATH="$$PATH:/usr/sbin"; if ! { command -v munged && command -v slurmctld && command -v slurmd; } >/dev/null; then \
 		if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
@@ -72,6 +81,9 @@ reference: .venv/.installed ## Write workflow/schemas and docs/reference.md anew
 lock: ## Add what is new in pyproject.toml to requirements.lock; UPGRADE=--upgrade: take the newest versions of all (needs uv)
 	uv pip compile pyproject.toml --extra dev $(UPGRADE) --generate-hashes --universal --python-version 3.11 \
 		--fork-strategy fewest --no-emit-index-url --custom-compile-command "make lock" --output-file requirements.lock
+	uv pip compile pyproject.toml --extra browser --constraint requirements.lock $(UPGRADE) --generate-hashes --universal \
+		--python-version 3.11 --fork-strategy fewest --no-emit-index-url --custom-compile-command "make lock" \
+		--output-file requirements-browser.lock
 
 ui: .venv/.installed ## Open MLflow on 127.0.0.1:5000 (RESULTS=results/demo for the demo's)
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///$(or $(RESULTS),results)/mlflow.db --host 127.0.0.1 --port 5000 --workers 1

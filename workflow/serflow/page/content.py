@@ -160,6 +160,8 @@ def make_rows(records: Sequence[PaperRecord], results: Sequence[Result], scores:
                 continue
             for metric in METRICS:
                 cells = {role: _bar(role, _find(record, mine, corpus, system, metric, role)) for role in SHOWN}
+                if all(bar.value is None for bar in cells.values()):
+                    continue
                 known = [printed.get((corpus, system, metric, part)) for part in ("test", "validation")]
                 rows.append(
                     Row(

@@ -1,0 +1,2 @@
+from toy_page import page_file, recordings  # noqa: F401
+from toy_paper import make_run  # noqa: F401
