@@ -149,6 +149,16 @@ def test_bf16_trains_too(run):
     assert {value.dtype for value in result.model.parameters()} == {torch.float32}
 
 
+def test_a_training_tells_how_far_it_is(run, system, monkeypatch, capsys):
+    monkeypatch.setattr(fitting, "HEARTBEAT_SECONDS", 0.0)
+    run(name="paper/corpus/net")
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("paper/corpus/net: epoch ")]
+    epochs = system["training"]["epochs"]
+    assert {line.split(" of ")[0].split()[-1] for line in told} == {str(n + 1) for n in range(epochs)}
+    assert told[-1].startswith(f"paper/corpus/net: epoch {epochs} of {epochs}, validation accuracy ")
+    assert told[-1].endswith("about 0 min left")
+
+
 @pytest.fixture
 def break_step(monkeypatch):
     """Return a function: the n-th step of the training leaves NaN in the weights, behind its own finite loss."""

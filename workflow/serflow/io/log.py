@@ -17,12 +17,12 @@ def open_log(path: Path) -> None:
     _stream = path.open("wb", buffering=0)  # unbuffered: what a full disk refuses must not fail again later
 
 
-def say(line: str, *, warning: bool = False) -> None:
-    """Write one line; a warning goes to standard error too. What a full disk has no room for is lost."""
+def say(line: str, *, aloud: bool = False) -> None:
+    """Write one line, ``aloud`` to standard error too, the workflow's log. What a full disk has no room for is lost."""
     if _stream:
         with contextlib.suppress(OSError):
             _stream.write(f"{line}\n".encode())
-    if warning or not _stream:
+    if aloud or not _stream:
         print(line, file=sys.stderr, flush=True)
 
 

@@ -27,6 +27,8 @@ from serflow.training.schedule import best_epoch, find_phase, freeze, is_finishe
 
 #: A checkpoint is written after an epoch if this long has passed since the last one.
 CHECKPOINT_SECONDS = 30.0
+#: How often a training says how far it is.
+HEARTBEAT_SECONDS = 45.0
 EVALUATION_BATCH = 64
 LOWER = "Lower batch_size of this system."
 NOT_FINITE = "Lower learning_rate, or set `precision: fp32`."
@@ -34,12 +36,13 @@ NOT_FINITE = "Lower learning_rate, or set `precision: fp32`."
 
 @dataclass(frozen=True)
 class Setup:
-    """Where and how to compute: device, precision (fp32 or bf16), checkpoint file, key of the run."""
+    """Where and how to compute: device, precision (fp32 or bf16), checkpoint file, key of the run and its name."""
 
     device: torch.device
     precision: str
     checkpoint: Path
     key: str
+    name: str = ""
 
 
 def fit(
@@ -119,6 +122,8 @@ class _Loop:
         if training.class_weights:
             self.weights = inverse_weights(data.labels[data.parts["train"]], n_classes).to(setup.device)
         self.phase, _ = find_phase(training, training.epochs)
+        self.started = self.told = time.monotonic()
+        self.done = 0.0  # epochs since then
         self.history: list[dict[str, float]] = []
         self.best: dict[str, torch.Tensor] = {}
 
@@ -146,7 +151,7 @@ class _Loop:
         except OSError as error:
             # Stopping would lose these epochs too; going on may save them: results need less room.
             fault = f"no checkpoint of epoch {len(self.history)}: {self.setup.checkpoint}: {error.strerror or error}"
-            say(f"{fault}. Make room there; training goes on, and the checkpoint before stays.", warning=True)
+            say(f"{fault}. Make room there; training goes on, and the checkpoint before stays.", aloud=True)
 
     def keep_best(self) -> None:
         """Copy the weights if the last epoch is the best one so far."""
@@ -196,6 +201,7 @@ class _Loop:
                 loss, right = self.step(batch)
             total += loss * len(batch)
             correct += right
+            self.tell_progress(epoch - 1 + (n + 1) / len(batches), 1 / len(batches))
             bad = torch.where(loss.isfinite(), bad, bad.clamp(max=n))
         n_items = sum(map(len, batches))
         mean, accuracy, first = float(total) / n_items, float(correct) / n_items, int(bad)
@@ -205,6 +211,21 @@ class _Loop:
         if not torch.stack([parameter.isfinite().all() for parameter in self.network.parameters()]).all():
             raise TrainingError("weights", f"are not finite after the last batch of epoch {epoch}", NOT_FINITE)
         return mean, accuracy
+
+    def tell_progress(self, epochs: float, more: float) -> None:
+        """Say now and then, in the workflow's log too, how far the training is, its last score and the time left.
+
+        ``epochs``: done of all, as a fraction; ``more``: of them since the last call.
+        """
+        self.done += more
+        now = time.monotonic()
+        if now - self.told < HEARTBEAT_SECONDS:
+            return
+        self.told = now
+        left = (now - self.started) / self.done * (self.training.epochs - epochs) / 60
+        score = f", validation accuracy {self.history[-1]['validation_accuracy']:.3f}" if self.history else ""
+        progress = f"epoch {math.ceil(epochs)} of {self.training.epochs}{score}, about {left:.0f} min left"
+        say(f"{self.setup.name}: {progress}", aloud=True)
 
     def set_rates(self, rates: Sequence[float], beta1: float) -> None:
         """Set the learning rate of each group of parameters, and Adam's β1."""

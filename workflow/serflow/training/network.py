@@ -71,7 +71,7 @@ def train_run(
             pretrained.load(network, weights)
         return network
 
-    setup = Setup(place, mode, checkpoint, digest_value([*identity, computing]))
+    setup = Setup(place, mode, checkpoint, digest_value([*identity, computing]), spec.run.path)
     with out_of_memory_as_error("device", f"on {place}", "Run fewer jobs on it at a time, or set `device: cpu`."):
         inputs = prepare(spec.system["input"], data)
         result = fit(training, inputs, data, n_classes, spec.run.seed, setup, build)
