@@ -17,7 +17,7 @@ def project(tmp_path_factory):
 
 def test_the_target_of_a_paper_trains_that_paper_alone(project):
     def trained(*target):
-        return set(re.findall(r"Training \w+ of (\w+)", snakemake(project, *target, "-n", "--forceall")))
+        return set(re.findall(r"Training \w+ of (\w+)", snakemake(project, *target, "-n", "--forceall", "--quiet", "host")))
 
     assert len(trained()) > 1
     assert trained("deepemo") == {"deepemo"}
