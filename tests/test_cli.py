@@ -190,3 +190,14 @@ def test_plan_takes_several_files_later_ones_over_earlier_ones(capsys):
     out = capsys.readouterr().out
     assert "deepemonet/svm: 7 trainings" in out  # two folds of two protocols, one seed of three random splits
     assert re.search(r"^Gigabytes: ", out, re.MULTILINE)
+
+
+def test_help_shows_the_verbs_for_people_first_and_a_misspelt_verb_is_answered(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    shown = capsys.readouterr().out
+    assert shown.index("\n  predict ") < shown.index("\n  verify ") < shown.index("\n  fetch ")
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["predct", "x.wav"])
+    assert stopped.value.code == 2
+    assert "Did you mean 'predict'?" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`serflow <verb>`: one verb per stage of the workflow. Parses arguments and calls, no more."""
+"""`serflow <verb>`: verbs for people, and one verb per stage of the workflow. Parses arguments and calls, no more."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serflow.errors import ConfigError, SerflowError
 from serflow.io import log
 from serflow.io.files import read_json, write_csv, write_json
+from serflow.kinds import suggest
 
 if TYPE_CHECKING:
     from serflow.papers.model import PaperRecord
@@ -26,6 +28,18 @@ if TYPE_CHECKING:
 Options = dict[str, Any]
 #: Verb -> its function and arguments; filled by `verb`.
 VERBS: dict[str, tuple[Callable[..., None], dict[str, Options]]] = {}
+#: The verbs that people type, each with an example; all others are stages, which Snakemake calls.
+EXAMPLES = {
+    "predict": "serflow predict jin/resnet1d my_recording.wav",
+    "export": "serflow export jin/resnet1d my_model",
+    "audit": "serflow audit labels.csv --html audit.html",
+    "compare": "serflow compare results/runs/jin/ravdess/resnet1d/published results/runs/mittal/ravdess/cnn/published",
+    "plan": "serflow plan --config config.yaml mine.yaml",
+    "verify": "serflow verify ravdess /data/Audio_Speech_Actors_01-24.zip",
+    "keep": "serflow keep results --command 'snakemake jin'",
+    "results": "serflow results --check",
+}
+STAGE = "Snakemake calls this verb: `snakemake -n --printshellcmds --quiet host` shows each call."
 
 
 def verb(**arguments: Options) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -121,11 +135,34 @@ def _stop(number: int, _frame: object) -> None:
     raise SystemExit(128 + number)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that answers a misspelt verb with the nearest one."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.dest == "verb" and value not in VERBS:
+            raise argparse.ArgumentError(None, f"unknown verb {value!r}. {suggest(value, VERBS)}")
+        super()._check_value(action, value)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="serflow", description=__doc__)
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
+    people = {name: VERBS[name] for name in EXAMPLES if name in VERBS}
+    stages = {name: entry for name, entry in VERBS.items() if name not in people}
+    listed = "\n\n".join(
+        "\n".join([title, *(f"  {name:<18} {function.__doc__}" for name, (function, _) in verbs.items())])
+        for title, verbs in (("verbs for people:", people), ("stages, which Snakemake calls:", stages))
+    )
+    parser = _Parser(
+        prog="serflow",
+        usage="serflow [--version] VERB ...",
+        description="Reproduces published speech-emotion-recognition systems; `serflow VERB --help` explains a verb.",
+        epilog=listed,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"serflow {version('serflow')}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", help=argparse.SUPPRESS)
     for name, (function, arguments) in VERBS.items():
-        sub = verbs.add_parser(name, help=function.__doc__, description=function.__doc__)
+        epilog = f"example: {EXAMPLES[name]}" if name in EXAMPLES else STAGE
+        sub = verbs.add_parser(name, description=function.__doc__, epilog=epilog)
         sub.add_argument("--log", type=Path, help="write messages to this file instead of standard error")
         for argument, options in arguments.items():
             keywords = {key: value for key, value in options.items() if key not in ("positional", "read")}
