@@ -139,6 +139,15 @@ def test_the_table_of_ravdess_gives_its_own_folds(table):
     assert table(kept).SPEAKER_FOLDS == ravdess.SPEAKER_FOLDS
 
 
+def test_one_recording_without_an_emotion_is_no_class_that_needs_speakers(table):
+    assert table([*GOOD, {"path": "x.wav", "emotion": "other", "speaker": "anna"}]).LISTED.classes["other"] == 1
+
+
+def test_folds_come_from_one_place(table):
+    with pytest.raises(CorpusError, match="column fold: gives folds"):
+        table(with_column("fold", fold_of), folds=3)
+
+
 def test_a_table_makes_a_corpus_known_until_the_next_configuration(tmp_path, table):
     table()
     use_tables({"mine": {"labels": str(tmp_path / "labels.csv"), "emotions": WUT}})

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from serflow.corpora.base import OPTIONAL, Expected, Scan, files, not_audio, row
 from serflow.errors import CorpusError
-from serflow.labels import EMOTIONS
+from serflow.labels import EMOTIONS, NO_EMOTIONS
 from serflow.schema import Model
 from serflow.types import Limit, Text
 
@@ -86,7 +86,7 @@ def read_table(path: Path) -> list[dict[str, str]]:
         If it is missing, not in UTF-8 or no CSV; lacks a column of `NEEDED` or a value in one; has a column twice, one
         under a misspelt name or with values that are not allowed (`VALUES`); or has no row.
     """
-    header, *lines = _read_cells(path)
+    header, *lines = read_cells(path)
     names = [name.strip() for name in header]
     _check_header(names, path)
     rows = []
@@ -105,7 +105,7 @@ def read_table(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _read_cells(path: Path) -> list[list[str]]:
+def read_cells(path: Path) -> list[list[str]]:
     """Return the cells of each row, those with the names of the columns first."""
     text = _read_text(path)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
@@ -179,8 +179,10 @@ def _make_rows(raw: Sequence[Mapping[str, str]], path: Path, emotions: Mapping[s
             raise CorpusError(where, f"unknown label {label!r}", remedy)
         given = {key: cells[key] for key in ("speaker", "sex", "statement", "session", "intensity") if key in cells}
         rows.append(row(utterance=name, path=place, emotion=emotion, native_label=label, **given))
-    if len({one["emotion"] for one in rows}) < 2:
-        raise CorpusError(f"{path}: column emotion", f"has {rows[0]['emotion']} alone", "Give two emotions or more.")
+    found = sorted({one["emotion"] for one in rows}.difference(NO_EMOTIONS))
+    if len(found) < 2:
+        fault = f"has {found[0] if found else rows[0]['emotion']} alone"
+        raise CorpusError(f"{path}: column emotion", fault, "Give two emotions or more.")
     return rows
 
 
@@ -226,10 +228,13 @@ def _folds_of(
 ) -> tuple[tuple[str, ...], ...]:
     """Return the speakers of each fold, sorted: those of the table's column, in order, or folds that are made."""
     given = "fold" in raw[0]
+    if given and wanted:
+        raise CorpusError(f"{path}: column fold", f"gives folds; config.yaml asks for {wanted} others", "Remove one.")
     speakers: dict[str, set[str]] = defaultdict(set)
     for one in rows:
-        speakers[one["emotion"]].add(one["speaker"])
-    everyone = set().union(*speakers.values())
+        if one["emotion"] not in NO_EMOTIONS:
+            speakers[one["emotion"]].add(one["speaker"])
+    everyone = {one["speaker"] for one in rows}
     if len(everyone) < 3:
         fault, remedy = f"names {len(everyone)}", "Three speakers are needed: to train, to validate and to test."
         raise CorpusError(f"{path}: column speaker", fault, remedy)
