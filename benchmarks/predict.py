@@ -4,12 +4,14 @@
 
 DeepEMO's ResNet-18 with random weights, in the precision that a training would take here. Both run as fresh processes,
 alternating; the bare loop is `--bare`: soundfile, librosa, torch, batches of 64. Recordings are copied until there are
-enough. Prints each round's seconds, the ratio of the medians and how many times faster than real time; then the largest
-memory (pages shared by n processes counted as 1/n in each, seen every 0.1 s) at a tenth of the files, at all of them,
-and for one long recording in windows of 3 s every second.
+enough. Prints each round's seconds (and those of the processors, which tell more where other work runs beside), the
+ratio of the medians and how many times faster than real time; then the largest memory (pages shared by n processes
+counted as 1/n in each, seen every 0.1 s) at a tenth of the files, at all of them, and for one long recording in windows
+of 3 s every second.
 """
 
 import argparse
+import resource
 import shutil
 import statistics
 import subprocess
@@ -65,9 +67,15 @@ def compare_speed(folder: Path, options: argparse.Namespace, seconds: float) -> 
     for n in range(options.rounds):
         ours.append(wall(command(folder, "all", options)))
         theirs.append(wall(loop))
-        print(f"round {n + 1}: serflow {ours[-1]:.2f} s, bare loop {theirs[-1]:.2f} s", flush=True)
-    own, other = statistics.median(ours), statistics.median(theirs)
-    print(f"medians: serflow {own:.2f} s, bare loop {other:.2f} s, ratio {own / other:.2f}")
+        told = (
+            f"{name} {took:.2f} s ({cpu:.2f})" for name, (took, cpu) in (("serflow", ours[-1]), ("bare", theirs[-1]))
+        )
+        print(f"round {n + 1}: {', '.join(told)}", flush=True)
+    (own, own_cpu), (other, other_cpu) = (
+        map(statistics.median, zip(*rounds, strict=True)) for rounds in (ours, theirs)
+    )
+    print(f"medians: serflow {own:.2f} s ({own_cpu:.2f}), bare loop {other:.2f} s ({other_cpu:.2f})")
+    print(f"ratio {own / other:.2f} ({own_cpu / other_cpu:.2f})")
     print(f"serflow is {seconds / own:.0f} times faster than real time")
     both = [[line.split(",") for line in (folder / name).read_text().splitlines()] for name in ("ours.csv", "bare.csv")]
     pairs = zip(both[0][1:], both[1], strict=True)
@@ -177,11 +185,12 @@ def bare(folder: Path, audio: Path, threads: int) -> None:
                 print(*(f"{p:.6g}" for p in row), sep=",", file=output)
 
 
-def wall(line: list[object]) -> float:
-    """Wall-clock seconds of a command."""
-    start = time.perf_counter()
+def wall(line: list[object]) -> tuple[float, float]:
+    """Wall-clock seconds of a command, and seconds of the processors that it and its children took."""
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(list(map(str, line)), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - start
+    took, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return took, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def watch(line: list[object]) -> float:

@@ -134,7 +134,7 @@ def test_a_speaker_of_another_corpus_is_another_speaker_whatever_the_name():
 
 
 def test_the_process_that_forks_workers_imports_no_torch():
-    code = "import sys; import serflow.inference.noise; print('torch' in sys.modules)"
+    code = "import sys; import serflow.inference.noise, serflow.inference.predict; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

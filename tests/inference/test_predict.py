@@ -1,8 +1,6 @@
 """`serflow predict` recognises recordings as the experiment did, and tells what it cannot recognise."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -218,6 +216,12 @@ def test_a_broken_recording_is_a_row_and_the_others_are_done(trained, run_of, tm
     assert err.splitlines()[-1].startswith(f"serflow predict: {len(faults)} of {len(faults) + 1} recordings: ")
 
 
+def test_recordings_that_are_all_broken_are_told_for_a_combined_run_too(run_of, tmp_path, capsys):
+    (tmp_path / "a.wav").write_text("no audio")
+    assert predict(run_of("two_step"), tmp_path / "a.wav") == 1
+    assert "a.wav  error: cannot be read as audio" in capsys.readouterr().out
+
+
 # What is wrong before anything is done
 
 
@@ -276,6 +280,18 @@ def test_a_damaged_model_is_a_sentence_and_nothing_is_written(trained, results, 
     assert (out, list(Path().iterdir())) == ("", [])
 
 
+def test_a_folder_that_holds_one_fold_has_no_others(trained, run_of, tmp_path, capsys):
+    run = shutil.copytree(run_of("net"), tmp_path / "copied")
+    assert predict(run, trained / "corpus/u00.wav", "--folds") == 1
+    assert "holds one fold alone" in capsys.readouterr().err
+
+
+def test_a_record_of_another_version_is_named(trained, results, run_of, capsys):
+    write_json(results / "papers/toypaper.json", {"paper": {}, "labels": {}})
+    assert predict(results / run_of("net").relative_to(trained), trained / "corpus/u00.wav") == 1
+    assert "toypaper.json: was written by another version" in capsys.readouterr().err
+
+
 def test_a_folder_from_elsewhere_runs_no_code(trained, run_of, tmp_path, capsys):
     (tmp_path / "evil.py").write_text("open('ran', 'w')\n")
     run = shutil.copytree(run_of("net"), tmp_path / "download")
@@ -285,10 +301,3 @@ def test_a_folder_from_elsewhere_runs_no_code(trained, run_of, tmp_path, capsys)
     assert predict(run, trained / "corpus/u00.wav") == 1
     assert "no part of serflow" in capsys.readouterr().err
     assert not list(Path().iterdir())
-
-
-def test_the_process_that_forks_workers_imports_no_torch():
-
-    code = "import sys; import serflow.inference.predict; print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"

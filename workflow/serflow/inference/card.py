@@ -16,12 +16,12 @@ from serflow.inference.systems import TrainedRun
 LICENCES = {"CC BY-NC-SA 4.0": "cc-by-nc-sa-4.0"}
 #: Our metrics in the names of Hugging Face's.
 METRICS = {"WA": "accuracy", "UA": "recall"}
+#: What was trained on of the test part, by the protocol's role, where its speakers were.
 LEAKS = {
-    "leak": "**Leaky.** Copies of the test recordings were in the training part: the scores under this run's own "
-    "protocol say nothing about new speakers.",
-    "control": "The copies that the model was trained on are of training recordings alone; the speakers of the test "
-    "part are trained on.",
-    "published": "No copies of test recordings were trained on.",
+    "leak": "**leaky.** Copies of the test recordings were trained on: the scores under this run's own protocol say "
+    "nothing about new speakers.",
+    "control": "the speakers of the test part were trained on; the augmented copies are of training recordings alone.",
+    "published": "the speakers of the test part were trained on; its recordings were not.",
 }
 USE = (
     "Research on the recognition of emotion in speech: as a baseline, and to compare protocols. It is not meant for "
@@ -46,29 +46,40 @@ def write_card(run: TrainedRun, known: Mapping[str, Any]) -> str:
 
 
 def _front_matter(run: TrainedRun, known: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what Hugging Face reads; scores of synthetic speech are left out of its lists."""
-    licences = {corpora.load(name).LICENCE if name in CORPORA else "" for name in run.id.corpora}
-    named = LICENCES.get(licences.pop()) if len(licences) == 1 else None
-    header: dict[str, Any] = {
+    """Return what Hugging Face reads, and under ``serflow`` what it has no keys for; values in 0..1.
+
+    Scores of synthetic speech are kept out of its lists.
+    """
+    licences = {name: corpora.load(name).LICENCE if name in CORPORA else "" for name in run.id.corpora}
+    named = LICENCES.get("; ".join(sorted(set(licences.values()))))
+    results = [
+        {
+            "task": {"type": "audio-classification", "name": f"speech emotion recognition, {score['protocol']}"},
+            "dataset": {"type": run.id.corpus, "name": run.id.corpus},
+            "metrics": [{"type": METRICS[score["metric"]], "name": score["metric"], "value": round(score["value"], 4)}],
+        }
+        for score in known["scores"]
+        if not known["synthetic"]
+    ]
+    return {
         **({"license": named} if named else {"license": "other", "license_name": "that-of-the-training-corpora"}),
         "library_name": "serflow",
         "pipeline_tag": "audio-classification",
         "tags": ["speech-emotion-recognition", *(["synthetic"] if known["synthetic"] else [])],
         "datasets": list(run.id.corpora),
         "metrics": list(METRICS.values()),
+        **({"model-index": [{"name": f"{run.id.paper}-{run.id.system}", "results": results}]} if results else {}),
+        "serflow": {
+            "labels": list(run.info["labels"]),
+            "protocol": run.id.protocol,
+            "leak": known["role"] == "leak" if known["role"] else None,
+            "unseen_speakers": known["unseen"],
+            "licences": licences,
+            "scores": [
+                {key: score[key] for key in ("protocol", "metric", "value", "low", "high")} for score in known["scores"]
+            ],
+        },
     }
-    results = [
-        {
-            "task": {"type": "audio-classification", "name": f"speech emotion recognition, {score['protocol']}"},
-            "dataset": {"type": name, "name": name},
-            "metrics": [{"type": METRICS[score["metric"]], "name": score["metric"], "value": round(score["value"], 4)}],
-        }
-        for score in known["scores"]
-        for name in ["+".join(run.id.corpora)]
-    ]
-    if results and not known["synthetic"]:
-        header["model-index"] = [{"name": f"{run.id.paper}-{run.id.system}", "results": results}]
-    return header
 
 
 def _sections(run: TrainedRun, known: Mapping[str, Any]) -> Iterator[str]:
@@ -94,17 +105,21 @@ def _evaluation(run: TrainedRun, known: Mapping[str, Any]) -> Iterator[str]:
     yield "| Protocol | Speakers of the test part | Metric | Value | 95 % interval | Tested |"
     yield "|---|---|---|---|---|---|"
     for score in known["scores"]:
-        low, high = ("" if bound is None else f"{100 * bound:.1f}" for bound in (score["low"], score["high"]))
-        interval = f"{low} to {high} (over {score['unit'] or 'speakers'})" if low else "not computed"
-        tested = f"{score['n_utterances']} recordings" + (
-            f" of {score['n_speakers']} speakers" if score["n_speakers"] else ""
-        )
-        seen = "not trained on" if score["unseen"] else "trained on" if known["unseen"] is not None else "not known"
-        value = f"{100 * score['value']:.1f} %"
-        yield f"| `{score['protocol']}` | {seen} | {score['metric']} | {value} | {interval} | {tested} |"
+        yield f"| {' | '.join(_cells(score, known))} |"
     yield "\nWA: share of recordings that are recognised. UA: mean over the classes of the share that is recognised."
     if any(score["n_folds"] for score in known["scores"]):
         yield "Scores are over all folds and seeds of the system; this folder has the model of one of them."
+
+
+def _cells(score: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
+    """Return a score's row of the table."""
+    seen = "not trained on" if score["unseen"] else "not known" if known["unseen"] is None else "trained on"
+    value, interval = f"{100 * score['value']:.1f} %", "not computed"
+    if score["low"] is not None:
+        interval = f"{100 * score['low']:.1f} to {100 * score['high']:.1f} (over {score['unit']})"
+    tested = f"{score['n_utterances']} recordings"
+    tested += f" of {score['n_speakers']} speakers" if score["n_speakers"] else ""
+    return [f"`{score['protocol']}`", seen, score["metric"], value, interval, tested]
 
 
 def leak_status(known: Mapping[str, Any]) -> str:

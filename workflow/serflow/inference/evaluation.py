@@ -90,6 +90,7 @@ def describe(known: Mapping[str, Any], corpora: tuple[str, ...]) -> list[str]:
         first = unseen[0]
         of = [f"{first['n_utterances']} recordings"]
         of += [f"{first['n_speakers']} speakers"] if first["n_speakers"] else []
+        of += [first["missing"]] if first["missing"] else []
         same = [score for score in unseen if score["protocol"] == first["protocol"]]
         told = ", ".join(tell(score) for score in same)
         lines.append(f"On speakers that it was not trained on: {told} (protocol {first['protocol']}, {', '.join(of)}).")

@@ -7,9 +7,8 @@ import csv
 import itertools
 import json
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,10 +40,9 @@ from serflow.items import parse_item
 if TYPE_CHECKING:
     from serflow.inference.committee import Committee
 
-#: Recordings, or windows of them, that the network is given at once: so many segments, or so many bytes of frames.
-BATCH, BATCH_BYTES = 64, 2**26
-#: Jobs that each worker may be ahead of the network.
-AHEAD = 16
+#: Recordings, or windows of them, at a time: workers compute their frames, then the network has all cores for itself.
+#: (Side by side, threads of a network that wait for each other lose more time than is won.)
+BATCH = 64
 SUFFIXES = (".csv", ".json")
 
 #: What a worker process computes frames with.
@@ -122,13 +120,13 @@ def predict(
     run, files = find_run(model, results), find_recordings(audio)
     runs = find_folds(run) if folds else [run]
     make_transform(run.recipe)  # imports what the workers call before they are forked, so that they share it
-    total = sum(map(_count(windows), files)) if windows else len(files)
+    total = sum(_count(file, windows) for file in files) if windows else len(files)
     with start_workers(threads, _begin, run.recipe) as pool:
-        pieces = _compute_ahead(pool, _jobs(files, run.recipe, windows), AHEAD * threads)
+        batches = _start_batches(pool, _jobs(files, run.recipe, windows))
         committee = _load(runs, device, threads)
         _introduce(run, runs, files)
         labels = list(run.info["labels"])
-        broken = _write(_recognise(pieces, committee, labels), labels, files, total, windows is not None, output)
+        broken = _write(_recognise(batches, committee, labels), labels, files, total, windows is not None, output)
     if broken:
         raise RecordingError(f"{broken} of {len(files)} recordings", "could not be recognised", "Their rows say why.")
 
@@ -144,16 +142,11 @@ def _check_windows(window: float | None, hop: float | None) -> Windows | None:
     return Windows(window, window if hop is None else hop)
 
 
-def _count(windows: Windows | None) -> Callable[[Path], int]:
-    """Return the function from a recording to the number of its windows; 1 where it cannot be read."""
-
-    def count(path: Path) -> int:
-        assert windows is not None  # noqa: S101 (or nobody counts)
-        with contextlib.suppress(SerflowError):
-            return 1 + max(0, math.ceil((seconds_of(path) - windows.length) / windows.hop))
-        return 1
-
-    return count
+def _count(path: Path, windows: Windows) -> int:
+    """Return the number of windows of a recording; 1 where it cannot be read."""
+    with contextlib.suppress(SerflowError):
+        return 1 + max(0, math.ceil((seconds_of(path) - windows.length) / windows.hop))
+    return 1
 
 
 def _load(runs: Sequence[TrainedRun], device: str, threads: int) -> Committee:
@@ -174,7 +167,7 @@ def _introduce(run: TrainedRun, runs: Sequence[TrainedRun], files: Sequence[Path
         say(line)
     for warning in (warn(known), _heard(runs, files), _hears(run)):
         if warning:
-            say(warning, warning=True)
+            say(warning, aloud=True)
 
 
 def _hears(run: TrainedRun) -> str | None:
@@ -231,24 +224,25 @@ def _compute(job: Job) -> Piece:
     return Piece(job.path, job.start, job.end, frames, "" if finite else "gives features that are not finite")
 
 
-def _compute_ahead(pool: Executor, jobs: Iterator[Job], ahead: int) -> Iterator[Piece]:
-    """Start `ahead` jobs; return an iterator over all pieces in order, which starts one job for each that it yields."""
-    waiting = deque(pool.submit(_compute, job) for job in itertools.islice(jobs, ahead))
+def _start_batches(pool: Executor, jobs: Iterator[Job]) -> Iterator[list[Piece]]:
+    """Start the first jobs; return an iterator over the pieces in batches, in order."""
 
-    def pieces() -> Iterator[Piece]:
-        while waiting:
-            yield waiting.popleft().result()
-            waiting.extend(pool.submit(_compute, job) for job in itertools.islice(jobs, 1))
+    def start() -> list[Future[Piece]]:
+        return [pool.submit(_compute, job) for job in itertools.islice(jobs, BATCH)]
 
-    return pieces()
+    def batches(started: list[Future[Piece]]) -> Iterator[list[Piece]]:
+        while started:
+            yield [future.result() for future in started]
+            started = start()
+
+    return batches(start())
 
 
-def _recognise(pieces: Iterable[Piece], committee: Committee, labels: Sequence[str]) -> Iterator[Row]:
+def _recognise(batches: Iterable[Sequence[Piece]], committee: Committee, labels: Sequence[str]) -> Iterator[Row]:
     """Yield a row per piece, in order."""
-    for batch in _batches(pieces):
+    for batch in batches:
         frames = [piece.frames for piece in batch if not piece.fault]
-        posteriors, predicted = committee.classify(frames)
-        results = zip(posteriors, predicted, strict=True)
+        results = zip(*committee.classify(frames), strict=True) if frames else iter(())
         for piece in batch:
             if piece.fault:
                 yield Row(piece.path, piece.start, piece.end, fault=piece.fault)
@@ -257,26 +251,11 @@ def _recognise(pieces: Iterable[Piece], committee: Committee, labels: Sequence[s
             yield Row(piece.path, piece.start, piece.end, labels[best], [f"{p:.6g}" for p in own])
 
 
-def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
-    """Yield pieces in lists of about `BATCH` segments, or `BATCH_BYTES`, in order."""
-    batch: list[Piece] = []
-    items = size = 0
-    for piece in pieces:
-        batch.append(piece)
-        items += max(1, len(piece.frames))
-        size += sum(item.nbytes for item in piece.frames)
-        if items >= BATCH or size >= BATCH_BYTES:
-            yield batch
-            batch, items, size = [], 0, 0
-    if batch:
-        yield batch
-
-
 def _write(
     rows: Iterable[Row], labels: list[str], files: Sequence[Path], total: int, timed: bool, output: Path | None
 ) -> int:
     """Print rows as they come, write them to `output`; return how many recordings have a fault."""
-    width, broken = min(60, max(len(str(file)) for file in files)), set()
+    width, broken = max(len(str(file)) for file in files), set()
     places, emotion = (["start", "end"] if timed else []), max(map(len, [*labels, "emotion"]))
     with (
         _open_output(output, ["file", *places, "emotion", *labels, "error"]) as write,

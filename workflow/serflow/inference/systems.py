@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serflow.errors import SerflowError
+from serflow.errors import ConfigError, SerflowError
 from serflow.features.recipes import TRANSFORMS, Recipe
 from serflow.io.files import read_json
 from serflow.kinds import suggest
@@ -125,9 +125,21 @@ def record_path(results: Path, paper: str) -> Path:
 
 
 def read_record(results: Path, paper: str) -> PaperRecord | None:
-    """Return a paper as it was run, None where the results folder has it not."""
+    """Return a paper as it was run, None where the results folder has it not.
+
+    Raises
+    ------
+    ModelError
+        If another version of serflow wrote it.
+    """
     path = record_path(results, paper)
-    return check(PaperRecord, read_json(path), str(path)) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        return check(PaperRecord, read_json(path), "")
+    except ConfigError as error:
+        fault = f"was written by another version of serflow ({error.where} {error.fault})"
+        raise ModelError(path, fault, "Run the workflow again; it repeats what has changed.") from error
 
 
 def read_trained(folder: Path) -> TrainedRun:
