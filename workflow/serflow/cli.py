@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from serflow.errors import ConfigError, SerflowError
 from serflow.io import log
-from serflow.io.files import read_json, write_csv, write_json
+from serflow.io.files import read_json, write_csv, write_json, write_text
 from serflow.kinds import suggest
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ STUDY: Options = {"help": "a study of the paper file"}
 RUNS: Options = MANY | {"help": "run folders"}
 RESULTS: Options = ONE | {"default": Path("results"), "help": "the results folder (default: results)"}
 PREFIX: Options = {"default": "", "help": "of the experiments' names, PREFIX/PAPER (default: none)"}
+#: Exit status of `serflow audit` where something leaks.
+LEAK = 2
 STEM: Options = ONE | {"help": "path without suffix"}
 
 
@@ -233,6 +235,29 @@ def verify(corpus: str, root: Path, workers: int) -> None:
     if differences:
         raise CorpusError(root, f"differs from the published {corpus} in {len(differences)} points", "See above.")
     print(f"{root} agrees with the published {corpus}.")
+
+
+@verb(
+    table=ONE | {"positional": True, "help": "CSV: path, speaker, part and, if known, statement, emotion"},
+    root=ONE | {"default": None, "help": "folder that the paths start from (default: the table's)"},
+    json=ONE | {"default": None, "help": "file to write the whole report to"},
+    html=ONE | {"default": None, "help": "page to write"},
+    workers=WORKERS,
+)
+def audit(table: Path, root: Path | None, json: Path | None, html: Path | None, workers: int) -> None:
+    """Report what leaks in a split of any software. Exit status: 0 no leak, 2 a leak, 1 an error."""
+    from serflow.audit.page import to_html
+    from serflow.audit.report import audit as audit_split
+    from serflow.audit.report import to_text
+
+    report = audit_split(table, root, workers)
+    if json:
+        write_json(json, report.to_json())
+    if html:
+        write_text(html, to_html(report))
+    print(to_text(report))
+    if report.leaks:
+        raise SystemExit(LEAK)
 
 
 @verb(recipe=SPEC, manifest=ONE, root=ONE, output=ONE | {"help": "the Zarr store"}, workers=WORKERS)

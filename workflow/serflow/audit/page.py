@@ -1,0 +1,132 @@
+"""The leak report as one page of HTML that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from serflow.audit.report import TEST_SIDES, Pair, Report, Shared, title_of
+
+#: How many pairs of a list the page shows.
+SHOWN = 200
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8886; --soft: #8882; --bad: #b3261e; --good: #1b6e3c; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.4rem; margin: 0 0 .5rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
+.verdict { border-left: .4rem solid var(--good); background: var(--soft); padding: .6rem 1rem; font-weight: 600; }
+.verdict.bad { border-color: var(--bad); }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; } caption { text-align: left; color: GrayText; }
+th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem .35rem 0; text-align: left; vertical-align: top; }
+td.n { font-variant-numeric: tabular-nums; } td.bad { color: var(--bad); font-weight: 600; }
+@media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --good: #7bd88f; } }
+summary { cursor: pointer; padding: .4rem 0; font-weight: 600; } small { color: GrayText; }
+"""
+_METHOD = (
+    "Identical recordings have equal 16-bit samples. Every recording of one part was also compared with every one "
+    "of the other by the fine structure of its spectrum below 2 kHz, and likely pairs by their waveforms. Two takes of "
+    "one sentence by one speaker do not count as copies.",
+    "Not found: copies in very loud noise, changes of pitch or speed by more than a factor of 1.5, several strong "
+    "changes at once, excerpts much shorter than the recording they come from, and recordings with other sounds "
+    "mixed in that are louder than the speech.",
+    "Names of changes are estimates, told of the second recording as compared with the first.",
+)
+
+
+def to_html(report: Report) -> str:
+    """Return a report as a page; of long lists of pairs it shows the first `SHOWN`."""
+    title = f"Leak report: {report.table.rpartition('/')[2]}"
+    missing = [f"Missing in {part.name}: {', '.join(part.missing)}." for part in report.parts if part.missing]
+    return "\n".join(
+        [
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>",
+            f'<p class="verdict{" bad" * report.leaks}">{escape(_verdict(report))}</p>',
+            *_overview(report),
+            *(line for shared in report.shared for line in _section(shared)),
+            "<h2>The parts</h2>",
+            _table(
+                ["Part", "Recordings", "Speakers", "Minutes", "Recordings of each class"],
+                [
+                    [part.name, part.recordings, part.speakers, f"{part.seconds / 60:.1f}", _counts(part.emotions)]
+                    for part in report.parts
+                ],
+            ),
+            *_paragraphs([*missing, *report.not_checked]),
+            "<h2>How this was found, and what was not looked for</h2>",
+            *_paragraphs(_METHOD),
+            "<p><small>Made by <code>serflow audit</code>.</small></p>\n</body>\n</html>\n",
+        ]
+    )
+
+
+def _verdict(report: Report) -> str:
+    if not report.leaks:
+        return "No leak found: test shares no speaker and no recording with training or validation."
+    found = []
+    for shared in report.shared:
+        if shared.leaks:
+            counts = [(len(shared.speakers), "speaker"), (len(shared.identical), "identical pair")]
+            counts.append((len(shared.copies), "pair of changed copies"))
+            said = [f"{n} {what if n == 1 else _plural(what)}" for n, what in counts if n]
+            found.append(f"{title_of(shared).lower()} share {', '.join(said)}")
+    same = " Validation and test are the same recordings." if report.validation_is_test else ""
+    return f"Leak found: {'; '.join(found)}.{same} Results on this test part are higher than on new speakers."
+
+
+def _plural(what: str) -> str:
+    return what.replace("pair of", "pairs of") if "pair of" in what else f"{what}s"
+
+
+def _overview(report: Report) -> list[str]:
+    sizes = {part.name: part.recordings for part in report.parts}
+    rows = []
+    for what, key in (
+        ("Speakers", "speakers"),
+        ("Identical recordings", "identical"),
+        ("Changed copies", "copies"),
+        ("Sentences (no leak by itself)", "statements"),
+    ):
+        counts = [(one.affected[key], sizes[one.parts[1]]) for one in report.shared]
+        rows.append([what, *(f"{n} of {size}" if n else "none" for n, size in counts)])
+    columns = ["Share", *(title_of(shared) for shared in report.shared)]
+    caption = "How many recordings of the second part of each pair share it with the first"
+    return ["<h2>What the parts share</h2>", _table(columns, rows, caption)]
+
+
+def _section(shared: Shared) -> list[str]:
+    lists = [("Speakers", shared.speakers), ("Sentences", shared.statements)]
+    parts = [
+        f"<details><summary>{len(values)} {name.lower()}</summary><p>{escape(', '.join(values))}</p></details>"
+        for name, values in lists
+        if values
+    ]
+    parts += [_pairs(shared, shared.identical, "identical recordings")] if shared.identical else []
+    parts += [_pairs(shared, shared.copies, "changed copies")] if shared.copies else []
+    if shared.parts not in TEST_SIDES and parts:
+        parts.insert(0, "<p>This does not touch the test result, only the choice of a model.</p>")
+    return [f"<h2>{escape(title_of(shared))}</h2>", *(parts or ["<p>They share nothing.</p>"])]
+
+
+def _pairs(shared: Shared, pairs: Sequence[Pair], name: str) -> str:
+    columns = [*(part.capitalize() for part in shared.parts), *(["Changed by"] if pairs[0].changes else [])]
+    rows = [[pair.first, pair.second, *([", ".join(pair.changes)] if pair.changes else [])] for pair in pairs[:SHOWN]]
+    more = f"<p>And {len(pairs) - SHOWN} more: the JSON report lists all.</p>" if len(pairs) > SHOWN else ""
+    return f"<details open><summary>{len(pairs)} pairs of {name}</summary>{_table(columns, rows)}{more}</details>"
+
+
+def _counts(emotions: dict[str, int]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in emotions.items()) or "not given"
+
+
+def _paragraphs(texts: Sequence[str]) -> list[str]:
+    return [f"<p>{escape(text)}</p>" for text in texts]
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> str:
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
+    body = "\n".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
+    told = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return f'<div class="scroll"><table>{told}<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
