@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import soundfile
+from matplotlib.figure import Figure
 from matplotlib.image import imread
+from matplotlib.text import Text
 
 import toy_paper
 from serflow.corpora.base import row as make_row
@@ -43,6 +46,47 @@ def make_record() -> Callable[..., PaperRecord]:
 
 
 make_toy_run = toy_paper.make_run
+
+
+def shown_texts(figure: Figure) -> list[Text]:
+    """Return all texts of a figure that are drawn: titles, legends, labels, ticks within the limits, and others."""
+    found = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
+    for axes in figure.axes:
+        if not axes.axison:
+            continue
+        found += [*axes.texts, axes.title, axes.xaxis.label, axes.yaxis.label]
+        found += axes.get_legend().get_texts() if axes.get_legend() else []
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            labels = zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=False)
+            found += [label for place, label in labels if low <= place <= high]
+    return [text for text in found if text.get_visible() and text.get_text().strip()]
+
+
+def check_texts(figure: Figure) -> None:
+    """Assert that no text leaves the canvas or overlaps another (rotated ones, whose boxes are too large, aside)."""
+    texts = shown_texts(figure)
+    boxes = [(text, text.get_window_extent()) for text in texts]
+    for text, box in boxes:
+        inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+        assert inside, f"{text.get_text()!r} leaves the canvas"
+    level = [(text, box.padded(-1)) for text, box in boxes if text.get_rotation() in (0, 90)]
+    for (one, first), (other, second) in itertools.combinations(level, 2):
+        assert not first.overlaps(second), f"{one.get_text()!r} overlaps {other.get_text()!r}"
+
+
+@pytest.fixture(autouse=True)
+def texts_are_readable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check the texts of every figure that a test saves."""
+    save, checked = Figure.savefig, []
+
+    def check_and_save(figure: Figure, *arguments: Any, **options: Any) -> None:
+        if figure not in checked:  # saving in another resolution leaves a legend's texts where that has put them
+            check_texts(figure)
+        checked.append(figure)
+        save(figure, *arguments, **options)
+
+    monkeypatch.setattr(Figure, "savefig", check_and_save)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def test_values_and_intervals_stand_where_they_belong(rows, make_record):
     axes = draw_comparison(Scores(tuple(rows)), make_record().paper).axes[0]
     drawn = [(points.get_label()[:9], points.get_offsets()) for points in axes.collections]
     points = {(round(float(x), 6), name) for name, offsets in drawn for x, _ in offsets}
-    assert points == {(98.8, "published"), (84.5, "ours: ran"), (46.2, "ours: oth")}
+    assert points == {(98.8, "published"), (84.5, "ours, pap"), (46.2, "ours, uns")}
     assert [tuple(line.get_xdata()) for line in axes.lines if line.get_linewidth() == 2.4] == [(80, 90)]
 
 

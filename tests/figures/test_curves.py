@@ -38,7 +38,7 @@ def test_protocols_stand_side_by_side(make_record, make_run, tmp_path, texts_of,
     runs = [make_run(FOUND), make_run(FOUND, protocol="speaker_independent")]
     plot_curves(make_record(published=PUBLISHED, synthetic=True), runs, tmp_path / "figure")
     texts = texts_of(tmp_path / "figure")
-    assert "(d) plain on ravdess" in texts
+    assert "(d) plain on RAVDESS" in texts
     assert texts.count("(1 run)") == 2
     assert {"training", "validation", "published, training", "published, validation"} <= set(texts)
     assert "SYNTHETIC" in " ".join(texts)

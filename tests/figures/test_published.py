@@ -49,11 +49,11 @@ def sources(tones, make_run, make_record, tmp_path):
 
 EXPECTED = {
     "figure_1": ["utterance u1, the first by name", "1000", "frequency (Hz)"],
-    "figure_2": ["Published 18 utterances; ours: ravdess 4", "published", "ours: ravdess"],
+    "figure_2": ["Published 18 utterances; ours: RAVDESS 4", "published", "ours: RAVDESS"],
     "figure_3": ["(d) plain (2 runs, thick: their mean)", "(e) augmented (1 run)", "training", "validation"],
     "figure_4": ["calm (2)", "50.0 %", "100.0 %"],
-    "figure_5": ["neutral: u4", "calm: u3", "speaker 02 of ravdess"],
-    "figure_6": ["ravdess (2 runs, thick: their mean)", "Not run: savee"],
+    "figure_5": ["neutral: u4", "calm: u3", "speaker 02 of RAVDESS"],
+    "figure_6": ["RAVDESS (2 runs, thick: their mean)", "Not run: SAVEE"],
     "table_1_confusion": ["published (%)", "ours (%)", "+35.0", "-30.0", "-15.0"],
 }
 

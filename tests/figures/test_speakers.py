@@ -29,5 +29,5 @@ def test_each_speaker_is_a_dot_and_the_worst_and_the_best_are_named(make_record,
 
 def test_the_table_names_worst_median_and_best_and_its_csv_has_all(make_record):
     table = speaker_table(make_record(), Scores(tuple(rows())))
-    assert table.rows == [["ravdess", "(d) plain", "speaker-independent", "4", "01: 25.0", "62.5", "03: 100.0"]]
+    assert table.rows == [["ravdess", "(d) plain", "unseen speakers", "4", "01: 25.0", "62.5", "03: 100.0"]]
     assert table.data["value"].tolist() == list(VALUES.values())

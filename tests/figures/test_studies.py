@@ -72,7 +72,7 @@ def test_a_study_is_drawn_from_its_csv_alone(tmp_path, make_record, texts_of, as
     write_frame(tmp_path / "layers.csv", frame(rows))
     plot_study(make_record(studies=STUDIES, synthetic=True), "layers", tmp_path / "layers.csv", tmp_path / "figure")
     text = " ".join(texts_of(tmp_path / "figure"))
-    for part in ("SYNTHETIC", "1-3 layers", "The paper: two are best", "Not run: absent", "62.5"):
+    for part in ("SYNTHETIC", "1-3 layers", "not run: absent", "62.5"):
         assert part in text
     assert "ABSENT" not in text
     assert_whole(tmp_path / "figure")

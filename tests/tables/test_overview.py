@@ -35,7 +35,7 @@ def test_cells_name_value_spread_interval_speakers_and_missing_folds():
     cells = line(result(published=own, unseen=few))
     assert cells["Ours, paper's protocol [95 %]"] == "72.5 ± 1.2 [65.0, 79.0]; 24 speakers; folds 0,1 of 6"
     assert (
-        cells["Ours, speaker-independent [95 %]"]
+        cells["Ours, unseen speakers [95 %]"]
         == "40.0 [30.0, 50.0] over utterances; 4 speakers; collapsed: 1 run predicts one class"
     )
     assert (cells["Published"], cells["Chance"]) == ("70.0 (epoch 50)", "25.0 / -")

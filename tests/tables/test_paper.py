@@ -52,13 +52,13 @@ def line(table, *start):
     return dict(zip(table.columns, found, strict=True))
 
 
-OWN, FAIR = "Ours, paper's protocol [95 %]", "Ours, speaker-independent [95 %]"
+OWN, FAIR = "Ours, paper's protocol [95 %]", "Ours, unseen speakers [95 %]"
 
 
 def test_comparison_sets_published_both_protocols_and_their_gap_side_by_side(tables):
     cells = line(tables["comparison"], "toy", "Net_1", "WA (test)")
     assert (cells["Published"], cells[OWN], cells[FAIR]) == ("90.0", "100.0 [100.0, 100.0]", "50.0 [50.0, 50.0]")
-    assert cells["n, speaker-independent"] == "8 / 1 / 1 (fold 0 of 6)"
+    assert cells["n, unseen speakers"] == "8 / 1 / 1 (fold 0 of 6)"
     assert cells["Gap (points) [95 %]"].startswith("+50.0 [")
 
 
@@ -79,7 +79,7 @@ def test_table_of_the_paper_has_its_epochs_with_ours_beside_them(tables):
     assert first["accuracy (validation), ours"] == "10.0"
     last = line(tables["table_i"], "toy", "Net_1", "paper's protocol", "50")
     assert (last["accuracy (train), published"], last["accuracy (train), ours"]) == ("100.0", "not run: only 3 epochs")
-    other = line(tables["table_i"], "toy", "Net_1", "speaker-independent", "1")
+    other = line(tables["table_i"], "toy", "Net_1", "unseen speakers", "1")
     assert (other["accuracy (train), published"], other["accuracy (train), ours"]) == ("-", "50.0")
     chance = line(tables["table_i"], "toy", "chance (uniform)", "paper's protocol")
     assert (chance["accuracy (train), ours"], chance["loss (train), ours"]) == ("33.3", "1.099")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from textwrap import fill
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from serflow.figures.dumbbell import LIMITS, Point, draw, make_point, row_height
-from serflow.figures.style import BLACK, GREY, draw_rows, look_of, new_figure, place_legend, save, style
+from serflow.figures.style import BLACK, GREY, draw_rows, look_of, name_row, new_figure, place_legend, save, style
 from serflow.papers.model import Paper, PaperRecord
 from serflow.scoring.metrics import METRICS, label_of
+from serflow.scoring.results import name_protocol
 from serflow.scoring.scores import ALL, MAJORITY, PREDICTIONS, UNIFORM, Scores
 
 
@@ -40,7 +40,7 @@ def draw_comparison(scores: Scores, paper: Paper) -> Figure:
             draw(axes, points + _points(scores, paper, corpus, system, metric), y)
         axes.set(xlim=LIMITS, xticks=range(0, 101, 20), xlabel=f"{label_of(metric)} (%)")
         axes.grid(axis="x")
-    draw_rows(grid[0], [f"{fill(paper.title_of('systems', system), 26)}\n{corpus}" for corpus, system in lines])
+    draw_rows(grid[0], [name_row(paper.title_of("systems", system), corpus, 26) for corpus, system in lines])
     place_legend(figure, order=lambda name: (not name.startswith("published"), not name.startswith("ours")))
     return figure
 
@@ -63,8 +63,15 @@ def _published_point(scores: Scores, corpus: str, system: str, metric: str) -> P
 def _points(scores: Scores, paper: Paper, corpus: str, system: str, metric: str) -> list[Point | None]:
     """Return our value under each protocol."""
     points: list[Point | None] = []
-    for n, (name, protocol) in enumerate(paper.protocols.items()):
+    for n, name in enumerate(paper.protocols):
         one = scores.find(corpus, system, name, metric)
-        title = f"ours: {protocol.title}"
-        points.append(make_point(title, one.value, one.low, one.high, look_of(n)) if one else None)
+        label = f"ours, {name_protocol(paper, name)}{_missing(scores, name)}"
+        points.append(make_point(label, one.value, one.low, one.high, look_of(n)) if one else None)
     return points
+
+
+def _missing(scores: Scores, protocol: str) -> str:
+    """Return which folds or seeds of a protocol are missing, as " (folds 0,1 of 6)"; empty where none is."""
+    found = scores.select(protocol=protocol, scope=ALL, part="test", source=PREDICTIONS)
+    told = dict.fromkeys(score.missing for score in found if score.value is not None and score.missing)
+    return f" ({'; '.join(told)})" if told else ""

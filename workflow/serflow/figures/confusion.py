@@ -10,11 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from serflow.corpora.names import display_name
 from serflow.figures.style import DIVERGING, SEQUENTIAL, TITLE_CHARACTERS, new_figure, save, style, wrap
 from serflow.papers.model import PaperRecord, PublishedConfusion
 from serflow.runs import RunRecord, read_runs
 from serflow.scoring.confusion import confusion_percent
 from serflow.scoring.pooling import pooled_confusion
+from serflow.scoring.results import name_protocol
 
 #: Of a published matrix beside ours: what differs by less looks alike.
 LEAST_BOUND = 25.0
@@ -24,7 +26,8 @@ def plot_confusion(record: PaperRecord, runs: Sequence[Path], stem: Path | str) 
     """Draw the confusions of one system on one corpus under one protocol, pooled over the runs' test parts."""
     found, paper = read_runs(runs), record.paper
     corpus, system, protocol = found[0].group
-    title = f"{paper.paper} on {corpus}: {paper.title_of('systems', system)}; {paper.title_of('protocols', protocol)}"
+    pooled = f"{name_protocol(paper, protocol)}, {count_pooled(found)}"
+    title = f"{paper.title_of('systems', system)} on {display_name(corpus)}\n{pooled}"
     figure = draw_confusion(pooled_confusion(found), found[0].labels, title)
     save(figure, stem, synthetic=record.synthetic)
 
@@ -43,13 +46,19 @@ def plot_published_confusion(
 def describe_pooled(runs: Sequence[RunRecord], part: str = "test") -> str:
     """Return what was pooled in words."""
     corpus, system, protocol = runs[0].group
-    pooled = f"{part} parts of {len(runs)} runs pooled" if len(runs) > 1 else f"{part} part of 1 run"
-    return f"Ours: {system} on {corpus}, protocol {protocol}, {pooled}"
+    return f"Ours: {system} on {display_name(corpus)}, protocol {protocol}, {count_pooled(runs, part)}"
+
+
+def count_pooled(runs: Sequence[RunRecord], part: str = "test") -> str:
+    """Return e.g. "test parts of 2 runs pooled (seed 0; folds 0, 1)"."""
+    kinds = {"seed": sorted({run.id.seed for run in runs}), "fold": sorted({run.id.fold for run in runs})}
+    told = "; ".join(f"{kind}{'s' * (len(n) > 1)} {', '.join(map(str, n))}" for kind, n in kinds.items())
+    return f"{part} parts of {len(runs)} runs pooled ({told})" if len(runs) > 1 else f"{part} part of 1 run ({told})"
 
 
 @style()
 def draw_confusion(counts: np.ndarray, labels: Sequence[str], title: str) -> Figure:
-    """Draw a confusion matrix with counts and row percentages; the colour is the row percentage.
+    """Draw a confusion matrix with counts and row percentages; the colour is the row percentage; 0 is blank.
 
     Parameters
     ----------
@@ -62,7 +71,7 @@ def draw_confusion(counts: np.ndarray, labels: Sequence[str], title: str) -> Fig
     percent = 100 * counts / np.maximum(totals, 1)[:, np.newaxis]
 
     def text_of(i: int, j: int) -> str:
-        return f"{counts[i, j]}\n{percent[i, j]:.1f} %" if totals[i] else "-"
+        return f"{counts[i, j]}\n{percent[i, j]:.1f} %" if counts[i, j] else "" if totals[i] else "-"
 
     size = 1.6 + 0.78 * len(labels)
     figure = new_figure(size + 1.1, size, wrap(title, int(TITLE_CHARACTERS * (size + 1.1))))
@@ -106,7 +115,7 @@ def draw_difference(labels: Sequence[str], published: np.ndarray, ours: np.ndarr
 
 
 def _printer(values: np.ndarray, form: str) -> Callable[[int, int], str]:
-    return lambda i, j: "-" if np.isnan(values[i, j]) else form.format(values[i, j])
+    return lambda i, j: "-" if np.isnan(values[i, j]) else form.format(values[i, j]) if values[i, j] else ""
 
 
 def _draw_matrix(
@@ -116,8 +125,8 @@ def _draw_matrix(
     low, high, colours = (0.0, 100.0, SEQUENTIAL) if bound is None else (-bound, bound, DIVERGING)
     image = axes.imshow(values, cmap=colours, vmin=low, vmax=high)
     for i, j in np.ndindex(*values.shape):
-        # Whichever contrasts more: cividis meets both at its grey middle, the diverging colours are dark at their ends.
-        dark = values[i, j] < 47 if bound is None else abs(values[i, j]) > 0.65 * bound
+        # The colours are dark at their ends.
+        dark = values[i, j] > 55 if bound is None else abs(values[i, j]) > 0.65 * bound
         axes.text(j, i, text_of(i, j), ha="center", va="center", fontsize=8.5, color="white" if dark else "black")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)

@@ -11,9 +11,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from serflow.figures.style import BLUE, VERMILION, new_figure, place_legend, save, style
+from serflow.corpora.names import display_name
+from serflow.figures.style import BLUE, VERMILION, name_epochs, new_figure, place_legend, save, style
 from serflow.papers.model import PaperRecord, Published
 from serflow.runs import read_runs
+from serflow.scoring.results import name_protocol
 
 History = Sequence[Mapping[str, float]]
 
@@ -28,12 +30,13 @@ def plot_curves(record: PaperRecord, runs: Sequence[Path], stem: Path | str) -> 
     found, paper = read_runs(runs), record.paper
     corpus, system, _ = found[0].group
     histories, published = {}, {}
-    for name, protocol in paper.protocols.items():
+    for name in paper.protocols:
         mine = [run.history for run in found if run.id.protocol == name and run.history]
         if mine:
-            histories[protocol.title] = mine
-            published[protocol.title] = [one for one in paper.published if one.identity[:3] == (system, corpus, name)]
-    title = f"{paper.title_of('systems', system)} on {corpus}"
+            label = name_protocol(paper, name)
+            histories[label] = mine
+            published[label] = [one for one in paper.published if one.identity[:3] == (system, corpus, name)]
+    title = f"{paper.title_of('systems', system)} on {display_name(corpus)}"
     save(draw_curves(histories, title, published), stem, synthetic=record.synthetic)
 
 
@@ -58,7 +61,7 @@ def draw_curves(
         for axes, quantity in zip(column, QUANTITIES, strict=True):
             draw_histories(axes, runs, quantity)
             _draw_points(axes, published.get(name, []), quantity)
-        column[-1].set_xlabel("epoch")
+        name_epochs(column[-1])
     for axes, (_, label) in zip(grid[:, 0], QUANTITIES.values(), strict=True):
         axes.set_ylabel(label)
     grid[0, 0].set_ylim(bottom=0)

@@ -1,4 +1,4 @@
-"""Several values of one system on a row of their own: each with interval and number, joined by a line."""
+"""Several values of one system on a row of their own: each with interval and number."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 
 from serflow.figures.style import BLACK
@@ -16,10 +15,7 @@ SPREAD = 0.8
 #: Inches a point needs so that the numbers of neighbours, printed at 8 points, stand clear of each other.
 PITCH = 0.22
 #: Axis limits in per cent: room for a number right of 100.
-LIMITS = (0.0, 118.0)
-#: Per cent that a number takes up left of its point in the narrowest panel.
-ROOM = 20.0
-JOIN = "#8c8c8c"
+LIMITS = (0.0, 120.0)
 
 
 @dataclass(frozen=True)
@@ -63,24 +59,15 @@ def draw(axes: Axes, points: Sequence[Point | None], y: float) -> None:
     """
     step = SPREAD / len(points)
     heights = [y + (i - (len(points) - 1) / 2) * step for i in range(len(points))]
-    shown = [(point, height) for point, height in zip(points, heights, strict=True) if point is not None]
-    axes.plot([p.value for p, _ in shown], [h for _, h in shown], color=JOIN, linewidth=1.3, zorder=1)
-    for i, (point, height) in enumerate(shown):
+    for point, height in zip(points, heights, strict=True):
+        if point is None:
+            continue
         if point.low is not None and point.high is not None:
             ends = [point.low, point.high]
             axes.plot(ends, [height, height], color=point.colour, linewidth=2.4, solid_capstyle="butt", zorder=2)
         look: dict[str, Any] = {"marker": point.marker, "color": point.face or point.colour, "edgecolors": point.colour}
         axes.scatter(point.value, height, s=40, label=point.name, zorder=4, **look)
-        neighbours = [shown[j][0].value for j in (i - 1, i + 1) if 0 <= j < len(shown)]
-        _number(axes, point, height, neighbours)
-
-
-def _number(axes: Axes, point: Point, height: float, neighbours: Sequence[float]) -> None:
-    """Print a value beside its interval, at its own height, on the side that the lines to its neighbours leave free."""
-    low = point.value if point.low is None else min(point.value, point.low)
-    high = point.value if point.high is None else max(point.value, point.high)
-    right = not neighbours or point.value >= np.mean(neighbours) or low < ROOM
-    edge = high if right else low
-    look: Any = {"ha": "left" if right else "right", "va": "center", "fontsize": 8, "zorder": 3}
-    look["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-    axes.annotate(f"{point.value:.1f}", (edge, height), (6 if right else -6, 0), textcoords="offset points", **look)
+        edge = max(point.value, point.value if point.high is None else point.high)
+        place: Any = {"textcoords": "offset points", "ha": "left", "va": "center", "fontsize": 8, "zorder": 3}
+        place["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+        axes.annotate(f"{point.value:.1f}", (edge, height), (6, 0), **place)

@@ -17,8 +17,7 @@ from serflow.scoring.results import ROLES, Result, read_results
 from serflow.scoring.scores import UNIFORM
 
 TITLE = (
-    "Published and reproduced\n"
-    "published and ours: part as named; speaker-independent and leak: test part\n"
+    "Published and reproduced: both on the part as named, all others on the test part\n"
     "bars: 95 % bootstrap intervals over speakers (over utterances where fewer than six are tested)"
 )
 LOOKS: dict[Role, tuple[str, str]] = {

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from textwrap import fill
 
 from matplotlib.figure import Figure
 
-from serflow.figures.style import GREY, LINE, draw_rows, look_of, new_figure, place_legend, save, style
+from serflow.figures.style import GREY, LINE, draw_rows, look_of, name_row, new_figure, place_legend, save, style
 from serflow.papers.model import PaperRecord
 from serflow.protocols.base import Role
 from serflow.scoring.results import ROLES
@@ -42,7 +41,7 @@ def draw_speakers(record: PaperRecord, scores: Scores) -> Figure:
         colour, marker = look_of(SHOWN.index(role))
         values = [100 * (score.value or 0.0) for score in found]
         heights = [y + JITTER[n % len(JITTER)] for n in range(len(values))]
-        axes.plot([values[0], values[-1]], [y, y], color=GREY, linewidth=0.8, zorder=1)
+        axes.plot([values[0], values[-1]], [y, y], color=GREY, linewidth=0.8, zorder=1)  # their range
         axes.scatter(values, heights, s=26, color=colour, marker=marker, alpha=0.75, label=f"ours, {ROLES[role]}")
         for place, side in ((0, "right"), (-1, "left"))[: len(values)]:
             offset = -7 if place == 0 else 7
@@ -57,6 +56,6 @@ def draw_speakers(record: PaperRecord, scores: Scores) -> Figure:
             )
     axes.set(xlim=(-14, 114), xticks=range(0, 101, 20), xlabel="WA (%)")
     axes.grid(axis="x")
-    draw_rows(axes, [f"{fill(paper.title_of('systems', system), 34)}\n{corpus}" for corpus, system, _ in groups])
+    draw_rows(axes, [name_row(paper.title_of("systems", system), corpus) for corpus, system, _ in groups])
     place_legend(figure)
     return figure

@@ -12,10 +12,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from serflow.corpora.names import display_name
 from serflow.figures.dumbbell import Point, draw, make_point, row_height
-from serflow.figures.style import GREY, draw_rows, look_of, new_figure, place_legend, save, style, wrap
+from serflow.figures.style import GREY, draw_rows, look_of, name_row, new_figure, place_legend, save, style, wrap
 from serflow.papers.model import Paper, PaperRecord
 from serflow.scoring.metrics import label_of
+from serflow.scoring.results import name_protocol
 from serflow.scoring.scores import NOT_RUN
 from serflow.scoring.studies import COMPARED, read_study
 
@@ -30,10 +32,9 @@ def plot_study(record: PaperRecord, study: str, table: Path | str, stem: Path | 
     run = rows.corpus[rows[COMPARED[0]].notna()].unique()
     shown = rows[rows.corpus.isin(run)] if len(run) else rows
     missing = [corpus for corpus in rows.corpus.unique() if corpus not in shown.corpus.values]
-    title = f"{record.paper.title}: {content.title} ({content.parts[0]} part)\n{content.statement}\n"
-    title += "bars: 95 % bootstrap intervals over speakers (utterances where fewer than six are tested); "
-    title += "dashed: the first system"
-    title += f"\nNot run: {', '.join(missing)}" if missing else ""
+    title = f"{record.paper.paper}: {content.title} ({content.parts[0]} part)\n"
+    title += "bars: 95 % intervals over speakers (over utterances: fewer than six speakers); dashed: the first system"
+    title += f"; not run: {', '.join(map(display_name, missing))}" if missing else ""
     save(draw_study(shown, record.paper, wrap(title, 120)), stem, synthetic=record.synthetic)
 
 
@@ -57,7 +58,7 @@ def draw_study(rows: pd.DataFrame, paper: Paper, title: str) -> Figure:
         axes.set(xlim=_limits(rows, metric), xlabel=f"{label_of(metric)} (%)")
         axes.grid(axis="x")
     names = [mine.title.iloc[0] for mine in lines]
-    draw_rows(grid[0], [f"{fill(name, 34)}\n{corpus}" for name, corpus in zip(names, corpora, strict=True)])
+    draw_rows(grid[0], [name_row(name, corpus) for name, corpus in zip(names, corpora, strict=True)])
     place_legend(figure)
     return figure
 
@@ -77,7 +78,7 @@ def _draw_line(axes: Axes, rows: pd.DataFrame, metric: str, paper: Paper, protoc
 
 def _point(row: Mapping[Any, Any], metric: str, paper: Paper) -> Point | None:
     value, low, high = (None if pd.isna(row[key]) else row[key] for key in (metric, f"{metric}_low", f"{metric}_high"))
-    name = f"ours: {paper.title_of('protocols', row['protocol'])}"
+    name = f"ours, {name_protocol(paper, row['protocol'])}"
     return make_point(name, value, low, high, _look(paper, row["protocol"]))
 
 

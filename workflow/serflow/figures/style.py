@@ -11,7 +11,9 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
+from serflow.corpora.names import display_name
 from serflow.io.files import atomic_path
 
 #: Seven of the eight colours of Okabe & Ito, told apart with any common colour blindness: https://jfly.uni-koeln.de/color/
@@ -21,7 +23,7 @@ BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
 )
 PALETTE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 MARKERS = ("o", "s", "^", "v", "P")
-SEQUENTIAL = "cividis"
+SEQUENTIAL = "Blues"  # a share of nothing is white
 DIVERGING = "RdBu_r"
 GREY = "#6b6b6b"
 #: What every figure of synthetic data says above its title.
@@ -80,10 +82,21 @@ def look_of(number: int) -> tuple[str, str]:
     return PALETTE[number % len(PALETTE)], MARKERS[number % len(MARKERS)]
 
 
+def name_row(title: str, corpus: str, width: int = 34) -> str:
+    """Return the name of a row: a system's title in lines of at most `width` characters, then the corpus."""
+    return f"{fill(title, width)}\n{display_name(corpus)}"
+
+
 def draw_rows(axes: Axes, names: list[str]) -> None:
     """Make the y axis one of named rows, from the top down."""
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(max(1, len(names)) - 0.5, -0.5)
+
+
+def name_epochs(axes: Axes) -> None:
+    """Make the x axis one of epochs: whole numbers."""
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def place_legend(figure: Figure, n_columns: int = 2, order: Callable[[str], Any] | None = None) -> None:

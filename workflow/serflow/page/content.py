@@ -7,15 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from serflow.corpora import CORPORA, load
-from serflow.items import members_of
 from serflow.papers.model import PaperRecord
 from serflow.protocols.base import Role
 from serflow.runs import Group, RunRecord
 from serflow.scoring.metrics import METRICS
 from serflow.scoring.overview import list_published
 from serflow.scoring.pooling import Counts, Speakers, count_confusions, group_runs, pooled_confusion
-from serflow.scoring.results import Result
+from serflow.scoring.results import ROLES, Result
 from serflow.scoring.scores import ALL, PREDICTIONS, UNIFORM, Score, Scores
 from serflow.scoring.verdicts import (
     CANNOT,
@@ -27,13 +25,8 @@ from serflow.scoring.verdicts import (
     REPRODUCED,
 )
 
-#: What is shown of each system: the role of a protocol, and what it is called.
-SHOWN: dict[Role, str] = {
-    "published": "paper's protocol",
-    "unseen": "unseen speakers",
-    "leak": "with the leak",
-    "control": "control for the leak",
-}
+#: The roles of protocols that are shown of each system.
+SHOWN: tuple[Role, ...] = ("published", "unseen", "leak", "control")
 #: The tone of a verdict's badge.
 TONES = {
     **dict.fromkeys((NOT_REPRODUCED, LEAK_ONLY), "bad"),
@@ -127,11 +120,6 @@ class Mistake:
     posteriors: Mapping[str, float]
 
 
-def display_name(corpus: str) -> str:
-    """Return a corpus as people write it, such as "RAVDESS + SAVEE"; a user's own as it is named."""
-    return " + ".join(load(name).TITLE.split(" (")[0] if name in CORPORA else name for name in members_of(corpus))
-
-
 def find_headline(results: Iterable[Result]) -> Result | None:
     """Return the result whose published number loses most on unseen speakers; None where nothing was measured so."""
     known = [one for one in results if one.published is not None and one.cells["unseen"].value is not None]
@@ -187,8 +175,8 @@ def make_systems(records: Sequence[PaperRecord], runs: Sequence[RunRecord]) -> l
         for corpus, system in dict.fromkeys(group[:2] for group in groups):
             own = {group[2]: found for group, found in groups.items() if group[:2] == (corpus, system)}
             by_role = {paper.protocols[name].purpose: found for name, found in own.items()}
-            matrices = {SHOWN[role]: _matrix(by_role[role]) for role in SHOWN if role in by_role}
-            curves = {SHOWN[role]: _curves(by_role[role]) for role in SHOWN if role in by_role}
+            matrices = {ROLES[role]: _matrix(by_role[role]) for role in SHOWN if role in by_role}
+            curves = {ROLES[role]: _curves(by_role[role]) for role in SHOWN if role in by_role}
             shown.append(
                 SystemResult(
                     (corpus, system, ""),
@@ -243,10 +231,10 @@ def _groups_of(record: PaperRecord, runs: Iterable[RunRecord]) -> dict[Group, li
 
 def _bars(result: Result) -> list[Bar]:
     bars = [Bar("printed", "published", result.published)] if result.published is not None else []
-    for role, label in SHOWN.items():
+    for role in SHOWN:
         cell = result.cells[role]
         if cell.value is not None or role in ("published", "unseen"):
-            bars.append(Bar(role, label, cell.value, cell.low, cell.high, cell.missing or cell.note))
+            bars.append(Bar(role, ROLES[role], cell.value, cell.low, cell.high, cell.missing or cell.note))
     return bars
 
 
@@ -257,8 +245,8 @@ def _find(record: PaperRecord, scores: Scores, corpus: str, system: str, metric:
 
 def _bar(role: Role, score: Score | None) -> Bar:
     if score is None:
-        return Bar(role, SHOWN[role], None)
-    return Bar(role, SHOWN[role], score.value, score.low, score.high, score.missing)
+        return Bar(role, ROLES[role], None)
+    return Bar(role, ROLES[role], score.value, score.low, score.high, score.missing)
 
 
 def _chance(record: PaperRecord, scores: Scores, corpus: str, metric: str) -> float | None:

@@ -20,6 +20,7 @@ from PIL import Image
 from scipy.signal import spectrogram
 
 from serflow.corpora.manifest import read_manifest
+from serflow.corpora.names import display_name
 from serflow.io.files import write_text
 from serflow.io.log import say
 from serflow.items import Row, speaker_of
@@ -27,7 +28,6 @@ from serflow.page.content import (
     SHOWN,
     TONES,
     Mistake,
-    display_name,
     find_headline,
     find_mistakes,
     make_card,
@@ -40,7 +40,7 @@ from serflow.papers.names import published_confusions, published_figures, publis
 from serflow.runs import RunRecord, read_runs
 from serflow.scoring.conditions import short_commit
 from serflow.scoring.metrics import METRICS
-from serflow.scoring.results import read_results
+from serflow.scoring.results import ROLES, read_results
 from serflow.scoring.scores import Scores
 from serflow.scoring.verdicts import RULE
 
@@ -105,7 +105,7 @@ def write_page(
             about=_about(trained),
             rule=RULE,
             metrics=METRICS,
-            shown=SHOWN,
+            shown={role: ROLES[role] for role in SHOWN},
             tones=TONES,
         )
     )

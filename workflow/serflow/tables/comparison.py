@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from serflow.papers.model import Paper, PaperRecord
 from serflow.scoring.gaps import Gap
 from serflow.scoring.metrics import METRICS
+from serflow.scoring.results import name_protocol
 from serflow.scoring.scores import ALL, CHANCE, MAJORITY, ORIGINALS, UNIFORM, Score, Scores
 from serflow.tables import texts
 from serflow.tables.gaps import of_gap
@@ -18,7 +19,7 @@ GAP = "Gap: ours under the paper's protocol minus ours speaker-independent; more
 def comparison_table(record: PaperRecord, scores: Scores, gaps: Sequence[Gap]) -> Table:
     """Return one row per corpus, system, metric and part."""
     paper = record.paper
-    labels = [texts.of_protocol(paper, name) for name in paper.protocols]
+    labels = [name_protocol(paper, name) for name in paper.protocols]
     columns = ["Corpus", "System", "Metric (part)", "Published"]
     columns += [text for label in labels for text in (f"Ours, {label} {texts.BRACKETS}", f"n, {label}")]
     rows = []

@@ -12,6 +12,7 @@ from serflow.scoring.differences import Estimate
 from serflow.scoring.gaps import Gap, subtract_runs
 from serflow.scoring.metrics import label_of
 from serflow.scoring.pooling import read_speakers
+from serflow.scoring.results import name_protocol
 from serflow.tables import texts
 from serflow.tables.table import NOTHING, Table
 
@@ -31,7 +32,7 @@ def gap_table(record: PaperRecord, gaps: Sequence[Gap]) -> Table:
     rows = []
     for gap in gaps:
         systems = [paper.title_of("systems", name) for name in (gap.first_system, gap.second_system)]
-        protocols = [texts.of_protocol(paper, name) for name in (gap.first_protocol, gap.second_protocol)]
+        protocols = [name_protocol(paper, name) for name in (gap.first_protocol, gap.second_protocol)]
         told = f"{systems[0]}: {protocols[0]} minus {protocols[1]}"
         if gap.first_protocol == gap.second_protocol:
             told = f"{systems[0]} minus {systems[1]}, {protocols[0]}"

@@ -10,6 +10,7 @@ from serflow.scoring.chance import score_guessing
 from serflow.scoring.metrics import METRICS, label_of
 from serflow.scoring.noise import CASES, NoiseScores, NoisyRun, score_noise, sounds_of, subtract_cases, system_of
 from serflow.scoring.pooling import Speakers
+from serflow.scoring.results import name_protocol
 from serflow.scoring.scores import MAJORITY, UNIFORM, Scores
 from serflow.tables import texts
 from serflow.tables.gaps import of_estimate
@@ -43,7 +44,7 @@ def _line(record: PaperRecord, noise: NoiseTable, one: NoiseScores, sounds: Sequ
     """Return the row of one case."""
     paper, case = record.paper, one.case
     system = system_of(noise, case)
-    cells = [one.corpus, texts.of_protocol(paper, one.protocol) or NOTHING, f"{one.snr_db:g}", case.data]
+    cells = [one.corpus, name_protocol(paper, one.protocol) or NOTHING, f"{one.snr_db:g}", case.data]
     cells += [f"{case.predictor}: {paper.title_of('systems', system)}", _published(record, noise, one)]
     if one.reason:
         return [*cells, one.reason, *[NOTHING] * (len(METRICS) - 1 + len(sounds) + 1)]
@@ -61,7 +62,7 @@ def _chance_lines(record: PaperRecord, heard: Sequence[NoisyRun], sounds: Sequen
     corpus, _, protocol = heard[0].run.group
     for name in (UNIFORM, MAJORITY):
         found = [scores.find(corpus, name, protocol, metric) for metric in METRICS]
-        cells = [corpus, texts.of_protocol(record.paper, protocol), NOTHING, NOTHING, name, NOTHING]
+        cells = [corpus, name_protocol(record.paper, protocol), NOTHING, NOTHING, name, NOTHING]
         lines.append([*cells, *map(texts.of_score, found), *[NOTHING] * (len(sounds) + 1)])
     return lines
 

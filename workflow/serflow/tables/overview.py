@@ -111,7 +111,7 @@ def _format_cell(cell: Cell, metric: str) -> str:
     value, low, high, sd = (texts.of_value(metric, number) for number in (cell.value, cell.low, cell.high, cell.sd))
     text = value + (f" ± {sd}" if cell.sd is not None else "") + (f" [{low}, {high}]" if cell.low is not None else "")
     text += " over utterances" if cell.unit == "utterances" else ""
-    told = [text, f"{cell.speakers} speakers", cell.missing]
+    told = [text, f"{cell.speakers} speaker{'s' * (cell.speakers != 1)}", cell.missing]
     if cell.spread is not None:
         told.append(f"last epochs vary by {100 * cell.spread:.1f} points")
     if cell.collapsed:

@@ -9,6 +9,7 @@ import numpy as np
 from serflow.papers.model import PaperRecord, PublishedConfusion
 from serflow.runs import RunRecord
 from serflow.scoring.confusion import confusion_percent
+from serflow.scoring.results import name_protocol
 from serflow.scoring.scores import ALL, HISTORY_METRICS, MAJORITY, UNIFORM, Score, Scores
 from serflow.tables import texts
 from serflow.tables.comparison import published_notes
@@ -31,7 +32,7 @@ def published_table(record: PaperRecord, scores: Scores, name: str) -> Table:
     for corpus in dict.fromkeys(score.corpus for score in entries):
         asked = dict.fromkeys((score.system, score.epoch) for score in entries if score.corpus == corpus)
         for protocol in paper.protocols:
-            place = [corpus, texts.of_protocol(paper, protocol)]
+            place = [corpus, name_protocol(paper, protocol)]
             for system, epoch in asked:
                 found = [scores.find(corpus, system, protocol, *metric, epoch) for metric in metrics]
                 title = paper.title_of("systems", system)

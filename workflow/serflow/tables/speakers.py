@@ -6,6 +6,7 @@ import statistics
 
 from serflow.papers.model import PaperRecord
 from serflow.scoring.frames import make_frame
+from serflow.scoring.results import name_protocol
 from serflow.scoring.scores import TYPES, Score, Scores
 from serflow.scoring.speakers import METRIC, speaker_name, speakers_of
 from serflow.tables import texts
@@ -27,7 +28,7 @@ def speaker_table(record: PaperRecord, scores: Scores) -> Table:
         median = statistics.median(score.value or 0.0 for score in ordered)
         rows.append(
             [
-                *(corpus, paper.title_of("systems", system), texts.of_protocol(paper, protocol), str(len(ordered))),
+                *(corpus, paper.title_of("systems", system), name_protocol(paper, protocol), str(len(ordered))),
                 *(_name(ordered[0]), texts.of_value(METRIC, median), _name(ordered[-1])),
             ]
         )

@@ -16,6 +16,7 @@ from serflow.runs import RunRecord, read_runs
 from serflow.scoring.frames import plain_rows
 from serflow.scoring.metrics import METRICS, label_of
 from serflow.scoring.pooling import group_runs, read_speakers
+from serflow.scoring.results import name_protocol
 from serflow.scoring.scores import MAJORITY, UNIFORM, Scores
 from serflow.scoring.studies import COMPARED, ESTIMATE, score_study, tabulate_study
 from serflow.tables import texts
@@ -58,7 +59,7 @@ def study_table(
         place = (row["corpus"], row["system"], row["protocol"])
         found = [scores.find(*place, metric, row["part"]) for metric in METRICS]
         lines.append(
-            [row["corpus"], texts.of_protocol(paper, row["protocol"]), row["part"], row["title"]]
+            [row["corpus"], name_protocol(paper, row["protocol"]), row["part"], row["title"]]
             + [texts.of_score(score, scores) for score in found]
             + [_format_points(row, f"{metric}_difference") for metric in COMPARED]
             + [_format_points(row, f"{metric}_gap") for metric in printed]
@@ -70,7 +71,7 @@ def study_table(
         for name in (UNIFORM, MAJORITY):
             cells = [texts.of_score(scores.find(corpus, name, protocol, metric, part)) for metric in METRICS]
             cells += [NOTHING] * (len(columns) - 4 - len(cells))
-            lines.append([corpus, texts.of_protocol(paper, protocol), part, name, *cells])
+            lines.append([corpus, name_protocol(paper, protocol), part, name, *cells])
     told = [text for place in run for metric in COMPARED for text in _summarise(paper, plain, place, metric)]
     notes = [content.statement, *told, DIFFERENCE, EPOCHS, *texts.score_notes(paper), texts.SIZES]
     return texts.finish(Table(f"{paper.title}: {content.title}", columns, lines, notes), record, runs)
@@ -84,7 +85,7 @@ def _summarise(
     if len(here) < 2:
         return
     low, high = (choose(here, key=lambda row: row[metric]) for choose in (min, max))
-    text = f"{metric} ({place[2]}) on {place[0]}, {texts.of_protocol(paper, place[1])}: the choices move it by "
+    text = f"{metric} ({place[2]}) on {place[0]}, {name_protocol(paper, place[1])}: the choices move it by "
     text += f"{100 * (high[metric] - low[metric]):.1f} points, from {100 * low[metric]:.1f} ({low['title']}) to "
     text += f"{100 * high[metric]:.1f} ({high['title']})"
     if here[0][f"{metric}_published"] is not None:

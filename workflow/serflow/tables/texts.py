@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ from serflow.papers.model import Paper, PaperRecord
 from serflow.runs import RunRecord
 from serflow.scoring.conditions import describe_conditions, find_deviations
 from serflow.scoring.metrics import METRICS, MIN_SPEAKERS, label_of
-from serflow.scoring.results import ROLES
+from serflow.scoring.results import name_protocol
 from serflow.scoring.scores import ORIGINALS, Score, Scores
 from serflow.scoring.speakers import speaker_name
 from serflow.tables.table import NOTHING, SYNTHETIC, Table
@@ -45,18 +44,9 @@ def heading(metric: str, part: str) -> str:
     return f"{label_of(metric)} ({'test, original recordings alone' if part == ORIGINALS else part})"
 
 
-def of_protocol(paper: Paper, name: str) -> str:
-    """Return what a protocol is called by its role; with its name where a paper has several of that role."""
-    if name not in paper.protocols:
-        return name
-    role = paper.protocols[name].purpose
-    several = Counter(protocol.purpose for protocol in paper.protocols.values())[role] > 1
-    return f"{ROLES[role]}, {name.replace('_', ' ')}" if several else ROLES[role]
-
-
 def score_notes(paper: Paper) -> list[str]:
     """Return a sentence on each protocol, what the metrics mean, and what stands in brackets."""
-    labels = {name: of_protocol(paper, name) for name in paper.protocols}
+    labels = {name: name_protocol(paper, name) for name in paper.protocols}
     protocols = [f"{labels[name][0].upper()}{labels[name][1:]}: {one.title}." for name, one in paper.protocols.items()]
     return [*protocols, metric_note(), INTERVALS]
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from serflow.corpora.names import display_name
 from serflow.figures.request import Request
 from serflow.figures.style import BLUE, ORANGE, new_figure, place_legend, wrap
 from serflow.types import Index, Text
@@ -27,7 +28,7 @@ def labels(request: Request, *, published: dict[Text, Index]) -> Figure:
     ours: dict[str, Counter[str]] = {}
     for row in request.read_rows():
         ours.setdefault(row["corpus"], Counter())[row["emotion"]] += 1
-    sizes = "; ".join(f"{corpus} {counts.total()}" for corpus, counts in ours.items())
+    sizes = "; ".join(f"{display_name(corpus)} {counts.total()}" for corpus, counts in ours.items())
     return draw(ours, published, request.title(f"Published {sum(published.values())} utterances; ours: {sizes}"))
 
 
@@ -47,7 +48,7 @@ def draw(ours: Mapping[str, Mapping[str, int]], published: Mapping[str, int], ti
     for i, (corpus, counts) in enumerate(ours.items()):
         heights = np.array([counts.get(emotion, 0) for emotion in published])
         look: Any = {"color": BLUE, "alpha": 1 - 0.45 * i / max(1, len(ours) - 1), "edgecolor": "white"}
-        axes.bar(at + 0.2, heights, 0.38, bottom, label=f"ours: {corpus}", **look)
+        axes.bar(at + 0.2, heights, 0.38, bottom, label=f"ours: {display_name(corpus)}", **look)
         bottom += heights
     for x, total in zip(at, bottom, strict=True):
         axes.annotate(str(total), (x + 0.2, total), (0, 2), textcoords="offset points", ha="center", fontsize=8)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from serflow.figures.curves import QUANTITIES, History, count_runs, draw_histories
 from serflow.figures.request import Request
-from serflow.figures.style import new_figure, place_legend, wrap
+from serflow.figures.style import name_epochs, new_figure, place_legend, wrap
 from serflow.types import Names, Text
 
 NEEDS = "runs"
@@ -33,7 +33,7 @@ def losses(request: Request, *, systems: Names, protocol: Text) -> Figure:
         draw_histories(axes, histories, "loss")
         axes.set_title(f"{fill(name, 90)} ({count_runs(histories)})", fontsize=10)
         axes.set_ylabel(QUANTITIES["loss"][1])
-    grid[-1].set_xlabel("epoch")
+    name_epochs(grid[-1])
     grid[0].set_ylim(bottom=0)
     place_legend(figure)
     return figure

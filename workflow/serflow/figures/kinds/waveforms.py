@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from serflow.corpora.names import display_name
 from serflow.features.audio import read_signal
 from serflow.figures.request import Request
 from serflow.figures.style import BLUE, new_figure, wrap
@@ -28,7 +29,7 @@ def waveforms(request: Request, *, emotions: Names) -> Figure:
         rate = int(row["sample_rate"])
         signals[f"{row['emotion']}: {row['utterance']}"] = read_signal(trees[row["corpus"]] / row["path"], rate), rate
     speaker, corpus = chosen[0]["speaker"], chosen[0]["corpus"]
-    told = f"Ours: speaker {speaker} of {corpus}, the first who has them all; the paper names none"
+    told = f"Ours: speaker {speaker} of {display_name(corpus)}, the first who has them all; the paper names none"
     figure = new_figure(8, 0.9 + 1.9 * len(signals), wrap(request.title(told)))
     grid = figure.subplots(len(signals), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for axes, (name, (samples, rate)) in zip(grid, signals.items(), strict=True):
