@@ -106,8 +106,8 @@ rule study_table:
         html=report(
             "<results>/tables/{paper}/studies/{study}.html",
             category="{paper}",
-            subcategory="4 Studies",
-            caption="../report/table.rst",
+            subcategory="4 Sensitivity",
+            caption="../report/study.rst",
             labels={"study": "{study}", "kind": "table"},
         ),
     log:

@@ -142,7 +142,7 @@ class _Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.dest == "verb" and value not in VERBS:
-            raise argparse.ArgumentError(None, f"unknown verb {value!r}. {suggest(value, VERBS)}")
+            raise argparse.ArgumentError(None, f"unknown verb {value!r}. {suggest(value, list(VERBS))}")
         super()._check_value(action, value)
 
 
