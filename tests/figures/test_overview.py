@@ -22,7 +22,7 @@ def test_there_is_a_row_per_system_with_its_values_and_verdict(tmp_path, texts_o
     for number, times in (("90.0", 2), ("30.8", 1), ("33.6", 1), ("95.0", 1), ("11.0", 0)):
         assert texts.count(number) == times, number
     whole = " ".join(texts)
-    for expected in ("not reproduced", "toypaper on savee, UA (test)", "ours, unseen speakers", "SYNTHETIC"):
+    for expected in ("not reproduced", "toypaper on SAVEE, UA (test)", "ours, unseen speakers", "SYNTHETIC"):
         assert expected in whole
     assert_whole(tmp_path / "figure")
 

@@ -17,7 +17,8 @@ def project(tmp_path_factory):
 
 def test_the_target_of_a_paper_trains_that_paper_alone(project):
     def trained(*target):
-        return set(re.findall(r"Training \w+ of (\w+)", snakemake(project, *target, "-n", "--forceall", "--quiet", "host")))
+        output = snakemake(project, *target, "-n", "--forceall", "--quiet", "host")
+        return set(re.findall(r"Training \w+ of (\w+)", output))
 
     assert len(trained()) > 1
     assert trained("deepemo") == {"deepemo"}

@@ -23,7 +23,9 @@ from serflow.tables.results_page import check_pages, write_pages
 SOURCES = {"ravdess": {"source": "somewhere"}, "savee": {"source": None}, "iemocap": {"source": None}}
 PAPERS = Papers(check(Config, {"corpora": SOURCES, "allow_partial": True}, "config"))
 LABELS = PAPERS.papers["deepemonet"].labels_on("ravdess", "published")
-README = "# Project\n\n<!-- serflow results: main results -->\n<!-- end of serflow results -->\n"
+README = "".join(
+    f"\n<!-- serflow results: {name} -->\n<!-- end of serflow results -->\n" for name in ("finding", "main results")
+)
 
 
 def manifest():
@@ -73,7 +75,7 @@ def kept(made):
     (root / "docs").mkdir(parents=True)
     (root / "README.md").write_text(README)
     keep(made, root / "evidence", "snakemake deepemonet")
-    write_pages(root)
+    assert cli.main(["results", "--root", str(root)]) == 0
     return root
 
 
@@ -240,5 +242,5 @@ def test_no_evidence_and_no_block_are_told(root, tmp_path):
     with pytest.raises(RunError, match="holds no run"):
         read_evidence(tmp_path / "none")
     (root / "README.md").write_text("# Project\n")
-    with pytest.raises(RunError, match=r"README\.md.*main results"):
+    with pytest.raises(RunError, match=r"README\.md.*serflow results: "):
         write_pages(root)

@@ -578,13 +578,17 @@ def keep(results: Path, evidence: Path, command: str) -> None:
 )
 def results(root: Path, check: bool) -> None:
     """Write the pages on measured results from the evidence that the repository keeps."""
+    from serflow.figures.overview import check_picture, plot_results
     from serflow.tables.results_page import check_pages, write_pages
 
+    stem = root / "docs/images/results"
     if check:
-        check_pages(root)
+        check_picture(check_pages(root), stem)
         print("Every measured number stands as the evidence gives it.")
     else:
-        print("\n".join(f"wrote {path}" for path in write_pages(root)))
+        paths, found = write_pages(root)
+        plot_results(found, stem)
+        print("\n".join(f"wrote {path}" for path in (*paths, f"{stem}.png", f"{stem}.svg")))
 
 
 @verb(

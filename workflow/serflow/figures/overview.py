@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
@@ -9,6 +11,8 @@ from textwrap import fill
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from serflow.corpora.names import display_name
+from serflow.errors import RunError
 from serflow.figures.dumbbell import LIMITS, draw, make_point, row_height
 from serflow.figures.style import BLUE, GREEN, GREY, ORANGE, VERMILION, draw_rows, new_figure, place_legend, save, style
 from serflow.protocols.base import Role
@@ -17,9 +21,11 @@ from serflow.scoring.results import ROLES, Result, read_results
 from serflow.scoring.scores import UNIFORM
 
 TITLE = (
-    "Published and reproduced: both on the part as named, all others on the test part\n"
+    "Published numbers and ours (paper's protocol: on the part named at the left; all others: test part)\n"
     "bars: 95 % bootstrap intervals over speakers (over utterances where fewer than six are tested)"
 )
+#: A text in an SVG.
+TEXT = re.compile(r"<text[^>]*>([^<]*)<")
 LOOKS: dict[Role, tuple[str, str]] = {
     "published": (BLUE, "o"),
     "unseen": (VERMILION, "s"),
@@ -35,8 +41,24 @@ ALWAYS: tuple[Role, ...] = ("published", "unseen", "leak")
 
 def plot_overview(comparison: Path | str, stem: Path | str) -> None:
     """Draw the comparison of all papers from its file, ``results/tables/comparison.csv``, and save as png and svg."""
-    results = read_results(comparison)
+    plot_results(read_results(comparison), stem)
+
+
+def plot_results(results: Sequence[Result], stem: Path | str) -> None:
+    """Draw results and save as png and svg."""
     save(draw_overview(results), stem, synthetic=any(result.synthetic for result in results))
+
+
+def check_picture(results: Sequence[Result], stem: Path) -> None:
+    """Raise a RunError if the picture that is kept is not of these results: its texts are compared."""
+    with tempfile.TemporaryDirectory() as folder:
+        plot_results(results, Path(folder, "picture"))
+        texts = [
+            TEXT.findall(path.read_text(encoding="utf-8"))
+            for path in (Path(folder, "picture.svg"), Path(f"{stem}.svg"))
+        ]
+    if texts[0] != texts[1]:
+        raise RunError(Path(f"{stem}.svg"), "does not show what the evidence gives", "Run `serflow results`.")
 
 
 @style()
@@ -77,8 +99,9 @@ def _legend(role: Role) -> str:
 
 
 def _name(result: Result) -> str:
-    metric = f"{label_of(result.metric)} ({result.part})"
-    return f"{fill(result.title, 34)}\n{result.paper} on {result.place}, {metric}"
+    metric, place = f"{label_of(result.metric)} ({result.part})", display_name(result.corpus)
+    place += f", {result.emotions} emotions" if result.emotions else ""
+    return f"{fill(result.title, 34)}\n{result.paper} on {place}, {metric}"
 
 
 def _verdict(result: Result) -> str:

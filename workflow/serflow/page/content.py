@@ -120,12 +120,6 @@ class Mistake:
     posteriors: Mapping[str, float]
 
 
-def find_headline(results: Iterable[Result]) -> Result | None:
-    """Return the result whose published number loses most on unseen speakers; None where nothing was measured so."""
-    known = [one for one in results if one.published is not None and one.cells["unseen"].value is not None]
-    return max(known, key=lambda one: (one.published or 0) - (one.cells["unseen"].value or 0), default=None)
-
-
 def make_card(record: PaperRecord, results: Sequence[Result]) -> Card:
     """Return the card of a paper: first comes the measured result with a published number, then what was measured."""
     mine = [one for one in results if one.paper == record.paper.paper]

@@ -28,7 +28,6 @@ from serflow.page.content import (
     SHOWN,
     TONES,
     Mistake,
-    find_headline,
     find_mistakes,
     make_card,
     make_rows,
@@ -40,6 +39,7 @@ from serflow.papers.names import published_confusions, published_figures, publis
 from serflow.runs import RunRecord, read_runs
 from serflow.scoring.conditions import short_commit
 from serflow.scoring.metrics import METRICS
+from serflow.scoring.overview import find_headline
 from serflow.scoring.results import ROLES, read_results
 from serflow.scoring.scores import Scores
 from serflow.scoring.verdicts import RULE

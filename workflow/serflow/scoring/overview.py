@@ -129,3 +129,9 @@ def _make_cell(record: PaperRecord, scores: Scores, score: Score | None, protoco
     shared = ("value", "low", "high", "sd", "unit", "seed_variance", "n_effective", "spread", "collapsed", "missing")
     numbers = {name: getattr(score, name) for name in shared}
     return Cell(protocol, **numbers, speakers=score.n_speakers, seeds=score.n_runs, note=note, deviations=told)
+
+
+def find_headline(results: Iterable[Result]) -> Result | None:
+    """Return the result whose published number loses most on unseen speakers; None where nothing was measured so."""
+    known = [one for one in results if one.published is not None and one.cells["unseen"].value is not None]
+    return max(known, key=lambda one: (one.published or 0) - (one.cells["unseen"].value or 0), default=None)

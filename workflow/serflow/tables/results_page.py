@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from serflow.corpora.names import display_name
 from serflow.errors import RunError
 from serflow.io.files import write_text
 from serflow.items import Row
@@ -16,7 +17,7 @@ from serflow.protocols.base import Role
 from serflow.runs import RunRecord
 from serflow.scoring.conditions import LIBRARIES, short_commit
 from serflow.scoring.gaps import Gap, find_gaps
-from serflow.scoring.overview import compare_papers
+from serflow.scoring.overview import compare_papers, find_headline
 from serflow.scoring.paper import score_paper
 from serflow.scoring.results import Cell, Result
 from serflow.scoring.scores import Scores
@@ -37,8 +38,14 @@ HEAD = (
 )
 
 
-def make_pages(root: Path, evidence: Evidence) -> dict[str, str]:
-    """Return the text of each page below `root`, the repository, by its path; a RunError if README.md lacks a block."""
+def make_pages(root: Path, evidence: Evidence) -> tuple[dict[str, str], list[Result]]:
+    """Return the text of each page below `root`, the repository, by its path, and what was measured.
+
+    Raises
+    ------
+    RunError
+        If README.md lacks a block.
+    """
     records = list(evidence.records.values())
     scored = {record.paper.paper: _score(evidence, record) for record in records}
     results = compare_papers(records, Scores(tuple(score for scores, _, _ in scored.values() for score in scores)))
@@ -56,32 +63,32 @@ def make_pages(root: Path, evidence: Evidence) -> dict[str, str]:
         tables = score_tables(evidence.records[name], scores, gaps, runs)
         text = "\n\n".join(_demote(table.to_markdown()).rstrip("\n") for table in tables.values())
         pages[f"{FOLDER}/{name}.md"] = f"# {paper_title(evidence.records[name])}\n\n{HEAD}\n\n{text}\n"
-    pages[README] = _fill(root / README, {"main results": _main_rows(results)})
-    return pages
+    pages[README] = _fill(root / README, {"finding": _headline(results), "main results": _main_rows(results)})
+    return pages, [one for one in results if one.measured]
 
 
-def write_pages(root: Path) -> list[Path]:
-    """Write the pages of `make_pages` from ``evidence/`` below `root`, the repository; return their paths.
+def write_pages(root: Path) -> tuple[list[Path], list[Result]]:
+    """Write the pages of `make_pages` from ``evidence/`` below `root`, the repository; return paths and results.
 
     Raises
     ------
     RunError
         If the evidence is faulty (see `read_evidence`), or README.md lacks a block.
     """
-    pages = make_pages(root, read_evidence(root / "evidence"))
+    pages, results = make_pages(root, read_evidence(root / "evidence"))
     for path, text in pages.items():
         write_text(root / path, text)
-    return [root / path for path in pages]
+    return [root / path for path in pages], results
 
 
-def check_pages(root: Path) -> None:
-    """Raise a RunError at the first difference between the pages and the evidence.
+def check_pages(root: Path) -> list[Result]:
+    """Raise a RunError at the first difference between the pages and the evidence; return what was measured.
 
     A measured value (per cent or points with one decimal) that stands outside a block in README.md or docs/ and is no
     published number is a difference too.
     """
     evidence = read_evidence(root / "evidence")
-    pages = make_pages(root, evidence)
+    pages, results = make_pages(root, evidence)
     remedy = "Change what it is made from, and run `serflow results`."
     for path, text in pages.items():
         found = (root / path).read_text(encoding="utf-8") if (root / path).is_file() else ""
@@ -99,6 +106,7 @@ def check_pages(root: Path) -> None:
             if value not in published:
                 fault = f"has the measured value {value} outside what `serflow results` writes"
                 raise RunError(page, fault, "Move the sentence into a block, or leave the number out.")
+    return results
 
 
 def tell(result: Result) -> str:
@@ -169,6 +177,19 @@ def _main_rows(results: Iterable[Result]) -> str:
         for one in reversed(first.values())
     ]
     return Table("", columns, rows).to_markdown().strip().removeprefix("# \n").strip()
+
+
+def _headline(results: Iterable[Result]) -> str:
+    """Return the sentence on the published number that loses most on unseen speakers."""
+    found = find_headline(results)
+    if not found:
+        return "Nothing has been measured on unseen speakers yet."
+    told = {role: _percent(found.cells[role]) for role in ("published", "unseen")}
+    return (
+        f"**A system published at {100 * (found.published or 0):.1f} % recognises {told['unseen']} of the recordings "
+        f"of speakers it has not heard** ({found.title}, `{found.paper}`, {display_name(found.corpus)}; under the "
+        f"paper's own protocol {told['published']}; in brackets 95 % intervals)."
+    )
 
 
 def _measured(runs: Iterable[RunRecord]) -> Table:
