@@ -85,8 +85,11 @@ lock: ## Add what is new in pyproject.toml to requirements.lock; UPGRADE=--upgra
 		--python-version 3.11 --fork-strategy fewest --no-emit-index-url --custom-compile-command "make lock" \
 		--output-file requirements-browser.lock
 
-ui: .venv/.installed ## Open MLflow on 127.0.0.1:5000 (RESULTS=results/demo for the demo's)
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///$(or $(RESULTS),results)/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
+ui: .venv/.installed ## Open MLflow on 127.0.0.1:5000, on results or else on the demo's (RESULTS=folder for another)
+	@results=$(RESULTS); [ -n "$$results" ] || { [ -e results/mlflow.db ] && results=results || results=results/demo; }; \
+	[ -e $$results/mlflow.db ] || { echo "There is no $$results/mlflow.db: run snakemake or make demo first."; exit 1; }; \
+	echo "MLflow shows $$results: http://127.0.0.1:5000, charts of a paper's runs under its experiment, Chart view"; \
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///$$results/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
 
 clean: ## Delete the demo's results
 	rm -rf results/demo

@@ -44,7 +44,8 @@ def test_a_run_is_logged_as_its_files_have_it(entries_of, make_run, run_of):
     assert child.parameters["labels"] == '["neutral", "happy", "sad"]'
     assert not {"seconds", "commit", "started"} & child.parameters.keys()
     commit = {"commit": "0123abc", "mlflow.source.git.commit": "0123abc"}
-    assert child.tags == commit | {"device": "cpu", "deviations": "none"}
+    place = {"paper": "deepemo", "corpus": "ravdess", "system": "resnet18", "protocol": "published"}
+    assert child.tags == commit | place | {"device": "cpu", "deviations": "none", "data": "recorded"}
     assert last(child)["test_WA"] == pytest.approx(3 / 4)
     assert last(child)["test_UA"] == pytest.approx((1 + 1 / 2 + 1) / 3)
     assert last(child)["test_macro_F1"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)

@@ -16,10 +16,11 @@ from serflow.errors import RunError
 from serflow.io.files import digest_file, digest_value, read_csv
 from serflow.papers.model import PaperRecord
 from serflow.runs import Group, RunId, RunRecord
+from serflow.scoring.metrics import METRICS
 from serflow.scoring.metrics import scores as metrics_of
 from serflow.scoring.pooling import group_runs, pooled_confusion
 from serflow.scoring.results import read_results
-from serflow.scoring.scores import ALL, Scores
+from serflow.scoring.scores import ALL, Score, Scores
 from serflow.scoring.verdicts import RULE
 from serflow.tables.table import SYNTHETIC
 
@@ -109,14 +110,16 @@ def paper_entries(
     groups, placed, entries = group_runs(runs), _place_artifacts(artifacts, results), list[Entry]()
     for group, members in groups.items():
         deviations = record.deviations_of(group)
-        children = [_run_entry(run, deviations, results) for run in members]
+        tags = {"paper": record.paper.paper, **dict(zip(GROUP, group, strict=True))}
+        tags["data"] = "synthetic" if record.synthetic else "recorded"
+        children = [_run_entry(run, deviations, tags, results) for run in members]
         mine = [(path, folder) for path, folder in placed if _is_of_group(folder, group, groups)]
         chosen = scores.select(**dict(zip(GROUP, group, strict=True)), scope=ALL)
-        entries += [_group_entry(group, children, deviations, chosen, mine), *children]
+        entries += [_group_entry(record, group, children, tags, chosen, mine), *children]
     return entries
 
 
-def _run_entry(run: RunRecord, deviations: Sequence[str], results: Path) -> Entry:
+def _run_entry(run: RunRecord, deviations: Sequence[str], tags: Mapping[str, str], results: Path) -> Entry:
     key, info = PurePosixPath(run.id.path), run.info
     started, finished = (_milliseconds(info[name]) for name in ("started", "finished"))
     names = ("run.json", "predictions.csv", "history.csv", *(["model"] if info["model_format"] != "none" else []))
@@ -127,6 +130,7 @@ def _run_entry(run: RunRecord, deviations: Sequence[str], results: Path) -> Entr
         started=started,
         finished=finished,
         tags={
+            **tags,
             "commit": commit,
             "mlflow.source.git.commit": commit,
             "device": str(info.get("device") or "unknown"),
@@ -142,21 +146,24 @@ def _run_entry(run: RunRecord, deviations: Sequence[str], results: Path) -> Entr
 
 
 def _group_entry(
+    record: PaperRecord,
     group: Group,
     children: Sequence[Entry],
-    deviations: Sequence[str],
+    tags: Mapping[str, str],
     scores: Scores,
     artifacts: Sequence[tuple[Path, str]],
 ) -> Entry:
     started, finished = min(child.started for child in children), max(child.finished for child in children)
-    bullets = "\n".join(f"- {text}" for text in deviations)
+    corpus, system, protocol = group
+    deviations = record.deviations_of(group)
     return Entry(
         key=str(children[0].parent),
-        name="/".join(group),
+        name=f"{system}/{protocol} ({corpus})",
         started=started,
         finished=finished,
         tags={
-            "mlflow.note.content": f"Deviates from the paper:\n\n{bullets}" if deviations else "No deviations.",
+            **tags,
+            "mlflow.note.content": _describe_group(record, group, scores),
             "deviations": _join_deviations(deviations),
             "n_runs": str(len(children)),
         },
@@ -164,6 +171,31 @@ def _group_entry(
         metrics=list(_score_metrics(scores, finished - started)),
         artifacts=artifacts,
     )
+
+
+def _describe_group(record: PaperRecord, group: Group, scores: Scores) -> str:
+    """Return in Markdown what a system is, its scores beside the published ones, and where it deviates."""
+    _, system, protocol = group
+    rows = [one for one in scores if one.value is not None and one.metric in METRICS]
+    table = [
+        f"| {one.metric} ({one.part}) | {'' if one.published is None else f'{100 * one.published:.1f}'} | "
+        f"{100 * (one.value or 0):.1f} | {_interval(one)} |"
+        for one in rows
+    ]
+    deviations = record.deviations_of(group)
+    parts = [
+        *([f"**{SYNTHETIC}**"] if record.synthetic else []),
+        f"{record.paper.title_of('systems', system)}: {record.paper.title_of('protocols', protocol)}.",
+        "\n".join(["| metric (part) | published, % | ours, % | 95 % interval |", "|---|---|---|---|", *table]),
+        "Deviates from the paper:\n\n" + "\n".join(f"- {text}" for text in deviations)
+        if deviations
+        else "No deviations.",
+    ]
+    return "\n\n".join(parts)
+
+
+def _interval(score: Score) -> str:
+    return "" if score.low is None or score.high is None else f"{100 * score.low:.1f} to {100 * score.high:.1f}"
 
 
 def overview_entry(artifacts: Iterable[Path], results: Path) -> Entry:
