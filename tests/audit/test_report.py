@@ -92,3 +92,10 @@ def test_silence_and_the_shortest_recordings_are_no_copies(record, utter, tabula
     rows = [["silent.wav", "A", "train"], ["speech.wav", "B", "train"], ["short.wav", "C", "test"]]
     status, report = audit(tabulate("path speaker part", *rows))
     assert (status, report["shared"][0]["copies"]) == (0, [])
+
+
+def test_without_a_test_part_validation_is_what_leaks(record, utter, tabulate):
+    record("0.wav", utter(0))
+    record("1.wav", utter(0) / 2)
+    status, report = audit(tabulate("path speaker part", ["0.wav", "A", "train"], ["1.wav", "B", "validation"]))
+    assert (status, report["leaks"]) == (2, True)

@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from serflow.audit.report import TEST_SIDES, Pair, Report, Shared, title_of
+from serflow.audit.report import Pair, Report, Shared, count, title_of
 
 #: How many pairs of a list the page shows.
 SHOWN = 200
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8886; --soft: #8882; --bad: #b3261e; --good: #1b6e3c; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: auto; padding: 1rem; overflow-wrap: break-word; }
 h1 { font-size: 1.4rem; margin: 0 0 .5rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 .verdict { border-left: .4rem solid var(--good); background: var(--soft); padding: .6rem 1rem; font-weight: 600; }
 .verdict.bad { border-color: var(--bad); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; } caption { text-align: left; color: GrayText; }
 th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem .35rem 0; text-align: left; vertical-align: top; }
-td.n { font-variant-numeric: tabular-nums; } td.bad { color: var(--bad); font-weight: 600; }
 @media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --good: #7bd88f; } }
+.pairs td { overflow-wrap: anywhere; }
+@media (max-width: 40rem) {
+  .pairs thead { display: none; } .pairs tr { display: block; border-bottom: 1px solid var(--line); padding: .4rem 0; }
+  .pairs td { display: block; border: 0; padding: 0; }
+  .pairs td::before { content: attr(data-name) ": "; color: GrayText; }
+}
 summary { cursor: pointer; padding: .4rem 0; font-weight: 600; } small { color: GrayText; }
 """
 _METHOD = (
@@ -64,20 +69,17 @@ def to_html(report: Report) -> str:
 
 def _verdict(report: Report) -> str:
     if not report.leaks:
-        return "No leak found: test shares no speaker and no recording with training or validation."
+        return "No leak found: what results are given on shares no speaker and no recording with the other parts."
     found = []
     for shared in report.shared:
         if shared.leaks:
-            counts = [(len(shared.speakers), "speaker"), (len(shared.identical), "identical pair")]
-            counts.append((len(shared.copies), "pair of changed copies"))
-            said = [f"{n} {what if n == 1 else _plural(what)}" for n, what in counts if n]
+            said = [count(len(shared.speakers), "speaker")] if shared.speakers else []
+            for pairs, what in ((shared.identical, "identical recordings"), (shared.copies, "changed copies")):
+                said += [f"{count(len(pairs), 'pair')} of {what}"] if pairs else []
             found.append(f"{title_of(shared).lower()} share {', '.join(said)}")
     same = " Validation and test are the same recordings." if report.validation_is_test else ""
-    return f"Leak found: {'; '.join(found)}.{same} Results on this test part are higher than on new speakers."
-
-
-def _plural(what: str) -> str:
-    return what.replace("pair of", "pairs of") if "pair of" in what else f"{what}s"
+    consequence = "Results on this split are better than on new speakers and recordings."
+    return f"Leak found: {'; '.join(found)}.{same} {consequence}"
 
 
 def _overview(report: Report) -> list[str]:
@@ -97,15 +99,15 @@ def _overview(report: Report) -> list[str]:
 
 
 def _section(shared: Shared) -> list[str]:
-    lists = [("Speakers", shared.speakers), ("Sentences", shared.statements)]
+    lists = [("speaker", shared.speakers), ("sentence", shared.statements)]
     parts = [
-        f"<details><summary>{len(values)} {name.lower()}</summary><p>{escape(', '.join(values))}</p></details>"
+        f"<details><summary>{count(len(values), name)}</summary><p>{escape(', '.join(values))}</p></details>"
         for name, values in lists
         if values
     ]
     parts += [_pairs(shared, shared.identical, "identical recordings")] if shared.identical else []
     parts += [_pairs(shared, shared.copies, "changed copies")] if shared.copies else []
-    if shared.parts not in TEST_SIDES and parts:
+    if parts and not shared.judged:
         parts.insert(0, "<p>This does not touch the test result, only the choice of a model.</p>")
     return [f"<h2>{escape(title_of(shared))}</h2>", *(parts or ["<p>They share nothing.</p>"])]
 
@@ -114,7 +116,8 @@ def _pairs(shared: Shared, pairs: Sequence[Pair], name: str) -> str:
     columns = [*(part.capitalize() for part in shared.parts), *(["Changed by"] if pairs[0].changes else [])]
     rows = [[pair.first, pair.second, *([", ".join(pair.changes)] if pair.changes else [])] for pair in pairs[:SHOWN]]
     more = f"<p>And {len(pairs) - SHOWN} more: the JSON report lists all.</p>" if len(pairs) > SHOWN else ""
-    return f"<details open><summary>{len(pairs)} pairs of {name}</summary>{_table(columns, rows)}{more}</details>"
+    title = f"{count(len(pairs), 'pair')} of {name}"
+    return f"<details open><summary>{title}</summary>{_table(columns, rows, kind='pairs')}{more}</details>"
 
 
 def _counts(emotions: dict[str, int]) -> str:
@@ -125,8 +128,11 @@ def _paragraphs(texts: Sequence[str]) -> list[str]:
     return [f"<p>{escape(text)}</p>" for text in texts]
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> str:
+def _table(columns: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "", kind: str = "") -> str:
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
-    body = "\n".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
+    named = [zip(columns, row, strict=True) for row in rows]
+    cells = ("".join(f'<td data-name="{escape(name)}">{escape(str(cell))}</td>' for name, cell in row) for row in named)
+    body = "\n".join(f"<tr>{row}</tr>" for row in cells)
     told = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return f'<div class="scroll"><table>{told}<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
+    table = f'<table class="{kind}">{told}<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>'
+    return f'<div class="scroll">{table}</div>'

@@ -12,9 +12,8 @@ from serflow.audit.fingerprint import Fingerprint
 from serflow.audit.search import find_copies, read_prints
 from serflow.audit.table import PARTS, Recording, read_recordings
 
-#: Pairs of parts; what those of `TEST_SIDES` share is a leak, what training and validation share is only told.
+#: The pairs of parts that are compared.
 SIDES = (("train", "test"), ("validation", "test"), ("train", "validation"))
-TEST_SIDES = SIDES[:2]
 #: How many lines of each list the text shows.
 SHOWN = 20
 
@@ -42,9 +41,14 @@ class Pair:
 
 @dataclass(frozen=True)
 class Shared:
-    """What two parts share; `affected` counts the second part's recordings that each item of the rest concerns."""
+    """What two parts share; `affected` counts the second part's recordings that each item of the rest concerns.
+
+    ``judged``: whether results are given on the second part, which is test, or validation where the table has no test.
+    What training shares with a validation part that only chooses a model is told, but is no leak.
+    """
 
     parts: tuple[str, str]
+    judged: bool
     speakers: list[str]
     statements: list[str]
     identical: list[Pair]
@@ -53,8 +57,8 @@ class Shared:
 
     @property
     def leaks(self) -> bool:
-        """Whether a test result is better than on new speakers and recordings because of it."""
-        return self.parts in TEST_SIDES and bool(self.speakers or self.identical or self.copies)
+        """Whether a result is better than on new speakers and recordings because of it."""
+        return self.judged and bool(self.speakers or self.identical or self.copies)
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Report:
 
     @property
     def leaks(self) -> bool:
-        """Whether something leaks into test."""
+        """Whether something leaks into the part that results are given on."""
         return any(one.leaks for one in self.shared)
 
     def to_json(self) -> dict[str, Any]:
@@ -136,7 +140,8 @@ def _share(
         "identical": len({pair.second for pair in identical}),
         "copies": len({pair.second for pair in copies}),
     }
-    return Shared(names, sorted(speakers), sorted(statements), identical, copies, affected)
+    judged = names[1] == "test" or not parts["test"]
+    return Shared(names, judged, sorted(speakers), sorted(statements), identical, copies, affected)
 
 
 def _describe(
@@ -169,7 +174,9 @@ def to_text(report: Report) -> str:
     lines = [f"{report.table}: {'LEAK FOUND' if report.leaks else 'no leak found'}"]
     for part in report.parts:
         minutes = f"{part.seconds / 60:.1f} min"
-        lines.append(f"  {part.name:10} {part.recordings:6} recordings, {part.speakers:3} speakers, {minutes}")
+        lines.append(
+            f"  {part.name:10} {count(part.recordings, 'recording')}, {count(part.speakers, 'speaker')}, {minutes}"
+        )
     if report.validation_is_test:
         lines += ["", "Validation and test are the same recordings: whatever was tuned was tuned on test."]
     sizes = {part.name: part.recordings for part in report.parts}
@@ -177,6 +184,11 @@ def to_text(report: Report) -> str:
         lines += ["", *_describe_shared(one, sizes[one.parts[1]])]
     lines += [f"Missing in {part.name}: {', '.join(part.missing)}" for part in report.parts if part.missing]
     return "\n".join([*lines, *report.not_checked])
+
+
+def count(n: int, noun: str) -> str:
+    """Return a number with its noun."""
+    return f"{n} {noun}{'s' * (n != 1)}"
 
 
 def title_of(shared: Shared) -> str:
@@ -199,7 +211,7 @@ def _describe_shared(shared: Shared, n_second: int) -> list[str]:
         ("identical recordings", "identical", shared.identical),
         ("changed copies", "copies", shared.copies),
     ):
-        lines.append(f"  {what}: " + (f"{len(pairs)} pairs, {concerned(key)}" if pairs else "none"))
+        lines.append(f"  {what}: " + (f"{count(len(pairs), 'pair')}, {concerned(key)}" if pairs else "none"))
         for pair in pairs[:SHOWN]:
             lines.append("    " + " | ".join(filter(None, [pair.first, pair.second, ", ".join(pair.changes)])))
         lines += [f"    and {len(pairs) - SHOWN} more: --json lists all"] if len(pairs) > SHOWN else []
