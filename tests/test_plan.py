@@ -31,6 +31,14 @@ def costs(tmp_path):
     return path
 
 
+@pytest.mark.parametrize(
+    ("hours", "expected"),
+    [(0.5, "30 min"), (5.24, "5.2 h"), (37.2, "37 h"), (158.4, "6 days 14 h"), (47.9, "48 h"), (59.8, "2 days 12 h")],
+)
+def test_hours_are_written_as_a_person_would(hours, expected):
+    assert plan.spell_hours(hours) == expected
+
+
 def test_hours_are_epochs_times_utterances_times_the_recorded_cost(costs):
     """Three seeds on 80 % of 1440, six folds on five sixths of it, 50 epochs each."""
     found = papers(papers=["deepemo"], protocols=["published", "speaker_independent"])
@@ -73,7 +81,7 @@ def test_only_the_systems_asked_for_are_planned(costs):
 
 
 def test_a_configuration_without_corpora_takes_nothing(costs):
-    assert "Hours: 0 of training on cpu" in plan.describe(papers(corpora={"ravdess": {"source": None}}), costs)
+    assert "Training on cpu: 0 min" in plan.describe(papers(corpora={"ravdess": {"source": None}}), costs)
 
 
 def test_a_cache_is_as_large_as_the_corpus_lasts():

@@ -594,14 +594,15 @@ def results(root: Path, check: bool) -> None:
 @verb(
     config={"default": ["config.yaml"], "nargs": "+", "help": "YAML files, later ones over earlier ones"},
     costs=ONE | {"default": None, "help": "recorded costs (default: those of this repository)"},
+    jobs={"type": int, "default": os.cpu_count(), "help": "trainings side by side (default: one per core)"},
 )
-def plan(config: list[str], costs: Path | None) -> None:
+def plan(config: list[str], costs: Path | None, jobs: int) -> None:
     """Say what a configuration takes, before anything runs: trainings, hours, gigabytes."""
     from serflow.config import read_config
     from serflow.papers.papers import Papers
     from serflow.plan import describe
 
-    print(describe(Papers(read_config(config)), costs))
+    print(describe(Papers(read_config(config)), costs, jobs))
 
 
 @verb(runs=RUNS, output=ONE | {"help": "CSV; what it holds of other systems and devices stays"})

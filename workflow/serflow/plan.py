@@ -70,12 +70,23 @@ class Load:
         epochs = f" of {self.epochs} epochs" if self.epochs else ""
         time = "hours unknown"
         if self.cost is not None:
-            where = "{device_name}, {precision}, {threads} threads, {date}".format(**self.cost)
-            time = f"{self.hours:.2g} h ({where})"
+            threads = "1 thread" if self.cost["threads"] == "1" else f"{self.cost['threads']} threads"
+            where = "{device_name}, {precision}, {0}, {date}".format(threads, **self.cost)
+            time = f"{spell_hours(self.hours or 0)} ({where})"
         return f"{self.paper}/{self.system}: {len(self.items)} trainings{epochs}, {time}"
 
 
-def describe(papers: Papers, costs: Path | None = None) -> str:
+def spell_hours(hours: float) -> str:
+    """Return a duration as a person would write it: "40 min", "5.2 h", "37 h", "6 days 14 h"."""
+    if hours < 1:
+        return f"{60 * hours:.0f} min"
+    if hours < 10:
+        return f"{hours:.1f} h"
+    days, rest = divmod(round(hours), 24)
+    return f"{round(hours)} h" if hours < 48 else f"{days} days {rest} h"
+
+
+def describe(papers: Papers, costs: Path | None = None, jobs: int = 1) -> str:
     """Return, for a person, what a configuration takes if nothing of it has been made yet.
 
     Parameters
@@ -84,6 +95,8 @@ def describe(papers: Papers, costs: Path | None = None) -> str:
         The configuration's papers.
     costs
         CSV of `COLUMNS`; None: `COSTS`.
+    jobs
+        Trainings that run side by side.
     """
     device = choose_device(papers.config.device).type
     loads = find_loads(papers, read_csv(costs or COSTS), device)
@@ -91,7 +104,7 @@ def describe(papers: Papers, costs: Path | None = None) -> str:
     caches = sum(cache_bytes(papers, corpus, recipe) for corpus, recipe in find_caches(papers))
     lines = [
         *map(str, loads),
-        f"Hours: {hours:.2g} of training on {device}, one after the other.",
+        f"Training on {device}: {spell_hours(hours)} one after the other{_beside(loads, jobs, device)}.",
         f"Gigabytes: {(caches + weights) / GIGA:.1f} without the corpora (feature caches {caches / GIGA:.1f}; "
         f"weights, in runs and in MLflow, {weights / GIGA:.1f}).",
     ]
@@ -100,6 +113,17 @@ def describe(papers: Papers, costs: Path | None = None) -> str:
     for paper in papers.papers:
         lines += [f"Left out: {paper} on {corpus}: {reason}." for corpus, reason in papers.not_run(paper).items()]
     return "\n".join(lines)
+
+
+def _beside(loads: Sequence[Load], jobs: int, device: str) -> str:
+    """Return how long it takes with trainings side by side, each as fast as alone; the longest one bounds it."""
+    if jobs < 2:
+        return ""
+    hours = [load.hours or 0 for load in loads]
+    longest = max((own / len(load.items) for own, load in zip(hours, loads, strict=True)), default=0)
+    how = f"--resources gpu={jobs}" + (" --set-threads train=1" if device == "cpu" else "")
+    wall = spell_hours(max(sum(hours) / jobs, longest))
+    return f", {wall} with {jobs} side by side (`snakemake --cores {jobs} {how}`)"
 
 
 def find_loads(papers: Papers, recorded: Sequence[Cost], device: str) -> list[Load]:
