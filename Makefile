@@ -10,7 +10,7 @@ DEMO := snakemake --workflow-profile profiles/demo
 DEMO_REPORT := results/demo/report.html
 SOURCES := workflow/serflow tests benchmarks
 
-.PHONY: help install demo report test test-browser test-long test-faults test-slurm check-results lint format reference lock ui clean
+.PHONY: help install docs demo report test test-browser test-long test-faults test-slurm check-results lint format reference lock ui clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -81,15 +81,21 @@ reference: .venv/.installed ## Write workflow/schemas and docs/reference.md anew
 lock: ## Add what is new in pyproject.toml to requirements.lock; UPGRADE=--upgrade: take the newest versions of all (needs uv)
 	uv pip compile pyproject.toml --extra dev $(UPGRADE) --generate-hashes --universal --python-version 3.11 \
 		--fork-strategy fewest --no-emit-index-url --custom-compile-command "make lock" --output-file requirements.lock
-	uv pip compile pyproject.toml --extra browser --constraint requirements.lock $(UPGRADE) --generate-hashes --universal \
-		--python-version 3.11 --fork-strategy fewest --no-emit-index-url --custom-compile-command "make lock" \
-		--output-file requirements-browser.lock
+	for extra in browser docs features; do \
+		uv pip compile pyproject.toml --extra $$extra --constraint requirements.lock $(UPGRADE) --generate-hashes --universal \
+			--python-version 3.11 --fork-strategy fewest --no-emit-index-url --custom-compile-command "make lock" \
+			--output-file requirements-$$extra.lock || exit 1; done
 
 ui: .venv/.installed ## Open MLflow on 127.0.0.1:5000, on results or else on the demo's (RESULTS=folder for another)
 	@results=$(RESULTS); [ -n "$$results" ] || { [ -e results/mlflow.db ] && results=results || results=results/demo; }; \
 	[ -e $$results/mlflow.db ] || { echo "There is no $$results/mlflow.db: run snakemake or make demo first."; exit 1; }; \
 	echo "MLflow shows $$results: http://127.0.0.1:5000, charts of a paper's runs under its experiment, Chart view"; \
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///$$results/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
+
+docs: .venv/.installed ## Build the documentation site into docs/_build, offline
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock
+	sphinx-build -W --keep-going -q docs docs/_build
+	@echo "Open docs/_build/index.html"
 
 clean: ## Delete the demo's results
 	rm -rf results/demo
