@@ -286,10 +286,16 @@ def test_a_folder_that_holds_one_fold_has_no_others(trained, run_of, tmp_path, c
     assert "holds one fold alone" in capsys.readouterr().err
 
 
-def test_a_record_of_another_version_is_named(trained, results, run_of, capsys):
+def test_a_run_of_another_version_is_taken_by_its_path_alone(trained, results, run_of, capsys):
+    """Whether a system's runs are speaker-independent is not known then."""
     write_json(results / "papers/toypaper.json", {"paper": {}, "labels": {}})
-    assert predict(results / run_of("net").relative_to(trained), trained / "corpus/u00.wav") == 1
-    assert "toypaper.json: was written by another version" in capsys.readouterr().err
+    assert predict(results / run_of("net").relative_to(trained), trained / "corpus/u00.wav") == 0
+    err = capsys.readouterr().err
+    assert "warning: " in err
+    assert "toypaper.json was written by another version" in err
+    assert "is not known" in err
+    assert predict("toypaper/net", trained / "corpus/u00.wav", "--results", results) == 1
+    assert "was written by another version" in capsys.readouterr().err
 
 
 def test_a_folder_from_elsewhere_runs_no_code(trained, run_of, tmp_path, capsys):

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from serflow.corpora import CORPORA
-from serflow.inference.systems import EVALUATION, TrainedRun, is_unseen
+from serflow.inference.systems import EVALUATION, ModelError, TrainedRun, is_unseen
 from serflow.io.files import read_json
+from serflow.io.log import say
 from serflow.papers.model import PaperRecord
 from serflow.runs import read_run
 from serflow.scoring.metrics import scores
@@ -33,7 +34,11 @@ def evaluate(run: TrainedRun) -> dict[str, Any]:
     if run.exported:
         kept: dict[str, Any] = read_json(run.folder / EVALUATION)
         return kept
-    record = run.record()
+    try:
+        record = run.record()
+    except ModelError as error:  # an older run's model can be applied all the same
+        say(f"warning: {error.where} {error.fault}, so nothing is known of the run's protocol", aloud=True)
+        record = None
     known: dict[str, Any] = {
         "paper": run.id.paper,
         "system": run.id.system,
