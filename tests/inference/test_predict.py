@@ -46,9 +46,11 @@ def found(rows):
     return {name: [row["emotion"], *(row[label] for label in LABELS)] for name, row in zip(names, rows, strict=True)}
 
 
-@pytest.mark.parametrize("system", ["net", "bf16", "sequence", "image", "svm", "two_step"])
-def test_posteriors_are_those_of_the_experiment_bit_for_bit(trained, run_of, system):
-    assert found(table(run_of(system), trained / "corpus", threads=2)) == written(run_of(system))
+@pytest.mark.parametrize(
+    ("system", "threads"), [("net", 2), ("bf16", 1), ("sequence", 1), ("image", 1), ("svm", 2), ("two_step", 1)]
+)
+def test_posteriors_are_those_of_the_experiment_bit_for_bit(trained, run_of, system, threads):
+    assert found(table(run_of(system), trained / "corpus", threads=threads)) == written(run_of(system))
 
 
 @pytest.mark.parametrize("system", ["net", "bf16", "image"])

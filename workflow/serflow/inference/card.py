@@ -25,8 +25,8 @@ LEAKS = {
 }
 USE = (
     "Research on the recognition of emotion in speech: as a baseline, and to compare protocols. It is not meant for "
-    "decisions about people, such as hiring, teaching, policing or health; the European Union's AI Act forbids the "
-    "inference of emotions at work and in schools."
+    "decisions about people, such as hiring, teaching, policing or health; the European Union's AI Act largely "
+    "forbids the inference of emotions at work and in schools."
 )
 
 
