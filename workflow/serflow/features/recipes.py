@@ -76,6 +76,11 @@ def kinds_of(recipe: Recipe) -> list[tuple[Kinds, str]]:
     return [(TRANSFORMS, recipe["transform"]), *copies, *([(TRIMS, "trim")] if "trim_db" in recipe else [])]
 
 
+def extra_of(recipe: Recipe) -> list[str]:
+    """Return the libraries that a recipe's transform needs beside serflow's own: its module's constant `EXTRA`."""
+    return TRANSFORMS.constant(recipe["transform"], "EXTRA", "").split()
+
+
 def make_copies(recipe: Recipe) -> dict[str, Callable[..., np.ndarray]]:
     """Return the functions that make a recipe's augmented copies, by name: from a signal and ``seed=`` to a signal.
 

@@ -23,7 +23,7 @@ import zarr
 
 from serflow import sources
 from serflow.errors import CacheError
-from serflow.features.recipes import Recipe, kinds_of
+from serflow.features.recipes import Recipe, extra_of, kinds_of
 from serflow.features.segments import count_segments
 from serflow.io.files import digest_value
 from serflow.items import Item, Row, items_of
@@ -31,7 +31,7 @@ from serflow.items import Item, Row, items_of
 FORMAT = 3
 #: Frames are read from Zarr and handed to it in blocks of this size. It bounds the memory beside the frames asked for.
 BLOCK_BYTES = 32 << 20
-#: Distributions whose versions decide what a transform returns.
+#: Distributions whose versions decide what any transform returns; a transform's `EXTRA` is one more.
 LIBRARIES = ("librosa", "numpy", "praat-parselmouth", "scipy", "soundfile", "soxr")
 REBUILD = "Delete the store and build it again with `serflow features` or snakemake."
 #: The arrays beside `frames`, which are read when a store is opened.
@@ -128,12 +128,13 @@ def store_key(recipe: Recipe, manifest: Sequence[Row]) -> dict[str, Any]:
     The code is what building the store runs for this recipe, without comments and docstrings, and the versions of the
     libraries that compute features.
     """
+    libraries = [*LIBRARIES, *extra_of(recipe)]
     code: list[str | Path] = ["serflow.features.build", *(kinds.file(name) for kinds, name in kinds_of(recipe))]
     return {
         "format": FORMAT,
         "recipe": dict(recipe),
         "audio": digest_value([[row["utterance"], row["sha1"]] for row in manifest]),
-        "code": digest_value([sources.digest(*code), {name: version(name) for name in LIBRARIES}]),
+        "code": digest_value([sources.digest(*code), {name: version(name) for name in libraries}]),
     }
 
 
