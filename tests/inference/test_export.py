@@ -83,11 +83,19 @@ def test_the_card_of_a_leak_says_so(run_of, folder):
 
 
 def test_licences_are_those_of_the_corpora(results, folder):
-    """Of a run that says it is of RAVDESS."""
-    run = results / "runs/toypaper/toy/svm/speaker_independent/seed0/fold0"
-    write_json(run / "run.json", read_json(run / "run.json") | {"corpus": "ravdess"})
+    """Of those that a run was trained on: a cross-corpus run tests the last."""
+    record = read_json(results / "papers/toypaper.json")
+    record["paper"]["protocols"]["cross"] = {"kind": "cross_corpus", "title": "another corpus"}
+    write_json(results / "papers/toypaper.json", record)
+    (results / "runs/toypaper/ravdess+savee/svm").mkdir(parents=True)
+    trained = results / "runs/toypaper/toy/svm/speaker_independent"
+    trained.rename(results / "runs/toypaper/ravdess+savee/svm/cross")
+    run = results / "runs/toypaper/ravdess+savee/svm/cross/seed0/fold0"
+    about = {"corpus": "ravdess+savee", "protocol": "cross"}
+    write_json(run / "run.json", read_json(run / "run.json") | about)
     assert export(run, "model") == 0
     text = (folder / "model/README.md").read_text()
+    assert "Surrey" not in text
     assert yaml.safe_load(text.split("---\n")[1])["license"] == "cc-by-nc-sa-4.0"
     assert "Livingstone" in text
 

@@ -50,7 +50,7 @@ def _front_matter(run: TrainedRun, known: Mapping[str, Any]) -> dict[str, Any]:
 
     Scores of synthetic speech are kept out of its lists.
     """
-    licences = {name: corpora.load(name).LICENCE if name in CORPORA else "" for name in run.id.corpora}
+    licences = {name: corpora.load(name).LICENCE if name in CORPORA else "" for name in known["corpora"]}
     named = LICENCES.get("; ".join(sorted(set(licences.values()))))
     results = [
         {
@@ -66,7 +66,7 @@ def _front_matter(run: TrainedRun, known: Mapping[str, Any]) -> dict[str, Any]:
         "library_name": "serflow",
         "pipeline_tag": "audio-classification",
         "tags": ["speech-emotion-recognition", *(["synthetic"] if known["synthetic"] else [])],
-        "datasets": list(run.id.corpora),
+        "datasets": list(known["corpora"]),
         "metrics": list(METRICS.values()),
         **({"model-index": [{"name": f"{run.id.paper}-{run.id.system}", "results": results}]} if results else {}),
         "serflow": {
@@ -91,7 +91,7 @@ def _sections(run: TrainedRun, known: Mapping[str, Any]) -> Iterator[str]:
     yield f"{about} Trained with serflow {info['versions']['serflow']} as run `{run.id.path}`."
     yield "```bash\nserflow predict THIS_FOLDER recording.wav\n```"
     yield "## Evaluation\n\n" + "\n".join(_evaluation(run, known))
-    yield "## Training data\n\n" + "\n".join(map(_corpus, run.id.corpora))
+    yield "## Training data\n\n" + "\n".join(map(_corpus, known["corpora"]))
     yield f"## Intended use\n\n{USE}"
     yield "## Limits\n\n" + "\n".join(f"- {limit}" for limit in _limits(run, known))
 
@@ -139,7 +139,7 @@ def _corpus(name: str) -> str:
 
 
 def _limits(run: TrainedRun, known: Mapping[str, Any]) -> Iterator[str]:
-    yield f"It knows {speech(run.id.corpora)} alone: on other speakers, languages, rooms and microphones expect less."
+    yield f"It knows {speech(known)} alone: on other speakers, languages, rooms and microphones expect less."
     yield "Its posteriors are not calibrated; an emotion that is none of its classes is given one of them."
     yield "A recording is taken as one utterance of up to 60 s; longer ones need `--window`."
     if run.models[0].info["system_config"]["input"]["kind"] == "sequence":

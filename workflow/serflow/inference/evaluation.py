@@ -25,8 +25,9 @@ def evaluate(run: TrainedRun) -> dict[str, Any]:
 
     ``paper``, ``system``, ``protocol``: titles; ``role``: of the protocol, see `serflow.protocols.base.Role`;
     ``unseen``: whether it tests speakers who were not trained on; ``synthetic``: whether a corpus is a demo; ``url``
-    and ``deviations`` of the paper; ``scores``: of the test part under the run's own protocol and under those of unseen
-    speakers, each with ``protocol``, ``unseen`` and `FACTS`, values in 0..1. What nobody knows is None.
+    and ``deviations`` of the paper; ``corpora``: those that were trained on; ``scores``: of the test part under the
+    run's own protocol and under those of unseen speakers, each with ``protocol``, ``unseen`` and `FACTS`, values in
+    0..1. What nobody knows is None.
 
     Scores are those of ``results/scores``, over all folds and seeds; where there are none, the run's own of its test
     part, without an interval. An exported run keeps what was known.
@@ -45,6 +46,7 @@ def evaluate(run: TrainedRun) -> dict[str, Any]:
         "protocol": run.id.protocol,
         **dict.fromkeys(("role", "unseen", "synthetic", "url")),
         "deviations": [],
+        "corpora": list(run.id.corpora),
     }
     if record:
         own = record.paper.protocols.get(run.id.protocol)
@@ -58,6 +60,8 @@ def evaluate(run: TrainedRun) -> dict[str, Any]:
             "url": record.paper.url,
             "deviations": record.deviations_of(run.id.group),
         }
+        if known["role"] == "other_corpus":
+            known["corpora"] = known["corpora"][:-1]  # the last one is tested
     return known | {"scores": list(_scores(run, record, bool(known["unseen"])))}
 
 
@@ -87,7 +91,7 @@ def _own_scores(run: TrainedRun, unseen: bool) -> Iterator[dict[str, Any]]:
         yield {"protocol": run.id.protocol, "unseen": unseen, **dict.fromkeys(FACTS), **facts}
 
 
-def describe(known: Mapping[str, Any], corpora: tuple[str, ...]) -> list[str]:
+def describe(known: Mapping[str, Any]) -> list[str]:
     """Return sentences for who applies a system: how good it is on unseen speakers, and what it was trained on."""
     unseen = [score for score in known["scores"] if score["unseen"]]
     lines = []
@@ -104,7 +108,7 @@ def describe(known: Mapping[str, Any], corpora: tuple[str, ...]) -> list[str]:
     if known["synthetic"]:
         lines.append("Its corpus is synthetic: neither its scores nor its posteriors say anything about speech.")
     else:
-        lines.append(f"It was trained on {speech(corpora)}: expect less on other speech.")
+        lines.append(f"It was trained on {speech(known)}: expect less on other speech.")
     return lines
 
 
@@ -114,10 +118,10 @@ def tell(score: Mapping[str, Any]) -> str:
     return f"{score['metric']} {100 * score['value']:.1f} %{interval}"
 
 
-def speech(corpora: tuple[str, ...]) -> str:
+def speech(known: Mapping[str, Any]) -> str:
     """Return what a run was trained on, e.g. "acted speech (ravdess)"; of one's own corpus nobody knows how it came."""
-    acted = all(name in CORPORA for name in corpora)
-    return f"{'acted ' if acted else ''}speech ({', '.join(corpora)})"
+    acted = all(name in CORPORA for name in known["corpora"])
+    return f"{'acted ' if acted else ''}speech ({', '.join(known['corpora'])})"
 
 
 def warn(known: Mapping[str, Any]) -> str | None:

@@ -163,7 +163,7 @@ def _introduce(run: TrainedRun, runs: Sequence[TrainedRun], files: Sequence[Path
     known = evaluate(run)
     folds = f", the mean of {len(runs)} folds" if len(runs) > 1 else ""
     say(f"model: {run.folder} ({known['system']}; {known['paper']}){folds}")
-    for line in describe(known, run.id.corpora):
+    for line in describe(known):
         say(line)
     for warning in (warn(known), _heard(runs, files), _hears(run)):
         if warning:
