@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from serflow.corpora.audit import find_differences, format_counts
 from serflow.corpora.known import iemocap
+from serflow.corpora.verify import find_differences, format_counts
 from serflow.protocols.registry import make_protocol
 from serflow.protocols.split import leakage, split
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from serflow.corpora.archive import extract
-from serflow.corpora.audit import find_differences
 from serflow.corpora.scan import read_pcm16, scan_corpus
+from serflow.corpora.verify import find_differences
 
 NAME = "Actor_01/03-01-01-01-01-01-01.wav"
 RAVDESS = Path(os.environ.get("SERFLOW_RAVDESS", "../shared/corpora/ravdess_speech_16k_flac.zip"))

@@ -1,7 +1,7 @@
 import pytest
 
 from serflow import corpora
-from serflow.corpora.audit import audit, find_differences, format_counts
+from serflow.corpora.verify import find_differences, format_counts, verify
 from serflow.errors import ConfigError
 
 
@@ -31,5 +31,5 @@ def test_a_lost_file_is_listed_by_name_speaker_and_class() -> None:
 def test_a_corpus_without_published_counts_cannot_be_checked(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(corpora.load("savee"), "EXPECTED", None)
     with pytest.raises(ConfigError) as caught:
-        audit("savee", tmp_path, 1)
+        verify("savee", tmp_path, 1)
     assert caught.value.where == "savee"

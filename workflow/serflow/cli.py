@@ -227,10 +227,10 @@ def manifest(corpus: str, root: Path, output: Path, report: Path, workers: int, 
 @verb(corpus=CORPUS, root={"type": Path, "positional": True, "help": "archive or folder"}, workers=WORKERS)
 def verify(corpus: str, root: Path, workers: int) -> None:
     """Check a copy of a corpus against the published counts."""
-    from serflow.corpora.audit import audit
+    from serflow.corpora.verify import verify as verify_corpus
     from serflow.errors import CorpusError
 
-    text, differences = audit(corpus, root, workers)
+    text, differences = verify_corpus(corpus, root, workers)
     print(text)
     if differences:
         raise CorpusError(root, f"differs from the published {corpus} in {len(differences)} points", "See above.")

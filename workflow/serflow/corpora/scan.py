@@ -68,7 +68,7 @@ def _audio_facts(path: Path) -> dict[str, str]:
 def scan_corpus(corpus: str, root: Path, workers: int) -> tuple[list[dict[str, str]], dict[str, Any]]:
     """Scan a corpus tree, read every recording in it, and report what was found.
 
-    An incomplete copy is no error: a warning is given, and `serflow.corpora.audit` lists the differences.
+    An incomplete copy is no error: a warning is given, and `serflow.corpora.verify` lists the differences.
 
     Parameters
     ----------

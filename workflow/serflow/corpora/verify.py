@@ -29,7 +29,7 @@ class Count(NamedTuple):
         return self.published not in (None, self.found)
 
 
-def audit(corpus: str, source: Path, workers: int) -> tuple[str, list[str]]:
+def verify(corpus: str, source: Path, workers: int) -> tuple[str, list[str]]:
     """Check a copy of a corpus, an archive or a folder, against the published counts.
 
     Returns
