@@ -18,6 +18,7 @@ SPEAKERS = ("03", "08", "09", "10", "11")
 #: What makes the copy's runs few and short; the section's own file is laid over it.
 SHORT = """
 seeds: {random: [0], grouped: [0]}
+threads: 1
 overrides: {jin: {systems: {resnet1d: {training: {epochs: 3}}}}}
 """
 
