@@ -57,10 +57,10 @@ if unused:
 for paper in PAPERS.papers:
     for corpus, reason in PAPERS.not_run(paper).items():
         keys = ", ".join(f"corpora.{name}.source" for name in members(corpus) if not CONFIG.source(name))
-        print(
-            f"{paper} on {corpus} is left out: {reason}. To run it, set {keys} (see resources/README.md).",
-            file=sys.stderr,
-        )
+        remedy = f"set {keys} (see resources/README.md)"
+        if PAPERS.lacking(paper):
+            remedy = "pip install -r requirements-features.lock (see docs/features.md)"
+        print(f"{paper} on {corpus} is left out: {reason}. To run it, {remedy}.", file=sys.stderr)
     for corpus, protocol in dict.fromkeys((run.corpus, run.protocol) for run in PAPERS.runs(paper)):
         content = PAPERS.papers[paper]
         if content.protocols[protocol].SHARED_EMOTIONS:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from serflow.config import Config, Seeds
 from serflow.corpora.registry import members
 from serflow.errors import ConfigError
+from serflow.features.recipes import extra_of
 from serflow.models.weights import identify
 from serflow.papers.beyond import check_asked, extend
 from serflow.papers.checks import check_names, count_folds
@@ -72,12 +74,19 @@ class Papers:
 
     def not_run(self, paper: str) -> dict[str, str]:
         """Return, for each corpus of a paper that is not run, the reason."""
+        if lacking := self.lacking(paper):
+            return dict.fromkeys(self.papers[paper].all_corpora, _say_missing(lacking, "installed"))
         reasons = {}
         for corpus in self.papers[paper].all_corpora:
             missing = [name.upper() for name in members(corpus) if not self.config.source(name)]
             if missing:
-                reasons[corpus] = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not configured"
+                reasons[corpus] = _say_missing(missing, "configured")
         return reasons
+
+    def lacking(self, paper: str) -> list[str]:
+        """Return the libraries that a paper's recipes need and that are not installed, without importing them."""
+        needed = dict.fromkeys(name for recipe in self.papers[paper].recipes.values() for name in extra_of(recipe))
+        return [name for name in needed if find_spec(name) is None]
 
     def corpora(self, paper: str) -> list[str]:
         """Return the corpora of a paper that are configured, those beyond its own last."""
@@ -231,3 +240,8 @@ class Papers:
                     fault = f"{name!r} is defined differently in {paper} and in {other}, a file or its overrides"
                     raise ConfigError("recipes", fault, "Give one of the two another name.")
         return {name: recipe for name, (_, recipe) in merged.items()}
+
+
+def _say_missing(names: list[str], what: str) -> str:
+    """Return the words that names are not configured, or whatever they have to be."""
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not {what}"
