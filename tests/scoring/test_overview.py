@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from serflow.scoring.overview import compare_papers
-from serflow.scoring.results import Cell, read_results, write_results
+from serflow.scoring.results import ROLES, Cell, Result, read_results, write_results
 from serflow.scoring.scores import Score, Scores
 from toy_paper import PARTS, PROTOCOLS, make_record, published, system
 
@@ -203,3 +203,11 @@ def test_a_corpus_on_which_other_emotions_are_told_apart_says_how_many(chance, p
     """The paper has three labels; chance is one of as many as there are."""
     rows = [score(metric=metric, value=chance, system="chance (uniform)", source="chance") for metric in ("WA", "UA")]
     assert judged(record(), score(), *rows).place == place
+
+
+def test_a_result_on_another_corpus_names_what_was_trained_on_and_what_was_tested():
+    cells = dict.fromkeys(ROLES, Cell()) | {"other_corpus": Cell("cross_corpus", 0.4)}
+    about = ("toypaper", "ravdess+savee+emodb", "net", "Net", "WA", "test", None, None)
+    assert Result(*about, cells).name_place(str.upper) == "RAVDESS+SAVEE → EMODB"
+    cells |= {"published": Cell("published", 0.5)}
+    assert Result(*about, cells).place == "ravdess+savee+emodb"

@@ -99,9 +99,8 @@ def _legend(role: Role) -> str:
 
 
 def _name(result: Result) -> str:
-    metric, place = f"{label_of(result.metric)} ({result.part})", display_name(result.corpus)
-    place += f", {result.emotions} emotions" if result.emotions else ""
-    return f"{fill(result.title, 34)}\n{result.paper} on {place}, {metric}"
+    metric = f"{label_of(result.metric)} ({result.part})"
+    return f"{fill(result.title, 34)}\n{result.paper} on {result.name_place(display_name)}, {metric}"
 
 
 def _verdict(result: Result) -> str:

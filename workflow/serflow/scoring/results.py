@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from serflow.items import UNION_MARK, members_of
 from serflow.papers.model import Paper
 from serflow.protocols.base import Role
 from serflow.scoring.frames import column_types, make_frame, plain_rows, read_frame, write_frame
@@ -80,8 +81,19 @@ class Result:
 
     @property
     def place(self) -> str:
-        """The corpus, with the number of emotions where it is not the paper's."""
-        return f"{self.corpus}, {self.emotions} emotions" if self.emotions else self.corpus
+        """What `name_place` returns with the corpora's own names."""
+        return self.name_place(str)
+
+    def name_place(self, name: Callable[[str], str]) -> str:
+        """Return the corpus, or those trained on → the one tested on, and how many emotions if it is not the paper's.
+
+        ``name``: how a corpus or a union of several is written.
+        """
+        text = name(self.corpus)
+        if {role for role, cell in self.cells.items() if cell.protocol} == {"other_corpus"}:
+            *trained, tested = members_of(self.corpus)
+            text = f"{name(UNION_MARK.join(trained))} → {name(tested)}"
+        return f"{text}, {self.emotions} emotions" if self.emotions else text
 
     @property
     def measured(self) -> bool:

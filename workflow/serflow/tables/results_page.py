@@ -36,10 +36,12 @@ HEAD = (
     "Made by `serflow results` from the predictions in `evidence/`: do not edit; `make check-results` compares. One "
     "row per published number, ours beside it, and a verdict by the rule below the table."
 )
+#: What README.md shows of each system.
+MAIN: tuple[Role, ...] = ("published", "unseen", "leak")
 
 
 def make_pages(root: Path, evidence: Evidence) -> tuple[dict[str, str], list[Result]]:
-    """Return the text of each page below `root`, the repository, by its path, and what was measured.
+    """Return the text of each page below `root`, the repository, by its path, and the results that README.md shows.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def make_pages(root: Path, evidence: Evidence) -> tuple[dict[str, str], list[Res
         text = "\n\n".join(_demote(table.to_markdown()).rstrip("\n") for table in tables.values())
         pages[f"{FOLDER}/{name}.md"] = f"# {paper_title(evidence.records[name])}\n\n{HEAD}\n\n{text}\n"
     pages[README] = _fill(root / README, {"finding": _headline(results), "main results": _main_rows(results)})
-    return pages, [one for one in results if one.measured]
+    return pages, list(filter(_is_main, results))
 
 
 def write_pages(root: Path) -> tuple[list[Path], list[Result]]:
@@ -82,7 +84,7 @@ def write_pages(root: Path) -> tuple[list[Path], list[Result]]:
 
 
 def check_pages(root: Path) -> list[Result]:
-    """Raise a RunError at the first difference between the pages and the evidence; return what was measured.
+    """Raise a RunError at the first difference between the pages and the evidence; return what README.md shows.
 
     A measured value (per cent or points with one decimal) that stands outside a block in README.md or docs/ and is no
     published number is a difference too.
@@ -117,7 +119,7 @@ def tell(result: Result) -> str:
             ("published", "under the paper's protocol"),
             ("unseen", "on unseen speakers"),
             ("unseen_statements", "on unseen speakers and sentences"),
-            ("other_corpus", "on its last corpus, trained on the others"),
+            ("other_corpus", "on a corpus that was not trained on"),
             ("leak", "under the leak"),
             ("control", "with the same copies of the training part alone"),
         )
@@ -159,24 +161,25 @@ def _main_rows(results: Iterable[Result]) -> str:
         "Leak",
         "Verdict",
     ]
-    shown: tuple[Role, ...] = ("published", "unseen", "leak")
-    first = {
-        (one.paper, one.corpus, one.system): one
-        for one in reversed(list(results))
-        if one.measured and (one.published is not None or any(one.cells[role].value is not None for role in shown))
-    }
+    first = {(one.paper, one.corpus, one.system): one for one in reversed(list(filter(_is_main, results)))}
     rows = [
         [
             f"{one.title} ({one.paper})",
             one.place,
             texts.heading(one.metric, one.part),
             texts.of_value(one.metric, one.published),
-            *(_percent(cell) if (cell := one.cells[role]).value is not None else NOTHING for role in shown),
+            *(_percent(cell) if (cell := one.cells[role]).value is not None else NOTHING for role in MAIN),
             one.verdict,
         ]
         for one in reversed(first.values())
     ]
     return Table("", columns, rows).to_markdown().strip().removeprefix("# \n").strip()
+
+
+def _is_main(result: Result) -> bool:
+    """Return whether README.md shows a result: one beside a published number, or under a protocol of `MAIN`."""
+    shown = any(result.cells[role].value is not None for role in MAIN)
+    return result.measured and (result.published is not None or shown)
 
 
 def _headline(results: Iterable[Result]) -> str:
