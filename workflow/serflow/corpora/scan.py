@@ -106,7 +106,7 @@ def scan_corpus(corpus: str, root: Path, workers: int) -> tuple[list[dict[str, s
     published = module.EXPECTED.utterances if module.EXPECTED else None
     if published not in (None, len(rows)):
         differs = f"{corpus}: found {len(rows)} of {published} published utterances"
-        say(f"{differs}; `serflow verify {corpus}` lists the differences", warning=True)
+        say(f"{differs}; `serflow verify {corpus}` lists the differences", aloud=True)
     return rows, {
         "corpus": corpus,
         "utterances": len(rows),
