@@ -25,8 +25,8 @@ from serflow.scoring.verdicts import (
     REPRODUCED,
 )
 
-#: The roles of protocols that are shown of each system.
-SHOWN: tuple[Role, ...] = ("published", "unseen", "leak", "control")
+#: The roles of protocols that are shown of each system, those after the fourth where anything was run under them.
+SHOWN: tuple[Role, ...] = ("published", "unseen", "leak", "control", "unseen_statements", "other_corpus")
 #: The tone of a verdict's badge.
 TONES = {
     **dict.fromkeys((NOT_REPRODUCED, LEAK_ONLY), "bad"),
@@ -120,6 +120,13 @@ class Mistake:
     posteriors: Mapping[str, float]
 
 
+def shown_roles(results: Iterable[Result]) -> tuple[Role, ...]:
+    """Return the roles that are shown: see `SHOWN`."""
+    found = list(results)
+    more = [role for role in SHOWN[4:] if any(one.cells[role].value is not None for one in found)]
+    return (*SHOWN[:4], *more)
+
+
 def make_card(record: PaperRecord, results: Sequence[Result]) -> Card:
     """Return the card of a paper: first comes the measured result with a published number, then what was measured."""
     mine = [one for one in results if one.paper == record.paper.paper]
@@ -131,7 +138,7 @@ def make_card(record: PaperRecord, results: Sequence[Result]) -> Card:
 
 def make_rows(records: Sequence[PaperRecord], results: Sequence[Result], scores: Scores) -> list[Row]:
     """Return one row per paper, corpus, system and metric that was measured on the test part."""
-    rows = []
+    rows, roles = [], shown_roles(results)
     for record in records:
         paper, mine = record.paper, scores.select(paper=record.paper.paper)
         printed = {(one.corpus, one.system, one.metric, one.part): one.value for one in list_published(paper)}
@@ -141,7 +148,7 @@ def make_rows(records: Sequence[PaperRecord], results: Sequence[Result], scores:
             if system not in paper.systems:
                 continue
             for metric in METRICS:
-                cells = {role: _bar(role, _find(record, mine, corpus, system, metric, role)) for role in SHOWN}
+                cells = {role: _bar(role, _find(record, mine, corpus, system, metric, role)) for role in roles}
                 if all(bar.value is None for bar in cells.values()):
                     continue
                 known = [printed.get((corpus, system, metric, part)) for part in ("test", "validation")]

@@ -25,7 +25,6 @@ from serflow.io.files import write_text
 from serflow.io.log import say
 from serflow.items import Row, speaker_of
 from serflow.page.content import (
-    SHOWN,
     TONES,
     Mistake,
     find_mistakes,
@@ -33,6 +32,7 @@ from serflow.page.content import (
     make_rows,
     make_speakers,
     make_systems,
+    shown_roles,
 )
 from serflow.papers.model import PaperRecord
 from serflow.papers.names import published_confusions, published_figures, published_tables, slug
@@ -105,7 +105,7 @@ def write_page(
             about=_about(trained),
             rule=RULE,
             metrics=METRICS,
-            shown={role: ROLES[role] for role in SHOWN},
+            shown={role: ROLES[role] for role in shown_roles(found)},
             tones=TONES,
         )
     )
