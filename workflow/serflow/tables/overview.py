@@ -20,7 +20,7 @@ from serflow.tables.table import NOTHING, SYNTHETIC, Table
 
 PARTS = (
     "Ours under the paper's protocol is measured on the part of the published number, all others on the test part. "
-    "Leaky split: augmented copies of every recording are made before splitting, so that copies of test recordings are "
+    "With the leak: augmented copies of every recording are made before splitting, so that copies of test recordings are "
     "trained on; '-' where the paper file asks for none."
 )
 CHANCE = (
