@@ -132,7 +132,7 @@ def test_jobs_run_where_and_with_what_the_profile_says(jobs):
 
 def test_a_job_killed_for_its_memory_is_submitted_again_with_more(project, jobs):
     recipes = {job["Comment"] for job in jobs["features"]}
-    assert len(recipes) == 2
+    assert len(recipes) == 3
     for recipe in recipes:
         first, second = [job for job in jobs["features"] if job["Comment"] == recipe]
         assert (first["JobState"], second["JobState"]) == ("FAILED", "COMPLETED")
