@@ -74,7 +74,7 @@ class Undisturbed:
 def run_undisturbed(folder, config, *targets):
     """Run the workflow in a copy of the project."""
     copy_project(folder, config)
-    lines = snakemake(folder, "--printshellcmds", "--quiet", "host", *targets).splitlines()
+    lines = snakemake(folder, *targets, "--printshellcmds", "--quiet", "host").splitlines()
     prefix = "Shell command: serflow "
     return Undisturbed(folder, [shlex.split(line.removeprefix(prefix)) for line in lines if line.startswith(prefix)])
 
