@@ -62,7 +62,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Row:
-    """One metric of a system on a corpus: what was published, and ours by role."""
+    """One metric of a system on a corpus: what was published, of which part, and ours on the test part by role."""
 
     paper: str
     corpus: str
@@ -70,6 +70,7 @@ class Row:
     title: str
     metric: str
     published: float | None
+    published_part: str
     cells: Mapping[Role, Bar]
     chance: float | None
     verdict: str
@@ -151,7 +152,7 @@ def make_rows(records: Sequence[PaperRecord], results: Sequence[Result], scores:
                 cells = {role: _bar(role, _find(record, mine, corpus, system, metric, role)) for role in roles}
                 if all(bar.value is None for bar in cells.values()):
                     continue
-                known = [printed.get((corpus, system, metric, part)) for part in ("test", "validation")]
+                parts = [part for part in ("test", "validation") if (corpus, system, metric, part) in printed]
                 rows.append(
                     Row(
                         paper.paper,
@@ -159,7 +160,8 @@ def make_rows(records: Sequence[PaperRecord], results: Sequence[Result], scores:
                         system,
                         paper.title_of("systems", system),
                         metric,
-                        next((value for value in known if value is not None), None),
+                        printed[corpus, system, metric, parts[0]] if parts else None,
+                        parts[0] if parts else "",
                         cells,
                         _chance(record, mine, corpus, metric) if paper.systems[system].labels is None else None,
                         verdicts.get((corpus, system, metric), NO_NUMBER),

@@ -132,6 +132,14 @@ def _make_cell(record: PaperRecord, scores: Scores, score: Score | None, protoco
 
 
 def find_headline(results: Iterable[Result]) -> Result | None:
-    """Return the result whose published number loses most on unseen speakers; None where nothing was measured so."""
+    """Return the result whose published number loses most on unseen speakers; None where nothing was measured so.
+
+    Results of all folds and seeds come before those of some.
+    """
     known = [one for one in results if one.published is not None and one.cells["unseen"].value is not None]
-    return max(known, key=lambda one: (one.published or 0) - (one.cells["unseen"].value or 0), default=None)
+
+    def rank(one: Result) -> tuple[bool, float]:
+        unseen = one.cells["unseen"]
+        return not unseen.missing, (one.published or 0) - (unseen.value or 0)
+
+    return max(known, key=rank, default=None)
