@@ -20,8 +20,8 @@ from serflow.tables.table import NOTHING, SYNTHETIC, Table
 
 PARTS = (
     "Ours under the paper's protocol is measured on the part of the published number, all others on the test part. "
-    "With the leak: augmented copies of every recording are made before splitting, so that copies of test recordings are "
-    "trained on; '-' where the paper file asks for none."
+    "With the leak: augmented copies of every recording are made before splitting, so that copies of test recordings "
+    "are trained on; '-' where the paper file asks for none."
 )
 CHANCE = (
     "Chance: guessing all classes alike / always the training part's most frequent class, under the paper's protocol, "
