@@ -10,7 +10,7 @@ import pytest
 from serflow.io.files import read_csv, write_csv
 from workflow_project import environment
 
-WRITTEN = ("--output", "--report", "--matrix", "--stem", "--folder", "--checkpoint", "--log")
+WRITTEN = ("--output", "--report", "--matrices", "--stem", "--folder", "--checkpoint", "--log")
 RUN = "out/runs/deepemo/ravdess/resnet18/published/seed0/fold0"
 STORE = "out/features/ravdess/logmel128/features.zarr"
 PREDICTIONS = f"{RUN}/predictions.csv"
@@ -23,10 +23,10 @@ BESIDE = {"out/manifests/ravdess.json": MANIFEST}
 READERS = {
     MANIFEST: ["features", "split", "train", "scores", "figure-published"],
     SPLIT: ["train"],
-    f"{RUN}/run.json": ["scores", "figure-confusion", "figure-published", "comparison", "costs", "track"],
-    PREDICTIONS: ["scores", "tables", "figure-confusion", "figure-published", "track"],
-    f"{RUN}/history.csv": ["scores", "figure-curves", "track"],
-    SCORES: ["tables", "figure-comparison", "comparison", "track"],
+    f"{RUN}/run.json": ["scores", "figures", "figure-published", "comparison", "costs", "track"],
+    PREDICTIONS: ["scores", "tables", "figures", "figure-published", "track"],
+    f"{RUN}/history.csv": ["scores", "figures", "track"],
+    SCORES: ["tables", "figures", "comparison", "track"],
     "out/tables/comparison.csv": ["figure-overview", "track-overview"],
     "out/manifests/ravdess.json": ["tables"],
     "out/splits/deepemo/ravdess/published/seed0.json": ["tables"],
@@ -107,7 +107,7 @@ def without_a_row(path, tmp_path):
         (SPLIT, "train", SPLIT),
         (PREDICTIONS, "scores", PREDICTIONS),
         (PREDICTIONS, "track", PREDICTIONS),
-        (PREDICTIONS, "figure-confusion", PREDICTIONS),
+        (PREDICTIONS, "figures", PREDICTIONS),
     ],
 )
 def test_a_row_that_is_missing_is_noticed(project, tmp_path, file, stage, named):

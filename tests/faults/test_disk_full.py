@@ -94,7 +94,7 @@ def left_behind(disc):
 
 
 STAGES = ["demo", "manifest", "features", "split", "train", "paper", "scores", "tables", "comparison"]
-STAGES += ["figure-confusion", "figure-curves", "figure-comparison", "figure-published", "figure-overview"]
+STAGES += ["figures", "figure-published", "figure-overview"]
 
 
 @pytest.mark.parametrize("stage", STAGES)

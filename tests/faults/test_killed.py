@@ -69,7 +69,7 @@ def left_behind(folder):
 
 
 STAGES = ["demo", "manifest", "features", "split", "train", "paper", "scores", "tables", "comparison"]
-STAGES += ["figure-confusion", "figure-curves", "figure-comparison", "figure-published", "figure-overview"]
+STAGES += ["figures", "figure-published", "figure-overview"]
 
 
 @pytest.mark.parametrize(

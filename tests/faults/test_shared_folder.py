@@ -166,7 +166,7 @@ def closed(request):
     folder.rmdir()
 
 
-STAGES = ["demo", "manifest", "features", "split", "train", "paper", "scores", "tables", "figure-comparison"]
+STAGES = ["demo", "manifest", "features", "split", "train", "paper", "scores", "tables", "figures"]
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ def rows():
 
 def test_published_and_ours_stand_beside_each_other(rows, make_record, tmp_path, texts_of, assert_whole):
     Scores(tuple(rows)).write(tmp_path / "scores.csv")
-    plot_comparison(make_record(synthetic=True), tmp_path / "scores.csv", tmp_path / "figure")
+    plot_comparison(make_record(synthetic=True), Scores.read(tmp_path / "scores.csv"), tmp_path / "figure")
     texts = texts_of(tmp_path / "figure")
     assert (texts.count("84.5"), texts.count("46.2"), texts.count("98.8")) == (3, 3, 1)
     assert "published, validation part" in texts

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from serflow.figures.confusion import draw_confusion, draw_difference, plot_confusion
+from serflow.runs import read_runs
 
 FOUND = [
     ("u1", "test", "neutral", "neutral"),
@@ -23,7 +24,7 @@ def test_counts_and_row_percentages_are_printed_and_absent_classes_are_left_empt
 
 def test_the_runs_of_a_system_are_pooled_over_their_test_parts(make_record, make_run, tmp_path, texts_of, assert_whole):
     runs = [make_run(FOUND, seed=seed) for seed in (0, 1)]
-    plot_confusion(make_record(synthetic=True), runs, tmp_path / "figure")
+    plot_confusion(make_record(synthetic=True), read_runs(runs), tmp_path / "figure")
     texts = texts_of(tmp_path / "figure")
     assert {"neutral (2)", "calm (4)", "happy (0)"} <= set(texts)
     assert "SYNTHETIC" in " ".join(texts)

@@ -2,6 +2,7 @@ import pytest
 
 from serflow.figures.curves import draw_curves, plot_curves
 from serflow.papers.model import Published
+from serflow.runs import read_runs
 
 FOUND = [("u1", "test", "neutral", "neutral")]
 ABOUT = {"table": "Table I", "system": "d", "corpus": "ravdess", "protocol": "published"}
@@ -36,7 +37,7 @@ def test_a_run_without_a_validation_part_has_no_line_of_it():
 
 def test_protocols_stand_side_by_side(make_record, make_run, tmp_path, texts_of, assert_whole):
     runs = [make_run(FOUND), make_run(FOUND, protocol="speaker_independent")]
-    plot_curves(make_record(published=PUBLISHED, synthetic=True), runs, tmp_path / "figure")
+    plot_curves(make_record(published=PUBLISHED, synthetic=True), read_runs(runs), tmp_path / "figure")
     texts = texts_of(tmp_path / "figure")
     assert "(d) plain on RAVDESS" in texts
     assert texts.count("(1 run)") == 2

@@ -1,6 +1,7 @@
 from serflow.figures.overview import draw_overview, plot_overview
 from serflow.figures.style import save
-from serflow.scoring.results import ROLES, Cell, Result, write_results
+from serflow.papers.names import ROLES
+from serflow.scoring.results import Cell, Result, write_results
 
 
 def result(*, cells=None, corpus="ravdess", metric="UA", published=0.9, verdict="not reproduced", **known):

@@ -20,7 +20,7 @@ def test_each_speaker_is_a_dot_and_the_worst_and_the_best_are_named(make_record,
     (points,) = draw_speakers(make_record(), scores).axes[0].collections
     assert sorted(float(x) for x, _ in points.get_offsets()) == [25, 50, 75, 100]
     scores.write(tmp_path / "scores.csv")
-    plot_speakers(make_record(synthetic=True), tmp_path / "scores.csv", tmp_path / "figure")
+    plot_speakers(make_record(synthetic=True), Scores.read(tmp_path / "scores.csv"), tmp_path / "figure")
     texts = texts_of(tmp_path / "figure")
     assert {"01", "03"} <= set(texts)
     assert not {"02", "04"} & set(texts)

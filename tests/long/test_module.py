@@ -74,7 +74,7 @@ def snakemake(folder, *arguments):
 def test_another_workflow_takes_what_serflow_makes(mine):
     assert (mine / "utterances.txt").read_text().split() == ["386"]
     planned = snakemake(mine, "-n", "serflow_deepemo")
-    for rule in ("serflow_features", "serflow_train", "serflow_figure_confusion", "serflow_track"):
+    for rule in ("serflow_features", "serflow_train", "serflow_figures_deepemo", "serflow_track"):
         assert rule in planned
     assert "not present in the Snakefile" not in planned  # what a misspelt localrules directive is answered with
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from serflow.papers.names import ROLES
 from serflow.scoring.overview import compare_papers
-from serflow.scoring.results import ROLES, Cell, Result, read_results, write_results
+from serflow.scoring.results import Cell, Result, read_results, write_results
 from serflow.scoring.scores import Score, Scores
 from toy_paper import PARTS, PROTOCOLS, make_record, published, system
 

@@ -2,8 +2,9 @@ import json
 
 import pytest
 
+from serflow.papers.names import ROLES
 from serflow.scoring.paper import write_scores
-from serflow.scoring.results import ROLES, TYPES, Cell, Result, read_results
+from serflow.scoring.results import TYPES, Cell, Result, read_results
 from serflow.tables.overview import overview_table, write_overview
 from toy_paper import LABELS, PARTS, PROTOCOLS, make_record, published, system
 

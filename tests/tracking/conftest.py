@@ -5,8 +5,9 @@ import pytest
 
 from serflow.io.files import write_csv, write_text
 from serflow.papers.model import PaperRecord
+from serflow.papers.names import ROLES
 from serflow.runs import Predictions, RunId, write_run
-from serflow.scoring.results import ROLES, Cell, Result, write_results
+from serflow.scoring.results import Cell, Result, write_results
 
 LABELS = ["neutral", "happy", "sad"]
 #: Label and prediction of the test part: 3 of 4 right; recalls 1, 1/2, 1; F1 2/3, 2/3, 1.

@@ -205,7 +205,7 @@ def test_a_changed_feature_parameter_reruns_that_recipe_and_what_depends_on_it(p
 
 def test_a_changed_figure_redraws_it_and_trains_nothing(project, edited):
     edited("workflow/serflow/figures/confusion.py", "\nimport numpy", "\nimport os\nimport numpy")
-    planned = {"figure_confusion", "costs", "track", "track_overview", "page", "all"}
+    planned = {"figures_deepemo", "figures_deepemonet", "costs", "track", "track_overview", "page", "all"}
     assert jobs(snakemake(project, "-n")).keys() - {"figure_published"} == planned
 
 

@@ -24,6 +24,7 @@ sys.path.insert(0, str(CLONE / "workflow"))
 from serflow import corpora
 from serflow.config import check_config, read_yaml
 from serflow.corpora import CORPORA, registry
+from serflow.corpora.names import display_name
 from serflow.corpora.registry import members
 from serflow.errors import SerflowError
 from serflow.features.recipes import kinds_of as kinds_of_recipe
@@ -31,7 +32,7 @@ from serflow.models.weights import WORDS, file_name
 from serflow.papers import targets
 from serflow.papers.beyond import tell_emotions
 from serflow.papers.model import FIGURES, PublishedConfusion
-from serflow.papers.names import published_confusions, published_figures
+from serflow.papers.names import name_protocol, published_confusions, published_figures
 from serflow.papers.papers import Papers
 from serflow.protocols.registry import KINDS as PROTOCOLS
 from serflow.runs import RunId
@@ -256,6 +257,17 @@ def figure_entry(wildcards):
     return (published_figures(paper) | published_confusions(paper))[wildcards.published]
 
 
+def figure_label(wildcards):
+    """What a published figure is called in the report."""
+    entry = figure_entry(wildcards)
+    words = (
+        f"{entry.table}: confusion matrix"
+        if isinstance(entry, PublishedConfusion)
+        else f"{entry.figure}: {entry.title}"
+    )
+    return {"figure": words}
+
+
 def figure_inputs(wildcards):
     """What a published figure is drawn from, by the options of `serflow figure-published`."""
     entry, paper = figure_entry(wildcards), wildcards.paper
@@ -285,6 +297,21 @@ def figure_options(wildcards, input):
         if hasattr(input, key):
             options += [f"--{key}", *places.get(key, list)(list(input.get(key)))]
     return options
+
+
+def report_entry(stem):
+    """Where a figure of a paper's runs stands in the report, and what is said of it."""
+    paper, *place, kind = stem.split("/")
+    content = PAPERS.papers[paper]
+    names = {"comparison": "Published and ours", "speakers": "Speakers", "curves": "Training curves"}
+    labels = {"figure": names.get(kind, "Confusion matrix")}
+    if place:
+        corpus, system, *protocol = place
+        labels |= {"system": content.title_of("systems", system), "corpus": display_name(corpus)}
+        if protocol:
+            labels["figure"] += f" · {name_protocol(content, *protocol)}"
+    subcategory = "2 Confusion matrices" if kind == "confusion" else "3 Figures"
+    return {"subcategory": subcategory, "caption": f"../report/{kind}.rst", "labels": labels}
 
 
 def corpora_of_paper(paper):

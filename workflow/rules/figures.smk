@@ -1,132 +1,40 @@
-# One job per figure, as png (shown in the report) and svg. On a cluster the submitting host draws them.
+# Figures as png (shown in the report) and svg. On a cluster the submitting host draws them.
 
 
-rule figure_confusion:
-    input:
-        paper="<results>/papers/{paper}.json",
-        runs=lambda wildcards: runs_of(**wildcards),
-    output:
-        matrix="<results>/confusion/{paper}/{corpus}/{system}/{protocol}.csv",
-        svg="<results>/figures/{paper}/{corpus}/{system}/{protocol}/confusion.svg",
-        png=report(
-            "<results>/figures/{paper}/{corpus}/{system}/{protocol}/confusion.png",
-            category="{paper}",
-            subcategory="2 Confusion matrices",
-            caption="../report/confusion.rst",
-            labels={
-                "system": "{system}",
-                "corpus": "{corpus}",
-                "protocol": "{protocol}",
-            },
-        ),
-    log:
-        "<results>/logs/figure_confusion/{paper}/{corpus}/{system}/{protocol}.log",
-    benchmark:
-        "<results>/benchmarks/figure_confusion/{paper}/{corpus}/{system}/{protocol}.tsv"
-    localrule: True
-    conda:
-        "../../envs/serflow.yaml"
-    params:
-        code=code("figure_confusion"),
-        runs=lambda wildcards, input: folders(input.runs),
-        stem=lambda wildcards, output: output.png.removesuffix(".png"),
-    message:
-        "Drawing confusions of {wildcards.system} on {wildcards.corpus}: {wildcards.protocol}"
-    shell:
-        "serflow figure-confusion --paper {input.paper:q} --runs {params.runs:q} --matrix {output.matrix:q}"
-        " --stem {params.stem:q} --log {log:q}"
+# One job for all figures of a paper's runs: reading the runs takes longer than drawing one.
+for name in PAPERS.active():
 
-
-rule figure_curves:
-    input:
-        paper="<results>/papers/{paper}.json",
-        runs=lambda wildcards: runs_of(**wildcards),
-    output:
-        svg="<results>/figures/{paper}/{corpus}/{system}/curves.svg",
-        png=report(
-            "<results>/figures/{paper}/{corpus}/{system}/curves.png",
-            category="{paper}",
-            subcategory="3 Figures",
-            caption="../report/curves.rst",
-            labels={
-                "figure": "training curves",
-                "system": "{system}",
-                "corpus": "{corpus}",
-            },
-        ),
-    log:
-        "<results>/logs/figure_curves/{paper}/{corpus}/{system}.log",
-    benchmark:
-        "<results>/benchmarks/figure_curves/{paper}/{corpus}/{system}.tsv"
-    localrule: True
-    conda:
-        "../../envs/serflow.yaml"
-    params:
-        code=code("figure_curves"),
-        runs=lambda wildcards, input: folders(input.runs),
-        stem=lambda wildcards, output: output.png.removesuffix(".png"),
-    message:
-        "Drawing training curves of {wildcards.system} on {wildcards.corpus}"
-    shell:
-        "serflow figure-curves --paper {input.paper:q} --runs {params.runs:q} --stem {params.stem:q} --log {log:q}"
-
-
-rule figure_comparison:
-    input:
-        paper="<results>/papers/{paper}.json",
-        scores="<results>/scores/{paper}.csv",
-    output:
-        svg="<results>/figures/{paper}/comparison.svg",
-        png=report(
-            "<results>/figures/{paper}/comparison.png",
-            category="{paper}",
-            subcategory="3 Figures",
-            caption="../report/comparison.rst",
-            labels={"figure": "published and ours"},
-        ),
-    log:
-        "<results>/logs/figure_comparison/{paper}.log",
-    benchmark:
-        "<results>/benchmarks/figure_comparison/{paper}.tsv"
-    localrule: True
-    conda:
-        "../../envs/serflow.yaml"
-    params:
-        code=code("figure_comparison"),
-        stem=lambda wildcards, output: output.png.removesuffix(".png"),
-    message:
-        "Drawing published and own scores of {wildcards.paper}"
-    shell:
-        "serflow figure-comparison --paper {input.paper:q} --scores {input.scores:q} --stem {params.stem:q} --log {log:q}"
-
-
-rule figure_speakers:
-    input:
-        paper="<results>/papers/{paper}.json",
-        scores="<results>/scores/{paper}.csv",
-    output:
-        svg="<results>/figures/{paper}/speakers.svg",
-        png=report(
-            "<results>/figures/{paper}/speakers.png",
-            category="{paper}",
-            subcategory="3 Figures",
-            caption="../report/speakers.rst",
-            labels={"figure": "speakers"},
-        ),
-    log:
-        "<results>/logs/figure_speakers/{paper}.log",
-    benchmark:
-        "<results>/benchmarks/figure_speakers/{paper}.tsv"
-    localrule: True
-    conda:
-        "../../envs/serflow.yaml"
-    params:
-        code=code("figure_speakers"),
-        stem=lambda wildcards, output: output.png.removesuffix(".png"),
-    message:
-        "Drawing the speakers of {wildcards.paper}"
-    shell:
-        "serflow figure-speakers --paper {input.paper:q} --scores {input.scores:q} --stem {params.stem:q} --log {log:q}"
+    rule:
+        name:
+            f"figures_{name}"
+        input:
+            paper=f"<results>/papers/{name}.json",
+            scores=f"<results>/scores/{name}.csv",
+            runs=runs_of(name),
+        output:
+            [f"<results>/figures/{stem}.svg" for stem in targets.figures_of_runs(PAPERS, name)],
+            matrices=[f"<results>/confusion/{stem}.csv" for stem in targets.confusions(PAPERS, name)],
+            png=[
+                report(f"<results>/figures/{stem}.png", category=name, **report_entry(stem))
+                for stem in targets.figures_of_runs(PAPERS, name)
+            ],
+        log:
+            f"<results>/logs/figures/{name}.log",
+        benchmark:
+            f"<results>/benchmarks/figures/{name}.tsv"
+        localrule: True
+        conda:
+            "../../envs/serflow.yaml"
+        params:
+            code=code("figures"),
+            runs=lambda wildcards, input: folders(input.runs),
+            folder=lambda wildcards, output: str(Path(output.png[0]).parent),
+            matrices=lambda wildcards, output: str(Path(output.matrices[0]).parents[2]),
+        message:
+            f"Drawing the figures of the runs of {name}"
+        shell:
+            "serflow figures --paper {input.paper:q} --scores {input.scores:q} --runs {params.runs:q}"
+            " --folder {params.folder:q} --matrices {params.matrices:q} --log {log:q}"
 
 
 rule figure_published:
@@ -140,7 +48,7 @@ rule figure_published:
             category="{paper}",
             subcategory="3 Figures",
             caption="../report/published.rst",
-            labels={"figure": "{published}"},
+            labels=figure_label,
         ),
     log:
         "<results>/logs/figure_published/{paper}/{published}.log",

@@ -460,38 +460,18 @@ def figure_study(paper: PaperRecord, study: str, table: Path, stem: Path) -> Non
     plot_study(paper, study, table, stem)
 
 
-@verb(paper=PAPER, runs=RUNS, matrix=ONE | {"help": "CSV to write the counts to"}, stem=STEM)
-def figure_confusion(paper: PaperRecord, runs: list[Path], matrix: Path, stem: Path) -> None:
-    """Pool the runs of one system into a confusion matrix, and draw it."""
-    from serflow.figures.confusion import plot_confusion
-    from serflow.scoring.confusion import write_confusion
+@verb(
+    paper=PAPER,
+    scores=ONE,
+    runs=RUNS,
+    folder=ONE | {"help": "where to draw the figures"},
+    matrices=ONE | {"help": "where to write the counts of the confusion matrices, as CSV"},
+)
+def figures(paper: PaperRecord, **options: Any) -> None:
+    """Draw a paper's scores, speakers, training curves and confusion matrices."""
+    from serflow.figures.paper import plot_paper
 
-    write_confusion(runs, matrix)
-    plot_confusion(paper, runs, stem)
-
-
-@verb(paper=PAPER, runs=RUNS, stem=STEM)
-def figure_curves(paper: PaperRecord, runs: list[Path], stem: Path) -> None:
-    """Draw the training curves of one system on one corpus."""
-    from serflow.figures.curves import plot_curves
-
-    plot_curves(paper, runs, stem)
-
-
-@verb(paper=PAPER, scores=ONE, stem=STEM)
-def figure_comparison(paper: PaperRecord, scores: Path, stem: Path) -> None:
-    """Draw a paper's published numbers and ours."""
-    from serflow.figures.comparison import plot_comparison
-
-    plot_comparison(paper, scores, stem)
-
-
-@verb(paper=PAPER, scores=ONE, stem=STEM)
-def figure_speakers(paper: PaperRecord, scores: Path, stem: Path) -> None:
-    """Draw how well each speaker is recognised."""
-    from serflow.figures.speakers import plot_speakers
-
-    plot_speakers(paper, scores, stem)
+    plot_paper(paper, **options)
 
 
 @verb(

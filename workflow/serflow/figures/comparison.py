@@ -10,14 +10,14 @@ from matplotlib.figure import Figure
 from serflow.figures.dumbbell import LIMITS, Point, draw, make_point, row_height
 from serflow.figures.style import BLACK, GREY, draw_rows, look_of, name_row, new_figure, place_legend, save, style
 from serflow.papers.model import Paper, PaperRecord
+from serflow.papers.names import name_protocol
 from serflow.scoring.metrics import METRICS, label_of
-from serflow.scoring.results import name_protocol
 from serflow.scoring.scores import ALL, MAJORITY, PREDICTIONS, UNIFORM, Scores
 
 
-def plot_comparison(record: PaperRecord, scores: Path | str, stem: Path | str) -> None:
-    """Draw the scores of a paper from their file and save as png and svg."""
-    save(draw_comparison(Scores.read(scores), record.paper), stem, synthetic=record.synthetic)
+def plot_comparison(record: PaperRecord, scores: Scores, stem: Path | str) -> None:
+    """Draw the scores of a paper and save as png and svg."""
+    save(draw_comparison(scores, record.paper), stem, synthetic=record.synthetic)
 
 
 @style()

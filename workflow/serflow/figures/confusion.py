@@ -13,22 +13,21 @@ from matplotlib.image import AxesImage
 from serflow.corpora.names import display_name
 from serflow.figures.style import DIVERGING, SEQUENTIAL, TITLE_CHARACTERS, new_figure, save, style, wrap
 from serflow.papers.model import PaperRecord, PublishedConfusion
+from serflow.papers.names import name_protocol
 from serflow.runs import RunRecord, read_runs
 from serflow.scoring.confusion import confusion_percent
 from serflow.scoring.pooling import pooled_confusion
-from serflow.scoring.results import name_protocol
 
 #: Of a published matrix beside ours: what differs by less looks alike.
 LEAST_BOUND = 25.0
 
 
-def plot_confusion(record: PaperRecord, runs: Sequence[Path], stem: Path | str) -> None:
+def plot_confusion(record: PaperRecord, runs: Sequence[RunRecord], stem: Path | str) -> None:
     """Draw the confusions of one system on one corpus under one protocol, pooled over the runs' test parts."""
-    found, paper = read_runs(runs), record.paper
-    corpus, system, protocol = found[0].group
-    pooled = f"{name_protocol(paper, protocol)}, {count_pooled(found)}"
+    paper, (corpus, system, protocol) = record.paper, runs[0].group
+    pooled = f"{name_protocol(paper, protocol)}, {count_pooled(runs)}"
     title = f"{paper.title_of('systems', system)} on {display_name(corpus)}\n{pooled}"
-    figure = draw_confusion(pooled_confusion(found), found[0].labels, title)
+    figure = draw_confusion(pooled_confusion(runs), runs[0].labels, title)
     save(figure, stem, synthetic=record.synthetic)
 
 

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from serflow.corpora.names import display_name
 from serflow.figures.style import BLUE, VERMILION, name_epochs, new_figure, place_legend, save, style
 from serflow.papers.model import PaperRecord, Published
-from serflow.runs import read_runs
-from serflow.scoring.results import name_protocol
+from serflow.papers.names import name_protocol
+from serflow.runs import RunRecord
 
 History = Sequence[Mapping[str, float]]
 
@@ -25,13 +25,12 @@ PARTS = {"train": ("training", BLUE, "-", "s"), "validation": ("validation", VER
 QUANTITIES = {"loss": (1.0, "cross-entropy (nats)"), "accuracy": (100.0, "accuracy (%)")}
 
 
-def plot_curves(record: PaperRecord, runs: Sequence[Path], stem: Path | str) -> None:
+def plot_curves(record: PaperRecord, runs: Sequence[RunRecord], stem: Path | str) -> None:
     """Draw the runs of one system on one corpus, a column per protocol, and save as png and svg."""
-    found, paper = read_runs(runs), record.paper
-    corpus, system, _ = found[0].group
+    paper, (corpus, system, _) = record.paper, runs[0].group
     histories, published = {}, {}
     for name in paper.protocols:
-        mine = [run.history for run in found if run.id.protocol == name and run.history]
+        mine = [run.history for run in runs if run.id.protocol == name and run.history]
         if mine:
             label = name_protocol(paper, name)
             histories[label] = mine

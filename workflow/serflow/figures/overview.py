@@ -15,9 +15,10 @@ from serflow.corpora.names import display_name
 from serflow.errors import RunError
 from serflow.figures.dumbbell import LIMITS, draw, make_point, row_height
 from serflow.figures.style import BLUE, GREEN, GREY, ORANGE, VERMILION, draw_rows, new_figure, place_legend, save, style
+from serflow.papers.names import ROLES
 from serflow.protocols.base import Role
 from serflow.scoring.metrics import label_of
-from serflow.scoring.results import ROLES, Result, read_results
+from serflow.scoring.results import Result, read_results
 from serflow.scoring.scores import UNIFORM
 
 TITLE = (

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from serflow.figures.style import GREY, LINE, draw_rows, look_of, name_row, new_figure, place_legend, save, style
 from serflow.papers.model import PaperRecord
+from serflow.papers.names import ROLES
 from serflow.protocols.base import Role
-from serflow.scoring.results import ROLES
 from serflow.scoring.scores import Scores
 from serflow.scoring.speakers import speaker_name, speakers_of
 
@@ -19,9 +19,9 @@ SHOWN: tuple[Role, ...] = ("published", "unseen")
 JITTER = (-0.12, 0.0, 0.12, -0.06, 0.06)
 
 
-def plot_speakers(record: PaperRecord, scores: Path | str, stem: Path | str) -> None:
+def plot_speakers(record: PaperRecord, scores: Scores, stem: Path | str) -> None:
     """Draw the accuracy of each speaker from a paper's scores and save as png and svg."""
-    save(draw_speakers(record, Scores.read(scores)), stem, synthetic=record.synthetic)
+    save(draw_speakers(record, scores), stem, synthetic=record.synthetic)
 
 
 @style()

@@ -16,8 +16,8 @@ from serflow.corpora.names import display_name
 from serflow.figures.dumbbell import Point, draw, make_point, row_height
 from serflow.figures.style import GREY, draw_rows, look_of, name_row, new_figure, place_legend, save, style, wrap
 from serflow.papers.model import Paper, PaperRecord
+from serflow.papers.names import name_protocol
 from serflow.scoring.metrics import label_of
-from serflow.scoring.results import name_protocol
 from serflow.scoring.scores import NOT_RUN
 from serflow.scoring.studies import COMPARED, read_study
 

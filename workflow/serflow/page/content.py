@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from serflow.papers.model import PaperRecord
+from serflow.papers.names import ROLES
 from serflow.protocols.base import Role
 from serflow.runs import Group, RunRecord
 from serflow.scoring.metrics import METRICS
 from serflow.scoring.overview import list_published
 from serflow.scoring.pooling import Counts, Speakers, count_confusions, group_runs, pooled_confusion
-from serflow.scoring.results import ROLES, Result
+from serflow.scoring.results import Result
 from serflow.scoring.scores import ALL, PREDICTIONS, UNIFORM, Score, Scores
 from serflow.scoring.verdicts import (
     CANNOT,

@@ -35,12 +35,12 @@ from serflow.page.content import (
     shown_roles,
 )
 from serflow.papers.model import PaperRecord
-from serflow.papers.names import published_confusions, published_figures, published_tables, slug
+from serflow.papers.names import ROLES, published_confusions, published_figures, published_tables, slug
 from serflow.runs import RunRecord, read_runs
 from serflow.scoring.conditions import short_commit
 from serflow.scoring.metrics import METRICS
 from serflow.scoring.overview import find_headline
-from serflow.scoring.results import ROLES, read_results
+from serflow.scoring.results import read_results
 from serflow.scoring.scores import Scores
 from serflow.scoring.verdicts import RULE
 

@@ -1,10 +1,23 @@
-"""File names of what a paper prints: "Table I" becomes ``table_i``."""
+"""What tables, figures and protocols of a paper are called, and their file names: "Table I" becomes ``table_i``."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from serflow.papers.model import Figure, Paper, PublishedConfusion
+from serflow.protocols.base import Role
+
+#: What the roles of protocols are called. Ours is shown once for each role.
+ROLES: dict[Role, str] = {
+    "published": "paper's protocol",
+    "unseen": "unseen speakers",
+    "unseen_statements": "unseen speakers and sentences",
+    "other_corpus": "another corpus",
+    "leak": "with the leak",
+    "control": "control for the leak",
+    "unseen_control": "control, unseen speakers",
+}
 
 
 def slug(name: str) -> str:
@@ -25,3 +38,12 @@ def published_confusions(paper: Paper) -> dict[str, PublishedConfusion]:
 def published_figures(paper: Paper) -> dict[str, Figure]:
     """Return the figures of a paper file by file stem."""
     return {slug(figure.figure): figure for figure in paper.figures}
+
+
+def name_protocol(paper: Paper, name: str) -> str:
+    """Return what a protocol is called by its role; with its name where a paper has several of that role."""
+    if name not in paper.protocols:
+        return name
+    role = paper.protocols[name].purpose
+    several = Counter(protocol.purpose for protocol in paper.protocols.values())[role] > 1
+    return f"{ROLES[role]}, {name.replace('_', ' ')}" if several else ROLES[role]

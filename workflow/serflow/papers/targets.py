@@ -40,12 +40,21 @@ def noisy_runs(papers: Papers, paper: str) -> list[RunId]:
 
 
 def figures(papers: Papers, paper: str) -> list[str]:
-    """Return the figures of a paper: those it prints, and curves and confusion matrices of all that is run."""
+    """Return the figures of a paper: those of all papers, and those it prints."""
+    return [*figures_of_runs(papers, paper), *(f"{paper}/{stem}" for stem in drawn_figures(papers, paper))]
+
+
+def figures_of_runs(papers: Papers, paper: str) -> list[str]:
+    """Return the figures that every paper gets: scores, speakers, curves and confusion matrices of all that is run."""
     content, runs = papers.papers[paper], list(papers.runs(paper))
-    stems = ["comparison", "speakers", *drawn_figures(papers, paper)]
+    stems = ["comparison", "speakers"]
     stems += dict.fromkeys(f"{run.corpus}/{run.system}/curves" for run in runs if content.systems[run.system].training)
-    stems += dict.fromkeys(f"{run.corpus}/{run.system}/{run.protocol}/confusion" for run in runs)
-    return [f"{paper}/{stem}" for stem in stems]
+    return [*(f"{paper}/{stem}" for stem in stems), *(f"{stem}/confusion" for stem in confusions(papers, paper))]
+
+
+def confusions(papers: Papers, paper: str) -> list[str]:
+    """Return the stems of the confusion matrices of all that is run, one per corpus, system and protocol."""
+    return list(dict.fromkeys(f"{paper}/{'/'.join(run.group)}" for run in papers.runs(paper)))
 
 
 def studies(papers: Papers, paper: str) -> list[str]:

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from serflow.errors import ConfigError
 from serflow.papers.model import PublishedConfusion
-from serflow.runs import RunRecord, read_runs
+from serflow.runs import RunRecord
 from serflow.scoring.frames import write_frame
-from serflow.scoring.pooling import group_runs, pooled_confusion
+from serflow.scoring.pooling import pooled_confusion
 
 
-def write_confusion(runs: Iterable[Path | str], output: Path | str) -> None:
-    """Pool the test predictions of the runs of one system and write the counts.
+def write_confusion(runs: Sequence[RunRecord], output: Path | str) -> None:
+    """Pool the test predictions of runs of one corpus, system and protocol, and write the counts.
 
     The CSV has one row per true class: `truth`, then one column of counts per predicted class.
-
-    Raises
-    ------
-    ConfigError
-        If the runs are not all of one (corpus, system, protocol).
     """
-    groups = group_runs(read_runs(runs))
-    if len(groups) != 1:
-        fault = f"a confusion matrix needs runs of one corpus, system and protocol, found {sorted(groups)}"
-        raise ConfigError(output, fault, "Give the run folders of one of them.")
-    (members,) = groups.values()
-    labels = list(members[0].labels)
-    counts = pd.DataFrame(pooled_confusion(members), pd.Index(labels, name="truth"), labels)
+    labels = list(runs[0].labels)
+    counts = pd.DataFrame(pooled_confusion(runs), pd.Index(labels, name="truth"), labels)
     write_frame(output, counts.reset_index())
 
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from serflow.papers.model import Paper, PaperRecord
+from serflow.papers.names import ROLES
 from serflow.protocols.base import Role
 from serflow.scoring.metrics import METRICS
 from serflow.scoring.paper import reason_of
-from serflow.scoring.results import ROLES, Cell, Result
+from serflow.scoring.results import Cell, Result
 from serflow.scoring.scores import ALL, MAJORITY, ORIGINALS, PREDICTIONS, UNIFORM, Score, Scores
 from serflow.scoring.verdicts import judge
 

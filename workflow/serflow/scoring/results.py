@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,20 +11,9 @@ from typing import Any
 import pandas as pd
 
 from serflow.items import UNION_MARK, members_of
-from serflow.papers.model import Paper
+from serflow.papers.names import ROLES
 from serflow.protocols.base import Role
 from serflow.scoring.frames import column_types, make_frame, plain_rows, read_frame, write_frame
-
-#: What the roles of protocols are called. Ours is shown once for each role.
-ROLES: dict[Role, str] = {
-    "published": "paper's protocol",
-    "unseen": "unseen speakers",
-    "unseen_statements": "unseen speakers and sentences",
-    "other_corpus": "another corpus",
-    "leak": "with the leak",
-    "control": "control for the leak",
-    "unseen_control": "control, unseen speakers",
-}
 
 
 @dataclass(frozen=True)
@@ -135,12 +123,3 @@ def _unflatten(row: Mapping[str, Any]) -> Result:
         cells[role] = Cell(**own | {"deviations": tuple(json.loads(own["deviations"]))})
     own = {name: row[name] for name in _OWN} | {"synthetic": bool(row["synthetic"])}
     return Result(cells=cells, **own)
-
-
-def name_protocol(paper: Paper, name: str) -> str:
-    """Return what a protocol is called by its role; with its name where a paper has several of that role."""
-    if name not in paper.protocols:
-        return name
-    role = paper.protocols[name].purpose
-    several = Counter(protocol.purpose for protocol in paper.protocols.values())[role] > 1
-    return f"{ROLES[role]}, {name.replace('_', ' ')}" if several else ROLES[role]

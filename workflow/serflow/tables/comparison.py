@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from serflow.papers.model import Paper, PaperRecord
+from serflow.papers.names import name_protocol
 from serflow.scoring.gaps import Gap
 from serflow.scoring.metrics import METRICS
-from serflow.scoring.results import name_protocol
 from serflow.scoring.scores import ALL, CHANCE, MAJORITY, ORIGINALS, UNIFORM, Score, Scores
 from serflow.tables import texts
 from serflow.tables.gaps import of_gap

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from serflow.errors import RunError
 from serflow.papers.model import PaperRecord
+from serflow.papers.names import name_protocol
 from serflow.runs import RunRecord, read_runs
 from serflow.scoring.differences import Estimate
 from serflow.scoring.gaps import Gap, subtract_runs
 from serflow.scoring.metrics import label_of
 from serflow.scoring.pooling import read_speakers
-from serflow.scoring.results import name_protocol
 from serflow.tables import texts
 from serflow.tables.table import NOTHING, Table
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from serflow.papers.model import NoiseTable, PaperRecord
+from serflow.papers.names import name_protocol
 from serflow.scoring.chance import score_guessing
 from serflow.scoring.metrics import METRICS, label_of
 from serflow.scoring.noise import CASES, NoiseScores, NoisyRun, score_noise, sounds_of, subtract_cases, system_of
 from serflow.scoring.pooling import Speakers
-from serflow.scoring.results import name_protocol
 from serflow.scoring.scores import MAJORITY, UNIFORM, Scores
 from serflow.tables import texts
 from serflow.tables.gaps import of_estimate

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from serflow.io.files import read_json
 from serflow.papers.model import PaperRecord
+from serflow.papers.names import ROLES
 from serflow.protocols.base import Role
 from serflow.scoring.conditions import describe_conditions
 from serflow.scoring.gaps import Gap, find_contradictions, read_gaps
 from serflow.scoring.overview import compare_papers
-from serflow.scoring.results import ROLES, Cell, Result, results_frame
+from serflow.scoring.results import Cell, Result, results_frame
 from serflow.scoring.scores import Scores
 from serflow.scoring.verdicts import EXCEEDED, RULE
 from serflow.tables import texts

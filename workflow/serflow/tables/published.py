@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from serflow.papers.model import PaperRecord, PublishedConfusion
+from serflow.papers.names import name_protocol
 from serflow.runs import RunRecord
 from serflow.scoring.confusion import confusion_percent
-from serflow.scoring.results import name_protocol
 from serflow.scoring.scores import ALL, HISTORY_METRICS, MAJORITY, UNIFORM, Score, Scores
 from serflow.tables import texts
 from serflow.tables.comparison import published_notes

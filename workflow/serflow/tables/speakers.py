@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 
 from serflow.papers.model import PaperRecord
+from serflow.papers.names import name_protocol
 from serflow.scoring.frames import make_frame
-from serflow.scoring.results import name_protocol
 from serflow.scoring.scores import TYPES, Score, Scores
 from serflow.scoring.speakers import METRIC, speaker_name, speakers_of
 from serflow.tables import texts

@@ -12,11 +12,11 @@ from typing import Any
 import pandas as pd
 
 from serflow.papers.model import Paper, PaperRecord
+from serflow.papers.names import name_protocol
 from serflow.runs import RunRecord, read_runs
 from serflow.scoring.frames import plain_rows
 from serflow.scoring.metrics import METRICS, label_of
 from serflow.scoring.pooling import group_runs, read_speakers
-from serflow.scoring.results import name_protocol
 from serflow.scoring.scores import MAJORITY, UNIFORM, Scores
 from serflow.scoring.studies import COMPARED, ESTIMATE, score_study, tabulate_study
 from serflow.tables import texts

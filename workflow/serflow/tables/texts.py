@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from serflow.papers.model import Paper, PaperRecord
+from serflow.papers.names import name_protocol
 from serflow.runs import RunRecord
 from serflow.scoring.conditions import describe_conditions, find_deviations
 from serflow.scoring.metrics import METRICS, MIN_SPEAKERS, label_of
-from serflow.scoring.results import name_protocol
 from serflow.scoring.scores import ORIGINALS, Score, Scores
 from serflow.scoring.speakers import speaker_name
 from serflow.tables.table import NOTHING, SYNTHETIC, Table
