@@ -122,6 +122,28 @@ def test_a_changed_digit_and_a_number_of_ones_own_are_found(root):
                 check_pages(root)
 
 
+def test_a_comment_stands_on_the_page_and_holds_no_measured_number(root):
+    comment = root / "evidence/commentary/deepemonet.md"
+    comment.parent.mkdir()
+    comment.write_text("The paper prints 51.7 %; ours is near.")
+    assert "ours is near" in write_pages(root).texts["docs/results.md"]
+    check_pages(root)
+    comment.write_text("Ours reaches 61.9 %.")
+    write_pages(root)
+    with pytest.raises(RunError, match=r"commentary.*61\.9"):
+        check_pages(root)
+
+
+def test_a_picture_of_other_runs_is_found(root, capsys):
+    page = (root / "docs/results/deepemonet.md").read_text()
+    picture = root / "docs/images/results/deepemonet/ravdess/svm/published/confusion.svg"
+    assert str(picture.relative_to(root / "docs")) in page
+    count = next(n for n in range(10, 200) if f">{n}<" in picture.read_text())
+    picture.write_text(picture.read_text().replace(f">{count}<", f">{count + 1}<", 1))
+    assert cli.main(["results", "--root", str(root), "--check"]) == 1
+    assert "confusion.svg" in capsys.readouterr().err
+
+
 def test_the_commands_do_the_same(root, results, capsys):
     words = ["keep", str(results), "--evidence", str(root / "evidence"), "--command", "again"]
     assert cli.main(words) == 0

@@ -558,17 +558,17 @@ def keep(results: Path, evidence: Path, command: str) -> None:
 )
 def results(root: Path, check: bool) -> None:
     """Write the pages on measured results from the evidence that the repository keeps."""
-    from serflow.figures.overview import check_picture, plot_results
+    from serflow.figures.pictures import check_pictures, write_pictures
     from serflow.tables.results_page import check_pages, write_pages
 
-    stem = root / "docs/images/results"
     if check:
-        check_picture(check_pages(root), stem)
+        pages = check_pages(root)
+        check_pictures(root, pages.results, pages.drawn)
         print("Every measured number stands as the evidence gives it.")
     else:
-        paths, found = write_pages(root)
-        plot_results(found, stem)
-        print("\n".join(f"wrote {path}" for path in (*paths, f"{stem}.png", f"{stem}.svg")))
+        pages = write_pages(root)
+        pictures = write_pictures(root, pages.results, pages.drawn)
+        print("\n".join(f"wrote {path}" for path in (*(root / path for path in pages.texts), *pictures)))
 
 
 @verb(

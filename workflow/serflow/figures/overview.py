@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
@@ -12,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from serflow.corpora.names import display_name
-from serflow.errors import RunError
 from serflow.figures.dumbbell import LIMITS, draw, make_point, row_height
 from serflow.figures.style import BLUE, GREEN, GREY, ORANGE, VERMILION, draw_rows, new_figure, place_legend, save, style
 from serflow.papers.names import ROLES
@@ -25,8 +22,6 @@ TITLE = (
     "Published numbers and ours (paper's protocol: on the part named at the left; all others: test part)\n"
     "bars: 95 % bootstrap intervals over speakers (over utterances where fewer than six are tested)"
 )
-#: A text in an SVG.
-TEXT = re.compile(r"<text[^>]*>([^<]*)<")
 LOOKS: dict[Role, tuple[str, str]] = {
     "published": (BLUE, "o"),
     "unseen": (VERMILION, "s"),
@@ -48,18 +43,6 @@ def plot_overview(comparison: Path | str, stem: Path | str) -> None:
 def plot_results(results: Sequence[Result], stem: Path | str) -> None:
     """Draw results and save as png and svg."""
     save(draw_overview(results), stem, synthetic=any(result.synthetic for result in results))
-
-
-def check_picture(results: Sequence[Result], stem: Path) -> None:
-    """Raise a RunError if the picture that is kept is not of these results: its texts are compared."""
-    with tempfile.TemporaryDirectory() as folder:
-        plot_results(results, Path(folder, "picture"))
-        texts = [
-            TEXT.findall(path.read_text(encoding="utf-8"))
-            for path in (Path(folder, "picture.svg"), Path(f"{stem}.svg"))
-        ]
-    if texts[0] != texts[1]:
-        raise RunError(Path(f"{stem}.svg"), "does not show what the evidence gives", "Run `serflow results`.")
 
 
 @style()

@@ -6,7 +6,9 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from serflow.corpora.names import display_name
 from serflow.errors import RunError
@@ -28,20 +30,32 @@ from serflow.tables.paper import score_tables
 from serflow.tables.table import NOTHING, Table
 
 PAGE, FOLDER, README = "docs/results.md", "docs/results", "README.md"
+#: What a person writes on a paper's results, without measured numbers: ``{paper}.md``.
+COMMENTARY = "evidence/commentary"
 #: Between these two lines of a page stands what is generated: the name of a block, and its end.
 START, END = "<!-- serflow results: {name} -->", "<!-- end of serflow results -->"
 #: A measured value: per cent or points with one decimal.
 MEASURED = re.compile(r"\d+\.\d(?= ?%| points)")
 HEAD = (
-    "Made by `serflow results` from the predictions in `evidence/`: do not edit; `make check-results` compares. One "
-    "row per published number, ours beside it, and a verdict by the rule below the table."
+    "Made by `serflow results` from the predictions in `evidence/` and the comments in `evidence/commentary/`: do not "
+    "edit; `make check-results` compares."
 )
+#: Whose curves and confusion matrices are shown.
+DRAWN: tuple[Role, ...] = ("published", "unseen")
 #: What README.md shows of each system.
 MAIN: tuple[Role, ...] = ("published", "unseen", "leak")
 
 
-def make_pages(root: Path, evidence: Evidence) -> tuple[dict[str, str], list[Result]]:
-    """Return the text of each page below `root`, the repository, by its path, and the results that README.md shows.
+class Pages(NamedTuple):
+    """What the pages on results hold: their texts by path, the results of README.md, and the runs that are drawn."""
+
+    texts: dict[str, str]
+    results: list[Result]
+    drawn: dict[str, tuple[PaperRecord, list[RunRecord]]]
+
+
+def make_pages(root: Path, evidence: Evidence) -> Pages:
+    """Return the pages on results below `root`, the repository.
 
     Raises
     ------
@@ -52,47 +66,61 @@ def make_pages(root: Path, evidence: Evidence) -> tuple[dict[str, str], list[Res
     scored = {record.paper.paper: _score(evidence, record) for record in records}
     results = compare_papers(records, Scores(tuple(score for scores, _, _ in scored.values() for score in scores)))
     findings = list_findings(records, results, [gap for _, gaps, _ in scored.values() for gap in gaps])
-    measured = [name for name, (_, _, runs) in scored.items() if runs]
-    parts = ["# Results on real corpora", HEAD, *_describe_audio(evidence.manifests), "## The finding"]
-    parts += [*(f"- {sentence}" for sentence in map(tell, results) if sentence), *(f"- {text}" for text in findings)]
-    links = [f"[{paper_title(evidence.records[name])}](results/{name}.md)" for name in measured]
-    parts += [f"The tables of each paper: {', '.join(links)}."]
+    parts = [
+        "# Results on real corpora",
+        HEAD,
+        "## The finding",
+        _headline(results),
+        *(f"- {text}" for text in findings),
+    ]
+    parts += ["![Published numbers and ours](images/results.png)", *_describe_audio(evidence.manifests)]
+    parts += ["## Paper by paper"]
+    pages, drawn = {}, {}
+    for name, (scores, gaps, runs) in sorted(scored.items(), key=lambda item: not item[1][2]):  # measured ones first
+        record = evidence.records[name]
+        told = [f"- {text}" for one in results if one.paper == name and (text := tell(one))]
+        parts += [f"### {paper_title(record)}", *_comment(root, name)]
+        if not runs:
+            parts += ["No run of this paper's systems is kept yet."]
+            continue
+        parts += [
+            "\n".join(told),
+            f"All tables, curves and confusion matrices: [results/{name}.md](results/{name}.md).",
+        ]
+        drawn[name] = (record, list(_drawn(record, runs)))
+        tables = list(score_tables(record, scores, gaps, runs).values())
+        pages[f"{FOLDER}/{name}.md"] = _paper_page(record, tables, drawn[name][1])
     parts += [_demote(overview_table(results).to_markdown()), _demote(_measured(evidence.runs).to_markdown())]
     parts += [_demote(_not_run(results).to_markdown())]
-    pages = {PAGE: "\n\n".join(part.rstrip("\n") for part in parts) + "\n"}
-    for name in measured:
-        scores, gaps, runs = scored[name]
-        tables = score_tables(evidence.records[name], scores, gaps, runs)
-        text = "\n\n".join(_demote(table.to_markdown()).rstrip("\n") for table in tables.values())
-        pages[f"{FOLDER}/{name}.md"] = f"# {paper_title(evidence.records[name])}\n\n{HEAD}\n\n{text}\n"
+    pages[PAGE] = "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
     pages[README] = _fill(root / README, {"finding": _headline(results), "main results": _main_rows(results)})
-    return pages, list(filter(_is_main, results))
+    return Pages(pages, list(filter(_is_main, results)), drawn)
 
 
-def write_pages(root: Path) -> tuple[list[Path], list[Result]]:
-    """Write the pages of `make_pages` from ``evidence/`` below `root`, the repository; return paths and results.
+def write_pages(root: Path) -> Pages:
+    """Write the pages of `make_pages` from ``evidence/`` below `root`, the repository, and return them.
 
     Raises
     ------
     RunError
         If the evidence is faulty (see `read_evidence`), or README.md lacks a block.
     """
-    pages, results = make_pages(root, read_evidence(root / "evidence"))
-    for path, text in pages.items():
+    pages = make_pages(root, read_evidence(root / "evidence"))
+    for path, text in pages.texts.items():
         write_text(root / path, text)
-    return [root / path for path in pages], results
+    return pages
 
 
-def check_pages(root: Path) -> list[Result]:
-    """Raise a RunError at the first difference between the pages and the evidence; return what README.md shows.
+def check_pages(root: Path) -> Pages:
+    """Raise a RunError at the first difference between the pages and the evidence; return the pages.
 
-    A measured value (per cent or points with one decimal) that stands outside a block in README.md or docs/ and is no
-    published number is a difference too.
+    A measured value (per cent or points with one decimal) that stands outside a block in README.md, docs/ or a comment
+    and is no published number is a difference too.
     """
     evidence = read_evidence(root / "evidence")
-    pages, results = make_pages(root, evidence)
+    pages = make_pages(root, evidence)
     remedy = "Change what it is made from, and run `serflow results`."
-    for path, text in pages.items():
+    for path, text in pages.texts.items():
         found = (root / path).read_text(encoding="utf-8") if (root / path).is_file() else ""
         for line in difflib.unified_diff(text.splitlines(), found.splitlines(), lineterm="", n=0):
             if line[0] in "+-" and not line.startswith(("+++", "---")):
@@ -101,14 +129,14 @@ def check_pages(root: Path) -> list[Result]:
     papers = [record.paper for record in evidence.records.values()]
     published = {f"{100 * entry.value:.1f}" for paper in papers for entry in paper.published}
     block = re.compile(START.format(name=".*?") + r".*?" + END, re.DOTALL)
-    for page in [root / README, *sorted((root / "docs").rglob("*.md"))]:
-        if page.relative_to(root).as_posix() in pages and page.name != README:
+    for page in [root / README, *sorted((root / "docs").rglob("*.md")), *sorted((root / COMMENTARY).glob("*.md"))]:
+        if page.relative_to(root).as_posix() in pages.texts and page.name != README:
             continue
         for value in MEASURED.findall(block.sub("", page.read_text(encoding="utf-8"))):
             if value not in published:
                 fault = f"has the measured value {value} outside what `serflow results` writes"
                 raise RunError(page, fault, "Move the sentence into a block, or leave the number out.")
-    return results
+    return pages
 
 
 def tell(result: Result) -> str:
@@ -127,14 +155,50 @@ def tell(result: Result) -> str:
     ]
     if not told:
         return ""
-    what = f"{result.title} ({result.paper}) on {result.place}, {texts.heading(result.metric, result.part)}"
+    what = f"{result.title} on {result.name_place(display_name)}, {texts.heading(result.metric, result.part)}"
     printed = f"published {100 * result.published:.1f} %; " if result.published is not None else ""
-    return f"{what}: {printed}ours {', '.join(told)}."
+    verdict = f" Verdict: {': '.join(filter(None, (result.verdict, result.reason)))}." if printed else ""
+    return f"{what}: {printed}ours {', '.join(told)}.{verdict}"
 
 
 def paper_title(record: PaperRecord) -> str:
     """Return the short and the full name of a paper."""
     return f"{record.paper.paper}: {record.paper.title}"
+
+
+def _comment(root: Path, paper: str) -> list[str]:
+    """Return what a person wrote on a paper's results."""
+    path = root / COMMENTARY / f"{paper}.md"
+    return [path.read_text(encoding="utf-8").strip()] if path.is_file() else []
+
+
+def _drawn(record: PaperRecord, runs: Iterable[RunRecord]) -> Iterable[RunRecord]:
+    """Return the runs that are drawn: those of systems with a published number, under a protocol of `DRAWN`."""
+    printed = {(one.corpus, one.system) for one in record.paper.published}
+    for run in runs:
+        protocol = record.paper.protocols.get(run.id.protocol)
+        if run.group[:2] in printed and protocol and protocol.purpose in DRAWN:
+            yield run
+
+
+def _paper_page(record: PaperRecord, tables: Sequence[Table], drawn: Sequence[RunRecord]) -> str:
+    """Return a paper's page: its tables, pictures of the runs that are drawn, and once what is said of all tables."""
+    common = [note for note in tables[0].notes if all(note in table.notes for table in tables)]
+    parts = [f"# {paper_title(record)}", HEAD]
+    for table in tables:
+        own = [note for note in table.notes if note not in common]
+        title = table.title.removeprefix(f"{record.paper.title}: ")
+        bare = replace(table, title=title[0].upper() + title[1:], notes=own, assumptions=(), deviations=None)
+        parts.append(_demote(bare.to_markdown()).rstrip("\n"))
+    places = [f"{'/'.join(run.group[:2])}/curves" for run in drawn if run.history]
+    places += [f"{'/'.join(run.group)}/confusion" for run in drawn]
+    if places:
+        pictures = [
+            f"![{place}](../images/results/{record.paper.paper}/{place}.svg)" for place in dict.fromkeys(places)
+        ]
+        parts += ["## Curves and confusion matrices", *pictures]
+    parts += ["## Notes on all tables", "\n".join(f"- {note}" for note in common), "\n".join(tables[0].told).strip()]
+    return "\n\n".join(parts) + "\n"
 
 
 def _score(evidence: Evidence, record: PaperRecord) -> tuple[Scores, list[Gap], list[RunRecord]]:

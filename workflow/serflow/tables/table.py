@@ -89,11 +89,17 @@ class Table:
         lines += [f"> **{self.banner}**", ""] if self.banner else []
         lines += [_md_line(line) for line in (self.columns, ["---"] * len(self.columns), *self.rows)]
         lines += ["", *(f"- {note}" for note in self.notes)]
+        return "\n".join([*lines, *self.told]) + "\n"
+
+    @property
+    def told(self) -> list[str]:
+        """The deviations and assumptions as lines of Markdown."""
+        lines = []
         if self.deviations is not None:
             lines += ["", f"## {DEVIATIONS}", "", *(f"- {text}" for text in self.deviations or [NO_DEVIATION])]
         if self.assumptions:
             lines += ["", f"## {ASSUMPTIONS}", "", *(f"- **{one.topic}**: {_explain(one)}" for one in self.assumptions)]
-        return "\n".join(lines) + "\n"
+        return lines
 
     def to_latex(self) -> str:
         """Return a LaTeX `table` (packages booktabs and graphicx), its notes below the rows."""
