@@ -54,16 +54,18 @@ class Undisturbed:
     def verb(self, stage, place):
         """A stage's command that writes below `place`, and without a log; and its outputs there -> the project's."""
         words = next(list(words) for words in self.commands if words[0] == stage)
+        stems = {self.folder / c[c.index("--stem") + 1] for c in self.commands if "--stem" in c}  # of other stages
         made = {}
-        for option in ("--output", "--report", "--matrix", "--stem", "--folder", "--checkpoint"):
+        for option in ("--output", "--report", "--matrices", "--stem", "--folder", "--checkpoint"):
             if option in words:
                 at = words.index(option) + 1
                 old, new = self.folder / words[at], place / option[2:] / Path(words[at]).name
                 words[at] = str(new)
                 if option == "--stem":
                     made |= {new.with_name(path.name): path for path in old.parent.glob(f"{old.name}.*")}
-                elif option == "--folder":
-                    made |= {new / path.name: path for path in old.iterdir() if path.is_file()}
+                elif option in ("--folder", "--matrices"):
+                    files = [path for path in old.rglob("*") if path.is_file()]
+                    made |= {new / path.relative_to(old): path for path in files if path.with_suffix("") not in stems}
                 elif option != "--checkpoint":
                     made[new] = old
         at = words.index("--log")

@@ -48,6 +48,23 @@ sys.exit(main(sys.argv[3:]))
 """
 NEVER = 10**9
 
+#: Runs a verb whose worker processes are killed at their twentieth recording.
+WORKER_KILLED = """
+import itertools, os, signal, sys
+from serflow.cli import main
+from serflow.features import build
+
+read, calls = build.read_signal, itertools.count(1)
+
+def deadly(*arguments):
+    if next(calls) == 20:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return read(*arguments)
+
+build.read_signal = deadly
+sys.exit(main(sys.argv[1:]))
+"""
+
 
 def start(folder, verb, number="SIGKILL", move=NEVER):
     """Start a verb that is killed before its n-th move, in a process group of its own."""
@@ -149,12 +166,11 @@ def test_a_stage_killed_halfway_leaves_no_process_and_ends_well_the_next_time(
 
 def test_a_worker_that_is_killed_ends_its_stage_with_a_sentence(undisturbed, tmp_path):
     verb, _ = undisturbed.verb("features", tmp_path)
-    process = start(undisturbed.folder, verb)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    wait_for(lambda: tmp_path.glob("output/.*.partial") and children.read_text(), process)
-    os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
-    output = process.communicate()[0]
-    assert process.returncode == 1
+    command = [sys.executable, "-c", WORKER_KILLED, *verb]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    done = subprocess.run(command, cwd=undisturbed.folder, env=environment(undisturbed.folder), check=False, **pipes)
+    output = done.stdout
+    assert done.returncode == 1
     assert output.startswith("serflow features: a worker process: was killed (as when memory runs out)")
     assert output.count("\n") == 1
     assert list(tmp_path.glob("output/*")) == []
