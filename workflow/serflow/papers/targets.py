@@ -16,12 +16,14 @@ OVERALL_TABLES, OVERALL_FIGURES = ("comparison", "costs"), ("comparison",)
 def tables(papers: Papers, paper: str) -> list[str]:
     """Return the tables of a paper."""
     content = papers.papers[paper]
+    trained = any(content.systems[run.system].training for run in papers.runs(paper))
     noise = [slug(content.noise.table)] if content.noise and noisy_runs(papers, paper) else []
     stems = (
         "data",
         "comparison",
         "differences",
         "speakers",
+        *(["last_epochs"] if trained else []),
         *published_tables(content),
         *published_confusions(content),
         *noise,

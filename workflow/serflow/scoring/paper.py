@@ -126,12 +126,14 @@ def last_spread(runs: Sequence[RunRecord]) -> float | None:
 
     None where no run takes its last epoch as it comes, or there is no validation part or only one such epoch.
     """
-    ranges = []
-    for run in runs:
-        last = [row["validation_accuracy"] for row in run.history[-math.ceil(len(run.history) / 10) :]]
-        if "best_epoch" not in run.info and len(last) > 1 and not any(map(math.isnan, last)):
-            ranges.append(max(last) - min(last))
+    ranges = [max(last) - min(last) for run in runs if (last := last_epochs(run))]
     return float(np.mean(ranges)) if ranges else None
+
+
+def last_epochs(run: RunRecord) -> list[float]:
+    """Return the validation accuracies of the last tenth of epochs; empty where `last_spread` leaves a run out."""
+    last = [row["validation_accuracy"] for row in run.history[-math.ceil(len(run.history) / 10) :]]
+    return [] if "best_epoch" in run.info or len(last) < 2 or any(map(math.isnan, last)) else last
 
 
 def _is_collapsed(run: RunRecord, part: str) -> bool:

@@ -16,6 +16,7 @@ from serflow.tables import texts
 from serflow.tables.comparison import comparison_table
 from serflow.tables.data import data_table
 from serflow.tables.gaps import gap_table
+from serflow.tables.last_epochs import last_epochs_table
 from serflow.tables.noise import noise_table
 from serflow.tables.published import confusion_table, published_table
 from serflow.tables.speakers import speaker_table
@@ -61,10 +62,12 @@ def write_tables(
 def score_tables(
     record: PaperRecord, scores: Scores, gaps: Sequence[Gap], runs: Sequence[RunRecord]
 ) -> dict[str, Table]:
-    """Return the comparison, the tables that the paper prints, differences and speakers, by file stem."""
+    """Return the comparison, the tables that the paper prints, differences, speakers and last epochs, by file stem."""
     paper = record.paper
     tables = {"comparison": comparison_table(record, scores, gaps)}
     tables |= {stem: published_table(record, scores, name) for stem, name in published_tables(paper).items()}
     tables |= {stem: confusion_table(record, entry, runs) for stem, entry in published_confusions(paper).items()}
     tables |= {"differences": gap_table(record, gaps), "speakers": speaker_table(record, scores)}
+    if any(paper.systems[run.id.system].training for run in runs if run.id.system in paper.systems):
+        tables["last_epochs"] = last_epochs_table(record, runs)
     return {stem: texts.finish(table, record, runs) for stem, table in tables.items()}
