@@ -47,6 +47,13 @@ def test_hours_are_epochs_times_utterances_times_the_recorded_cost(costs):
     assert "a CPU, bf16, 2 threads, 2026-01-02" in plan.describe(found, costs)
 
 
+def test_what_is_kept_already_is_not_counted(costs, monkeypatch):
+    found = papers(papers=["deepemo"], protocols=["published"])
+    monkeypatch.setattr(plan, "COSTS", costs)
+    (line,) = plan.list_left(found, {RESNET})
+    assert line.startswith("deepemo/resnet18: 2 trainings of 50 epochs")
+
+
 def test_copies_multiply_what_is_trained_on(costs):
     found = papers(papers=["deepemo"], protocols=["augment_then_split"], seeds={"random": [0]})
     assert load_of(found, costs).hours == pytest.approx((50 * 0.020 * 4 * 1152 + 5) / 3600)

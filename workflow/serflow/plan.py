@@ -6,7 +6,7 @@ Which jobs there are, `snakemake -n` says: it takes two seconds and counts what 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,16 +126,25 @@ def _beside(loads: Sequence[Load], jobs: int, device: str) -> str:
     return f", {wall} with {jobs} side by side (`snakemake --cores {jobs} {how}`)"
 
 
-def find_loads(papers: Papers, recorded: Sequence[Cost], device: str) -> list[Load]:
-    """Return the trainings of each system, with its last cost recorded on `device`, ``cpu`` or ``cuda``."""
+def list_left(papers: Papers, kept: Collection[RunId]) -> list[str]:
+    """Return a line on the trainings of each system that are not among those kept: how many, and what they take."""
+    return list(map(str, find_loads(papers, read_csv(COSTS), "cpu", kept)))
+
+
+def find_loads(papers: Papers, recorded: Sequence[Cost], device: str, kept: Collection[RunId] = ()) -> list[Load]:
+    """Return the trainings of each system, with its last cost recorded on `device`, ``cpu`` or ``cuda``.
+
+    Trainings among `kept` are left out.
+    """
     systems: dict[tuple[str, str], list[RunId]] = {}
     for run in trainings(papers):
-        systems.setdefault((run.paper, run.system), []).append(run)
+        if run not in kept:
+            systems.setdefault((run.paper, run.system), []).append(run)
     loads = []
     for (paper, system), runs in systems.items():
         effective = papers.spec(runs[0]).system
         epochs = effective.get("training", {}).get("epochs", 0)
-        cost = find_cost(recorded, paper, system, config_digest(effective), device if epochs else "cpu")
+        cost = find_cost(recorded, config_digest(effective), device if epochs else "cpu")
         loads.append(Load(paper, system, epochs, tuple(count_items(papers, run) for run in runs), cost))
     return loads
 
@@ -192,9 +201,9 @@ def config_digest(system: Mapping[str, Any]) -> str:
     return digest_value([recipe, system["input"], model, training])[:8]
 
 
-def find_cost(recorded: Sequence[Cost], paper: str, system: str, config: str, device: str) -> Cost | None:
-    """Return the last cost recorded of a system as configured on ``cpu`` or ``cuda``; None if there is none."""
-    wanted = {"paper": paper, "system": system, "config": config, "device": device}
+def find_cost(recorded: Sequence[Cost], config: str, device: str) -> Cost | None:
+    """Return the last cost recorded of any system so configured on ``cpu`` or ``cuda``; None if there is none."""
+    wanted = {"config": config, "device": device}
     found = [row for row in recorded if wanted.items() <= row.items()]
     return max(found, key=lambda row: row["date"], default=None)
 

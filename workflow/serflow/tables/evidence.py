@@ -43,9 +43,10 @@ RESTORE = "Restore the folder from the repository."
 
 @dataclass(frozen=True)
 class Evidence:
-    """Kept runs, the papers as they were run, the speaker of each utterance, and the manifests by corpus."""
+    """Kept runs, what asks for them, the papers as they were run, each utterance's speaker, and manifests by corpus."""
 
     runs: Sequence[RunRecord]
+    papers: Papers
     records: Mapping[str, PaperRecord]
     speakers: Speakers
     manifests: Mapping[str, Sequence[Row]]
@@ -136,7 +137,7 @@ def read_evidence(folder: Path) -> Evidence:
     speakers = {(row["corpus"], row["utterance"]): speaker_of(row) for rows in manifests.values() for row in rows}
     splits = functools.cache(functools.partial(_split_folds, papers, manifests))
     records = {name: _record(papers, name, runs, splits) for name in papers.papers}
-    return Evidence(runs, records, speakers, manifests)
+    return Evidence(runs, papers, records, speakers, manifests)
 
 
 def _read_papers(folder: Path, corpora: Sequence[str]) -> Papers:

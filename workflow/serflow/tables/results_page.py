@@ -15,6 +15,7 @@ from serflow.errors import RunError
 from serflow.io.files import write_text
 from serflow.items import Row
 from serflow.papers.model import PaperRecord
+from serflow.plan import list_left
 from serflow.protocols.base import Role
 from serflow.runs import RunRecord
 from serflow.scoring.conditions import LIBRARIES, short_commit
@@ -39,6 +40,10 @@ MEASURED = re.compile(r"\d+\.\d(?= ?%| points)")
 HEAD = (
     "Made by `serflow results` from the predictions in `evidence/` and the comments in `evidence/commentary/`: do not "
     "edit; `make check-results` compares."
+)
+NOT_RUN = (
+    "What the paper files and `evidence/config.yaml` ask for on the corpora above, with the default seeds, and no kept "
+    "run covers; hours one after the other, from the costs that `serflow plan` knows. Other corpora were not at hand."
 )
 #: Whose curves and confusion matrices are shown.
 DRAWN: tuple[Role, ...] = ("published", "unseen")
@@ -91,7 +96,8 @@ def make_pages(root: Path, evidence: Evidence) -> Pages:
         tables = list(score_tables(record, scores, gaps, runs).values())
         pages[f"{FOLDER}/{name}.md"] = _paper_page(record, tables, drawn[name][1])
     parts += [_demote(overview_table(results).to_markdown()), _demote(_measured(evidence.runs).to_markdown())]
-    parts += [_demote(_not_run(results).to_markdown())]
+    parts += ["## Not run yet", NOT_RUN]
+    parts += ["\n".join(f"- {line}" for line in list_left(evidence.papers, {run.id for run in evidence.runs}))]
     pages[PAGE] = "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
     pages[README] = _fill(root / README, {"finding": _headline(results), "main results": _main_rows(results)})
     return Pages(pages, list(filter(_is_main, results)), drawn)
@@ -292,16 +298,6 @@ def _libraries(info: Mapping[str, object]) -> str:
     versions = info["versions"]
     assert isinstance(versions, Mapping)  # noqa: S101 -- as `run.json` has it
     return ", ".join(f"{name} {versions[name]}" for name in sorted(LIBRARIES) if name in versions)
-
-
-def _not_run(results: Iterable[Result]) -> Table:
-    """Return the table of what has no value under the paper's protocol, and why."""
-    rows = [
-        [f"{one.title} ({one.paper})", one.corpus, one.cells["published"].note]
-        for one in {(one.paper, one.corpus, one.system): one for one in results}.values()
-        if one.cells["published"].value is None and one.published is not None
-    ]
-    return Table("Published, and not measured here", ["System", "Corpus", "Why"], rows)
 
 
 def _describe_audio(manifests: Mapping[str, Sequence[Row]]) -> list[str]:
