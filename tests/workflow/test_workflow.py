@@ -223,9 +223,14 @@ def test_a_paper_without_its_corpus_is_left_out_and_named(project, edited):
     assert "corpora.ravdess.source" in output
 
 
-def test_the_report_opens_with_the_synthetic_notice(project):
+def test_the_report_opens_with_the_notice_the_page_and_all_verdicts_and_cuts_nothing_off(project):
     snakemake(project, "--report", "out/report.html")
-    assert "Synthetic demo" in (project / "out/report.html").read_text()
+    text = (project / "out/report.html").read_text()
+    assert "Synthetic demo" in text
+    assert r"href=\"index.html\"" in text
+    for title in ("ResNet-18, all layers trained (deepemo)", "(a) SVM on mean MFCC (deepemonet)"):
+        assert f"<td>{title}, ravdess</td>" in text
+    assert "safe center" in text
 
 
 # Last: what it makes stays in the project, and is planned anew once its entry is taken back.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from serflow.papers.model import PaperRecord
-from serflow.papers.names import ROLES
+from serflow.papers.names import ROLES, name_protocol
 from serflow.protocols.base import Role
 from serflow.runs import Group, RunRecord
 from serflow.scoring.metrics import METRICS
@@ -288,7 +288,7 @@ def _mistake(record: PaperRecord, run: RunRecord, n: int, speakers: Speakers) ->
     return Mistake(
         run.id.paper,
         record.paper.title_of("systems", run.id.system),
-        record.paper.title_of("protocols", run.id.protocol),
+        name_protocol(record.paper, run.id.protocol),
         corpus,
         utterance,
         speakers[corpus, utterance].partition("/")[2],
