@@ -21,7 +21,7 @@ seeds: {random: [0], grouped: [0]}
 folds: [0]
 pretrained: none
 device: cpu
-precision: fp32  # in bf16 a strided convolution on one point may give NaN: see README, Limits
+precision: fp32  # in bf16 a strided convolution on one point may give NaN: see docs/reliability.md, Limits
 threads: 1
 """
 #: What differs between two runs of one training: run.json's times, memory, and the state of the checkout.

@@ -170,7 +170,7 @@ PRESENTATION = [
 
 @pytest.mark.parametrize("changes", PRESENTATION, ids=lambda value: next(iter(value)))
 def test_presentation_is_no_part_of_a_run_and_no_deviation(changes):
-    """The README's example, other noise ratios, retrained all of Satt's runs."""
+    """An example of docs/commands.md, other noise ratios, retrained all of Satt's runs."""
     plain, changed = (papers(papers=["satt"], overrides=overrides) for overrides in ({}, {"satt": changes}))
     assert [plain.spec(run) for run in plain.all_runs()] == [changed.spec(run) for run in changed.all_runs()]
     for name, protocol in plain.papers["satt"].protocols.items():
