@@ -30,7 +30,9 @@ def make_run(tmp_path):
             for n in range(1, epochs + 1)
         ]
         info = vars(run) | {"labels": LABELS, "others": [], "model_format": "safetensors", "commit": "0123abc"}
-        info |= {"system_config": {"training": {"epochs": epochs, "learning_rate": 3e-5}}, "device": "cpu"}
+        system = {"training": {"epochs": epochs, "learning_rate": 3e-5}, "recipe": {"transform": "mfcc"}}
+        system |= {"input": {"kind": "vector"}, "model": {"module": "svm"}}
+        info |= {"system_config": system, "device": "cpu"}
         info |= {"seconds": 6.5, "training_seconds": 6.0, "peak_memory_mib": 512.0}
         info |= {"started": "2026-01-02T03:04:05+00:00", "finished": "2026-01-02T03:05:05+00:00"}
         write_run(folder, predictions, history, info | dict(deviating), lambda path: path.write_bytes(b"weights"))

@@ -51,8 +51,9 @@ def test_a_run_is_logged_as_its_files_have_it(entries_of, make_run, run_of):
     assert last(child)["test_macro_F1"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
     assert last(child)["run_training_seconds"] == 6.0
     assert "validation_UA" not in last(child)  # no such part among the predictions
-    names = [path.name for path, _ in child.artifacts]
-    assert names == ["run.json", "predictions.csv", "history.csv", "model"]
+    names = [f"{folder}/{path.name}".lstrip("/") for path, folder in child.artifacts]
+    assert names == ["run.json", "predictions.csv", "history.csv", "model/run.json", "model/model"]
+    assert child.is_model
 
 
 def test_every_epoch_is_a_step_stamped_with_its_end(entries_of, make_run, run_of):
@@ -69,6 +70,15 @@ def test_a_combined_run_without_a_model_is_logged_with_all_else(entries_of, make
     child = entries_of([folder])[CHILD]
     assert [path.name for path, _ in child.artifacts] == ["run.json", "predictions.csv", "history.csv"]
     assert last(child)["test_WA"] == pytest.approx(3 / 4)
+    assert not child.is_model
+
+
+@pytest.mark.parametrize(
+    "part", [{"model": {"module": "mine/net.py"}}, {"input": {"kind": "vector", "scope": "speaker"}}]
+)
+def test_a_run_that_needs_more_than_its_folder_is_no_model(part, entries_of, make_run, run_of):
+    system = {"recipe": {"transform": "mfcc"}, "input": {"kind": "vector"}, "model": {"module": "svm"}} | part
+    assert not entries_of([make_run(run_of(), deviating={"system_config": system})])[CHILD].is_model
 
 
 def test_the_dataset_is_the_manifest_under_the_split(entries_of, make_run, run_of, tmp_path):

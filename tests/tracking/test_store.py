@@ -90,6 +90,8 @@ def test_the_command_logs_a_paper_from_its_files(store, client, make_run, run_of
     assert {tag.key: tag.value for tag in item.tags}["mlflow.data.context"] == "published"
     names = {item.path for item in client.list_artifacts(child.info.run_id)}
     assert names == {"run.json", "history.csv", "predictions.csv", "model", "config.yaml"}
+    model = {item.path for item in client.list_artifacts(child.info.run_id, "model")}
+    assert model == {"model/MLmodel", "model/model", "model/run.json"}
     copy = next((tmp_path / "mlartifacts" / "whole").glob(f"{child.info.run_id}/artifacts/history.csv"))
     assert copy.read_bytes() == (folder / "history.csv").read_bytes()
     assert [item.path for item in client.list_artifacts(parent.info.run_id, "figures/whole")] == [
@@ -112,6 +114,11 @@ def test_the_command_logs_the_comparison_once(store, client, write_overview, tmp
     (run,) = all_runs(client, "all papers")  # the old one is gone, from the trash too
     assert run.data.metrics["ours_published/jin.ravdess_savee.resnet1d.test_WA"] == 0.6
     assert {item.path for item in client.list_artifacts(run.info.run_id, "tables")} == {"tables/comparison.csv"}
+
+
+def test_no_empty_experiment_is_shown(write, client, family):
+    write("shown", family())
+    assert "Default" not in {found.name for found in client.search_experiments()}
 
 
 def test_twice_leaves_one_run_each(write, client, family):

@@ -126,7 +126,7 @@ def predict(
         committee = _load(runs, device, threads)
         _introduce(run, runs, files)
         labels = list(run.info["labels"])
-        broken = _write(_recognise(batches, committee, labels), labels, files, total, windows is not None, output)
+        broken = _write(recognise(batches, committee, labels), labels, files, total, windows is not None, output)
     if broken:
         raise RecordingError(f"{broken} of {len(files)} recordings", "could not be recognised", "Their rows say why.")
 
@@ -213,11 +213,16 @@ def _begin(recipe: Recipe) -> None:
 
 def _compute(job: Job) -> Piece:
     """Return the frames of a job; called in a worker process."""
+    return compute_piece(_recipe, job)
+
+
+def compute_piece(recipe: Recipe, job: Job) -> Piece:
+    """Return the frames of a job."""
     if job.fault:
         return Piece(job.path, job.start, job.end, (), job.fault)
     try:
-        signal = read_recording(job.path, _recipe["sample_rate"]) if job.signal is None else job.signal
-        frames = compute_frames(_recipe, signal)
+        signal = read_recording(job.path, recipe["sample_rate"]) if job.signal is None else job.signal
+        frames = compute_frames(recipe, signal)
     except SerflowError as error:
         return Piece(job.path, job.start, job.end, (), error.fault)
     finite = all(np.isfinite(item).all() for item in frames)
@@ -238,7 +243,7 @@ def _start_batches(pool: Executor, jobs: Iterator[Job]) -> Iterator[list[Piece]]
     return batches(start())
 
 
-def _recognise(batches: Iterable[Sequence[Piece]], committee: Committee, labels: Sequence[str]) -> Iterator[Row]:
+def recognise(batches: Iterable[Sequence[Piece]], committee: Committee, labels: Sequence[str]) -> Iterator[Row]:
     """Yield a row per piece, in order."""
     for batch in batches:
         frames = [piece.frames for piece in batch if not piece.fault]
@@ -268,13 +273,13 @@ def _write(
             cells = [f"{row.path!s:{width}}", *(f"{time:>8}" for time in times), f"{row.emotion:{emotion}}"]
             cells += [f"{float(p):{max(8, len(label))}.3f}" for p, label in zip(row.posteriors, labels, strict=False)]
             bar.write(f"{row.path!s:{width}}  error: {row.fault}" if row.fault else "  ".join(cells))
-            write(_cells(row, labels, timed))
+            write(cells_of(row, labels, timed))
             broken |= {row.path} if row.fault else set()
             bar.update()
     return len(broken)
 
 
-def _cells(row: Row, labels: Sequence[str], timed: bool) -> dict[str, Any]:
+def cells_of(row: Row, labels: Sequence[str], timed: bool) -> dict[str, Any]:
     """Return a row as texts by column."""
     times = {"start": row.start, "end": row.end} if timed else {}
     return {

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from serflow.errors import RunError
+from serflow.inference.systems import ModelError, check_own_code, read_trained
 from serflow.io.files import digest_file, digest_value, read_csv
 from serflow.papers.model import PaperRecord
 from serflow.runs import Group, RunId, RunRecord
@@ -26,6 +27,8 @@ from serflow.tables.table import SYNTHETIC
 
 #: The entry of what is made over all papers; no paper can have this name.
 OVERVIEW = "all papers"
+#: The folder of a run's artifacts that holds its model.
+MODEL = "model"
 #: What a `Group` consists of.
 GROUP = ("corpus", "system", "protocol")
 #: Keys of ``run.json`` that are logged as metrics, and those that are tags or times; every other one is a parameter.
@@ -60,7 +63,8 @@ class Entry:
     """What MLflow is to hold of one of its runs.
 
     ``key`` tells it apart, ``started`` and ``finished`` are milliseconds since 1970, ``artifacts`` are files and the
-    folders to log them in, ``parent`` is the key of the entry above it.
+    folders to log them in, ``parent`` is the key of the entry above it. ``is_model``: MLflow can load
+    what is in the folder `MODEL`.
     """
 
     key: str
@@ -73,6 +77,7 @@ class Entry:
     artifacts: Sequence[tuple[Path, str]] = ()
     config: Mapping[str, Any] | None = None
     dataset: Dataset | None = None
+    is_model: bool = False
     parent: str | None = None
 
     @functools.cached_property
@@ -122,7 +127,9 @@ def paper_entries(
 def _run_entry(run: RunRecord, deviations: Sequence[str], tags: Mapping[str, str], results: Path) -> Entry:
     key, info = PurePosixPath(run.id.path), run.info
     started, finished = (_milliseconds(info[name]) for name in ("started", "finished"))
-    names = ("run.json", "predictions.csv", "history.csv", *(["model"] if info["model_format"] != "none" else []))
+    files = [("run.json", ""), ("predictions.csv", ""), ("history.csv", "")]
+    if info["model_format"] != "none":
+        files += [(name, MODEL) for name in ("run.json", "model")]
     commit = str(info.get("commit") or "unknown")
     return Entry(
         key=str(key),
@@ -138,11 +145,21 @@ def _run_entry(run: RunRecord, deviations: Sequence[str], tags: Mapping[str, str
         },
         parameters=_flatten({name: value for name, value in info.items() if name not in NO_PARAMETERS}),
         metrics=[*_history_metrics(run), *_final_metrics(run, finished - started)],
-        artifacts=[(_existing(run.path / name), "") for name in names],
+        artifacts=[(_existing(run.path / name), folder) for name, folder in files],
         config=info["system_config"],
         dataset=_dataset(run.id, results),
+        is_model=info["model_format"] != "none" and _is_portable(run.path),
         parent=str(key.parents[1]),
     )
+
+
+def _is_portable(folder: Path) -> bool:
+    """Return whether a run can be applied with the files of its folder alone, without code of the user's own."""
+    try:
+        check_own_code(read_trained(folder))
+    except ModelError:
+        return False
+    return True
 
 
 def _group_entry(

@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import os
+import platform
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from serflow.io.files import digest_value, workspace
 from serflow.papers.model import PaperRecord
 from serflow.runs import read_runs
 from serflow.scoring.scores import Scores
-from serflow.tracking.entries import OVERVIEW, Dataset, Entry, overview_entry, paper_entries
+from serflow.tracking.entries import MODEL, OVERVIEW, Dataset, Entry, overview_entry, paper_entries
 
 #: Raise it when an entry is written in another way: the runs that stores hold are then written anew.
 FORMAT = 2
@@ -33,6 +34,13 @@ MAX_PARAMETER, MAX_TAG, MAX_PARAMETERS, MAX_METRICS = 6000, 8000, 100, 1000
 #: The variables of the environment whose values no message may show.
 SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 AGAIN = "type the same command again: it logs what is missing and trains nothing."
+#: What MLflow loads a run's model by, in `mlflow.pyfunc.load_model`; it holds no pickle and no code.
+MLMODEL = f"""flavors:
+  python_function:
+    loader_module: serflow.inference.pyfunc
+    python_version: {platform.python_version()}
+"""
+
 #: What MLflow fails with itself; the clients of a server's artifacts (requests, boto3, ...) have errors of their own.
 KNOWN_ERRORS = (MlflowException, sqlalchemy.exc.SQLAlchemyError, alembic.util.CommandError)
 
@@ -107,6 +115,8 @@ def write_entries(uri: str, name: str, note: str, entries: Sequence[Entry], arti
     with _mlflow_errors(uri):
         client = MlflowClient(uri)
         experiment = _find_experiment(client, name, note, artifact_root)
+        if not _is_server(uri):
+            _hide_default(client)
         receipt = _keep(client, experiment, digests)
         for entry in entries:
             if entry.key not in receipt:
@@ -191,6 +201,14 @@ def _find_experiment(client: MlflowClient, name: str, note: str, artifact_root: 
     return str(identity)
 
 
+def _hide_default(client: MlflowClient) -> None:
+    """Put the experiment that MLflow makes in each new store into the trash, as long as nothing is in it."""
+    found = client.get_experiment_by_name("Default")
+    if found and found.lifecycle_stage == "active" and not client.search_runs([found.experiment_id], max_results=1):
+        with contextlib.suppress(MlflowException):  # another process was faster
+            client.delete_experiment(found.experiment_id)
+
+
 def _keep(client: MlflowClient, experiment: str, digests: Mapping[str, str]) -> dict[str, str]:
     """Return the runs that can stay, by key, and delete what else the store holds under the keys of `digests`."""
     kept: dict[str, str] = {}
@@ -249,6 +267,8 @@ def _write(client: MlflowClient, experiment: str, entry: Entry, tags: Mapping[st
         client.log_artifact(run_id, str(path), folder or None)
     if entry.config is not None:
         client.log_dict(run_id, dict(entry.config), "config.yaml")
+    if entry.is_model:
+        client.log_text(run_id, MLMODEL, f"{MODEL}/MLmodel")
     client.set_terminated(run_id, end_time=entry.finished)
     client.log_batch(run_id, tags=[entities.RunTag(COMPLETE, "true")])
     return run_id
