@@ -12,8 +12,11 @@ from serflow import corpora
 from serflow.corpora.archive import extract
 from serflow.corpora.base import Selection
 from serflow.corpora.scan import scan_corpus
-from serflow.errors import ConfigError
+from serflow.errors import ConfigError, CorpusError
 from serflow.items import Row
+
+#: Up to so many missing utterances are listed by name, more are counted by speaker.
+LISTED = 20
 
 
 class Count(NamedTuple):
@@ -35,7 +38,7 @@ def verify(corpus: str, source: Path, workers: int) -> tuple[str, list[str]]:
     Returns
     -------
     text
-        The table of counts, the differences, and the utterances with the same recording.
+        The table of counts, what is missing, and the utterances with the same recording.
     differences
         See `find_differences`.
 
@@ -44,19 +47,22 @@ def verify(corpus: str, source: Path, workers: int) -> tuple[str, list[str]]:
     ConfigError
         If there is no such corpus, or no counts are published for it.
     CorpusError
-        If the copy cannot be read.
+        If the copy does not exist or cannot be read.
     """
     if corpora.load(corpus).EXPECTED is None:
         raise ConfigError(corpus, "has no published counts to check against", "Give EXPECTED in the corpus's module.")
+    if not source.exists():
+        raise CorpusError(source, "does not exist", f"Give the archive or folder of your copy of {corpus}.")
     with tempfile.TemporaryDirectory() as folder:
         tree = source
         if source.is_file():
             tree = Path(folder, "tree")
             extract(source, tree)
         rows, report = scan_corpus(corpus, tree, workers)
-    differences = find_differences(corpus, rows, report["missing"])
-    identical = [f"identical recordings: {', '.join(names)}" for names in report["identical"]]
-    return "\n".join([format_counts(corpus, rows), *(f"- {line}" for line in [*differences, *identical])]), differences
+    told = _tell_missing(corpus, report["missing"])
+    told += [f"identical recordings: {', '.join(names)}" for names in report["identical"]]
+    text = "\n".join([format_counts(corpus, rows), *(f"- {line}" for line in told)])
+    return text, find_differences(corpus, rows, report["missing"])
 
 
 def find_differences(corpus: str, rows: Sequence[Row], missing: Sequence[str]) -> list[str]:
@@ -70,7 +76,16 @@ def find_differences(corpus: str, rows: Sequence[Row], missing: Sequence[str]) -
         for count in counts
         if count.differs
     ]
-    return differences + ([f"missing, {len(missing)} in all: {', '.join(missing)}"] if missing else [])
+    return differences + _tell_missing(corpus, missing)
+
+
+def _tell_missing(corpus: str, missing: Sequence[str]) -> list[str]:
+    """Return a line on the utterances that are not there: their names or, of many, their numbers by speaker."""
+    if len(missing) <= LISTED:
+        return [f"missing, {len(missing)} in all: {', '.join(missing)}"] if missing else []
+    speakers = Counter(corpora.load(corpus).parse(f"{name}.wav")["speaker"] for name in missing)
+    counts = ", ".join(f"{speaker} {number}" for speaker, number in sorted(speakers.items()))
+    return [f"missing, {len(missing)} in all, by speaker: {counts}"]
 
 
 def format_counts(corpus: str, rows: Sequence[Row]) -> str:
