@@ -40,8 +40,8 @@ rule all:
 
 
 onsuccess:
-    if page() and Path(CONFIG.results, "index.html").is_file():
-        print(f"Results: open {CONFIG.results}/index.html in a browser.")
+    for line in tell_end():
+        print(line)
 
 
 rule tables:
@@ -62,6 +62,7 @@ for name in PAPERS.active():
             name
         input:
             targets_of(name),
+            page(name),
 
 
 for name in PAPERS.active():

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from serflow.papers.names import ROLES
-from serflow.scoring.overview import compare_papers
+from serflow.scoring.overview import compare_papers, tell_extremes
 from serflow.scoring.results import Cell, Result, read_results, write_results
 from serflow.scoring.scores import Score, Scores
 from toy_paper import PARTS, PROTOCOLS, make_record, published, system
@@ -212,3 +212,28 @@ def test_a_result_on_another_corpus_names_what_was_trained_on_and_what_was_teste
     assert Result(*about, cells).name_place(str.upper) == "RAVDESS+SAVEE → EMODB"
     cells |= {"published": Cell("published", 0.5)}
     assert Result(*about, cells).place == "ravdess+savee+emodb"
+
+
+def test_the_end_of_a_run_tells_the_nearest_and_the_farthest_result():
+    near, far = record(0.75), record(0.97)
+    found = [judged(paper, score()) for paper in (far, near)]
+    (told,) = tell_extremes(found)
+    assert told == (
+        "Nearest to its published number: Net_1 (toypaper on toy), UA 72.0 % instead of 75.0 %; "
+        "farthest below: Net_1 (toypaper on toy), UA 72.0 % instead of 97.0 %."
+    )
+    (told,) = tell_extremes(found[:1])
+    assert told == "Nearest to its published number: Net_1 (toypaper on toy), UA 72.0 % instead of 97.0 %."
+
+
+def test_without_published_numbers_it_tells_the_best_and_the_worst_on_unseen_speakers():
+    cells = dict.fromkeys(ROLES, Cell())
+    about = {"paper": "p", "corpus": "mine", "system": "s", "metric": "WA", "part": "test", "epoch": None}
+    found = [
+        Result(**about, title=title, published=None, cells=cells | {"unseen": Cell("u", value)})
+        for title, value in (("A", 0.4), ("B", 0.6), ("C", 0.5))
+    ]
+    assert tell_extremes(found) == [
+        "Best on unseen speakers: B (p on mine), WA 60.0 %; worst: A (p on mine), WA 40.0 %."
+    ]
+    assert tell_extremes([]) == []

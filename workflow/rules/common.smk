@@ -380,9 +380,38 @@ def overview_log():
     return ["<results>/tracking/comparison.json"] if PAPERS.active() else []
 
 
-def page():
-    """The results page."""
-    return ["<results>/index.html"] if PAPERS.active() else []
+#: The results pages, and the papers that each shows: all, also those that are left out; or one.
+PAGES = {"index": list(PAPERS.papers)} | {name: [name] for name in PAPERS.active()} if PAPERS.active() else {}
+
+
+def active_on(page):
+    """The papers of a results page that are run."""
+    return [paper for paper in PAGES[page] if paper in PAPERS.active()]
+
+
+def shown_corpora(page):
+    """The corpora of a results page."""
+    return sorted({corpus for paper in active_on(page) for corpus in corpora_of_paper(paper)})
+
+
+def page(name="index"):
+    """A results page: of all papers or of the one that is named."""
+    return [f"<results>/{name}.html"] if name in PAGES else []
+
+
+def tell_end():
+    """What a run ends with: the page to open, and the best and the worst result."""
+    pages = [path for name in PAGES if (path := Path(CONFIG.results, f"{name}.html")).is_file()]
+    if not pages:
+        return []
+    last = max(pages, key=lambda path: path.stat().st_mtime)
+    from serflow.scoring.overview import compare_papers, tell_extremes  # pandas, which no start waits for
+    from serflow.scoring.scores import Scores
+
+    files = {paper: Path(CONFIG.results, f"scores/{paper}.csv") for paper in active_on(last.stem)}
+    known = [paper for paper, path in files.items() if path.is_file()]
+    found = compare_papers([PAPERS.record(paper) for paper in known], Scores.read(*(files[paper] for paper in known)))
+    return [f"Results: open {last} in a browser.", *tell_extremes(found)]
 
 
 def stems_of(find):

@@ -1,33 +1,36 @@
-# The results page: what was found, in one file.
-
-SHOWN_CORPORA = sorted({corpus for paper in PAPERS.active() for corpus in corpora_of_paper(paper)})
+# The results page: what was found, in one file; and the same of each paper alone, for those who run one.
 
 
 rule page:
     input:
-        papers=expand("<results>/papers/{paper}.json", paper=PAPERS.papers),
-        scores=expand("<results>/scores/{paper}.csv", paper=PAPERS.active()),
-        runs=[run for paper in PAPERS.active() for run in runs_of(paper)],
-        manifests=[f"<results>/manifests/{corpus}.csv" for corpus in SHOWN_CORPORA],
-        roots=[tree(corpus) for corpus in SHOWN_CORPORA],
-        shown=[path for paper in PAPERS.active() for path in (*tables_of(paper), *figures_of(paper))],
-        overview=overview(),
+        papers=lambda wildcards: expand("<results>/papers/{paper}.json", paper=PAGES[wildcards.page]),
+        scores=lambda wildcards: expand("<results>/scores/{paper}.csv", paper=active_on(wildcards.page)),
+        runs=lambda wildcards: [run for paper in active_on(wildcards.page) for run in runs_of(paper)],
+        manifests=lambda wildcards: [f"<results>/manifests/{corpus}.csv" for corpus in shown_corpora(wildcards.page)],
+        roots=lambda wildcards: [tree(corpus) for corpus in shown_corpora(wildcards.page)],
+        shown=lambda wildcards: [
+            path for paper in active_on(wildcards.page) for path in (*tables_of(paper), *figures_of(paper))
+        ],
+        costs=lambda wildcards: "<results>/tables/costs.html" if wildcards.page == "index" else [],
     output:
-        "<results>/index.html",
+        "<results>/{page}.html",
     log:
-        "<results>/logs/page/all.log",
+        "<results>/logs/page/{page}.log",
     benchmark:
-        "<results>/benchmarks/page/all.tsv"
+        "<results>/benchmarks/page/{page}.tsv"
+    wildcard_constraints:
+        page=any_of(PAGES),
     localrule: True
     conda:
         "../../envs/serflow.yaml"
     params:
         code=code("page"),
         runs=lambda wildcards, input: folders(input.runs),
+        costs=lambda wildcards, input: (["--costs", input.costs] if input.costs else []),
         results=lambda wildcards, output: str(Path(output[0]).parent),
     message:
-        "Writing the results page"
+        "Writing the results page {wildcards.page}.html"
     shell:
         "serflow page --papers {input.papers:q} --scores {input.scores:q} --runs {params.runs:q}"
-        " --manifests {input.manifests:q} --roots {input.roots:q} --results {params.results:q} --output {output:q}"
-        " --log {log:q}"
+        " --manifests {input.manifests:q} --roots {input.roots:q} {params.costs:q} --results {params.results:q}"
+        " --output {output:q} --log {log:q}"

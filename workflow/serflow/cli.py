@@ -599,6 +599,7 @@ def record_costs(runs: list[Path], output: Path) -> None:
     runs=RUNS | {"default": ()},
     manifests=MANY | {"default": ()},
     roots=MANY | {"help": "the corpus trees, in the order of the manifests", "default": ()},
+    costs=ONE | {"help": "HTML: the table of what all results took", "default": None},
     results=ONE | {"help": "the results folder, whose tables and figures are shown"},
     output=ONE | {"help": "HTML"},
 )

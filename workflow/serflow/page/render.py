@@ -39,8 +39,7 @@ from serflow.papers.names import ROLES, published_confusions, published_figures,
 from serflow.runs import RunRecord, read_runs
 from serflow.scoring.conditions import short_commit
 from serflow.scoring.metrics import METRICS
-from serflow.scoring.overview import find_headline
-from serflow.scoring.results import read_results
+from serflow.scoring.overview import compare_papers, find_headline
 from serflow.scoring.scores import Scores
 from serflow.scoring.verdicts import RULE
 
@@ -60,13 +59,14 @@ def write_page(
     roots: Iterable[Path],
     results: Path,
     output: Path,
+    costs: Path | None = None,
 ) -> None:
-    """Write one self-contained page on all that a results folder holds.
+    """Write one self-contained page on what a results folder holds of papers.
 
     Parameters
     ----------
     records
-        Every paper as run; also those of which nothing could be run.
+        The papers as run; also those of which nothing could be run.
     scores, runs, manifests
         Files of scores, run folders and manifests.
     roots
@@ -75,8 +75,11 @@ def write_page(
         The results folder, whose tables and figures are shown.
     output
         The page; it links files by their path from there.
+    costs
+        The table of what all results took, if it is to be shown.
     """
-    found, numbers, trained = read_results(results / "tables/comparison.csv"), Scores.read(*scores), read_runs(runs)
+    numbers, trained = Scores.read(*scores), read_runs(runs)
+    found = compare_papers(records, numbers)
     rows = {(row["corpus"], row["utterance"]): row for path in manifests for row in read_manifest(path)}
     speakers = {key: speaker_of(row) for key, row in rows.items()}
     trees = dict(zip(dict.fromkeys(corpus for corpus, _ in rows), roots, strict=True))
@@ -100,7 +103,7 @@ def write_page(
                 record.paper.paper: _table_body(results / f"tables/{record.paper.paper}/data.html")
                 for record in records
             },
-            costs=_table_body(results / "tables/costs.html"),
+            costs=_table_body(costs) if costs else "",
             synthetic=any(record.synthetic for record in records),
             about=_about(trained),
             rule=RULE,

@@ -144,3 +144,38 @@ def find_headline(results: Iterable[Result]) -> Result | None:
         return not unseen.missing, (one.published or 0) - (unseen.value or 0)
 
     return max(known, key=rank, default=None)
+
+
+def tell_extremes(results: Iterable[Result]) -> list[str]:
+    """Return a sentence on the results nearest to and farthest below their published numbers.
+
+    Where none has a published number: on the best and the worst on unseen speakers, by WA. Nothing was measured: none.
+    """
+
+    def measured(one: Result, role: Role) -> float:
+        return one.cells[role].value or 0.0
+
+    found = list(results)
+    ranked = sorted(
+        (one for one in found if one.published is not None and one.cells["published"].value is not None),
+        key=lambda one: (one.published or 0.0) - measured(one, "published"),
+    )
+    role: Role = "published"
+    heads = ("Nearest to its published number", "farthest below")
+    if not ranked:
+        ranked = sorted(
+            (one for one in found if one.metric == "WA" and one.cells["unseen"].value is not None),
+            key=lambda one: -measured(one, "unseen"),
+        )
+        role, heads = "unseen", ("Best on unseen speakers", "worst")
+    told = []
+    for head, one in zip(heads, [*ranked[:1], *ranked[1:][-1:]], strict=False):
+        instead = (
+            f" instead of {100 * one.published:.1f} %" if role == "published" and one.published is not None else ""
+        )
+        number = f"{one.metric} {100 * measured(one, role):.1f} %{instead}"
+        told.append(f"{head}: {one.title} ({one.paper} on {one.place}), {number}")
+    notice = (
+        " The corpora are synthetic: this says nothing about speech." if any(one.synthetic for one in found) else ""
+    )
+    return [f"{'; '.join(told)}.{notice}"] if told else []
