@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import shutil
@@ -7,7 +8,8 @@ import pytest
 from serflow.errors import RunError
 from serflow.runs import read_runs
 from serflow.scoring.scores import Score, Scores
-from serflow.tracking.entries import overview_entry, paper_entries
+from serflow.tracking.entries import describe_paper, overview_entry, paper_entries
+from toy_paper import make_record, published, system
 
 
 @pytest.fixture
@@ -198,3 +200,16 @@ def test_the_comparison_has_published_and_own_values_and_verdicts(write_overview
     assert overview_entry(artifacts, tmp_path).digest == entry.digest  # written anew, but the same
     write_overview(synthetic=True)
     assert "Synthetic" in overview_entry(artifacts, tmp_path).tags["mlflow.note.content"]
+
+
+def test_an_experiment_tells_what_was_published_ours_and_the_verdict():
+    record = make_record(systems={"net": system("Net")}, published=[published("WA", "test", 0.97)])
+    about = {"n_runs": 3, "unit": "speakers", "seed_variance": 0.0, "n_effective": 144.0, "n_speakers": 24}
+    ours = [
+        Score("toypaper", "net", protocol, corpus="toy", part="test", metric="WA", value=value, **about)
+        for protocol, value in (("published", 0.72), ("speaker_independent", 0.5))
+    ]
+    low_high = [dataclasses.replace(one, low=one.value - 0.06, high=one.value + 0.06) for one in ours]
+    title, *table = describe_paper(record, Scores(tuple(low_high))).splitlines()
+    assert title == record.paper.title
+    assert table[-1] == "| Net, toy | WA (test) | 97.0 | 72.0 | 50.0 | not reproduced |"

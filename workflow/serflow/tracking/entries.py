@@ -19,6 +19,7 @@ from serflow.papers.model import PaperRecord
 from serflow.runs import Group, RunId, RunRecord
 from serflow.scoring.metrics import METRICS
 from serflow.scoring.metrics import scores as metrics_of
+from serflow.scoring.overview import compare_papers
 from serflow.scoring.pooling import group_runs, pooled_confusion
 from serflow.scoring.results import read_results
 from serflow.scoring.scores import ALL, Score, Scores
@@ -188,6 +189,22 @@ def _group_entry(
         metrics=list(_score_metrics(scores, finished - started)),
         artifacts=artifacts,
     )
+
+
+def describe_paper(record: PaperRecord, scores: Scores) -> str:
+    """Return in Markdown what a paper is, and each published number beside ours, with the verdict."""
+
+    def percent(value: float | None) -> str:
+        return "" if value is None else f"{100 * value:.1f}"
+
+    rows = [
+        f"| {one.title}, {one.place} | {one.metric} ({one.part}) | {percent(one.published)} | "
+        f"{percent(one.cells['published'].value)} | {percent(one.cells['unseen'].value)} | {one.verdict} |"
+        for one in compare_papers([record], scores)
+    ]
+    head = ["| system | metric (part) | published, % | paper's protocol, % | unseen speakers, % | verdict |"]
+    parts = [record.paper.title, *([f"**{SYNTHETIC}**"] if record.synthetic else [])]
+    return "\n\n".join([*parts, *(["\n".join([*head, "|---|---|---|---|---|---|", *rows])] if rows else [])])
 
 
 def _describe_group(record: PaperRecord, group: Group, scores: Scores) -> str:

@@ -22,7 +22,7 @@ from serflow.io.files import digest_value, workspace
 from serflow.papers.model import PaperRecord
 from serflow.runs import read_runs
 from serflow.scoring.scores import Scores
-from serflow.tracking.entries import MODEL, OVERVIEW, Dataset, Entry, overview_entry, paper_entries
+from serflow.tracking.entries import MODEL, OVERVIEW, Dataset, Entry, describe_paper, overview_entry, paper_entries
 
 #: Raise it when an entry is written in another way: the runs that stores hold are then written anew.
 FORMAT = 2
@@ -30,6 +30,8 @@ FORMAT = 2
 KEY, DIGEST, COMPLETE = "serflow.run", "serflow.digest", "serflow.complete"
 #: MLflow's limits: characters of a parameter and of a tag, parameters and metrics of one request.
 MAX_PARAMETER, MAX_TAG, MAX_PARAMETERS, MAX_METRICS = 6000, 8000, 100, 1000
+#: The same of an experiment's tag.
+MAX_NOTE = 5000
 
 #: The variables of the environment whose values no message may show.
 SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
@@ -89,8 +91,9 @@ def track(
         If MLflow fails. Credentials, which come from the environment (``MLFLOW_TRACKING_USERNAME`` and ``_PASSWORD``,
         or ``_TOKEN``), are never shown, nor any in `uri`.
     """
-    entries = paper_entries(record, read_runs(runs), Scores.read(scores), artifacts, results)
-    return write_entries(uri, _name(prefix, record.paper.paper), record.paper.title, entries, results / "mlartifacts")
+    found = Scores.read(scores)
+    entries, note = paper_entries(record, read_runs(runs), found, artifacts, results), describe_paper(record, found)
+    return write_entries(uri, _name(prefix, record.paper.paper), note, entries, results / "mlartifacts")
 
 
 def track_overview(uri: str, artifacts: Iterable[Path], results: Path, prefix: str = "") -> dict[str, str]:
@@ -197,7 +200,7 @@ def _find_experiment(client: MlflowClient, name: str, note: str, artifact_root: 
             raise TrackingError(_sqlite_path(uri), fault, remedy)
         if found.lifecycle_stage == "deleted":
             client.restore_experiment(identity)
-    client.set_experiment_tag(identity, "mlflow.note.content", note)
+    client.set_experiment_tag(identity, "mlflow.note.content", note[:MAX_NOTE])
     return str(identity)
 
 
