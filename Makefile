@@ -10,7 +10,7 @@ DEMO := snakemake --workflow-profile profiles/demo
 DEMO_REPORT := results/demo/report.html
 SOURCES := workflow/serflow tests benchmarks
 
-.PHONY: help install docs demo report test test-browser test-long test-faults test-slurm check-results lint format reference lock ui clean
+.PHONY: help install docs demo report test test-browser test-features test-long test-faults test-slurm check-results lint format reference lock ui clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,10 @@ test-browser: .venv/.installed ## Open the results page in Chromium (root on Deb
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; fi
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-browser.lock
 	$(PYTEST) tests/browser
+
+test-features: .venv/.installed ## Install the extra `features` and test what needs it
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-features.lock
+	pytest tests/features/test_opensmile.py tests/features/test_encoder.py tests/corpora/test_audformat.py
 
 test-slurm: .venv/.installed ## Run a paper on a Slurm cluster of one node, started here (root on Debian: installs it)
 	@export PATH="$$PATH:/usr/sbin"; if ! { command -v munged && command -v slurmctld && command -v slurmd; } >/dev/null; then \

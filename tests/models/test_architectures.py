@@ -182,3 +182,33 @@ def test_fastais_head_is_drawn_with_kaimings_deviation(network):
         assert network.fc[2].weight.std() == pytest.approx((2 / 1024) ** 0.5, rel=0.02)
         assert network.fc[6].weight.std() == pytest.approx((2 / 512) ** 0.5, rel=0.05)
         assert network(torch.zeros(2, 3, 64, 64)).shape == (2, 8)
+
+
+# The linear head on encoders
+
+
+def test_the_linear_head_takes_the_mean_over_frames_that_are_no_filling():
+    torch.manual_seed(0)
+    head = models.build({"module": "linear", "hidden_size": 4}, 8, (6, 3)).eval()
+    assert count(head) == 3 * 4 + 4 + 4 * 8 + 8
+    frames = torch.randn(2, 6, 3)
+    frames[0, 2:] = 0
+    with torch.inference_mode():
+        expected = [
+            head.output(torch.stack([torch.relu(head.hidden(frame)) for frame in item]).mean(0))
+            for item in (frames[0, :2], frames[1])
+        ]
+        torch.testing.assert_close(head(frames), torch.stack(expected))
+
+
+def test_the_linear_head_learns_a_weight_for_each_layer():
+    torch.manual_seed(0)
+    head = models.build({"module": "linear", "hidden_size": 4, "weighted": True}, 8, (5, 3))
+    layers = torch.randn(2, 5, 3)
+    start = head.output(torch.relu(head.hidden(layers.mean(1))))  # all layers weigh the same at first
+    torch.testing.assert_close(head(layers), start)
+    with torch.no_grad():
+        head.weights[3] = 50.0
+    torch.testing.assert_close(head(layers), head.output(torch.relu(head.hidden(layers[:, 3]))))
+    head(layers).sum().backward()
+    assert head.weights.grad is not None

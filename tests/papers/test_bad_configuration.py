@@ -29,6 +29,11 @@ def folder(tmp_path_factory):
         (folder / name).mkdir()
     (folder / "notes.txt").write_text("not an archive\n" * 100)
     (folder / "cut.zip").write_bytes(b"PK\x03\x04" + bytes(2000))
+    for name, weights in (("encoder", "model.safetensors"), ("pickle", "pytorch_model.bin")):
+        (folder / name).mkdir()
+        (folder / name / "config.json").write_text('{"model_type": "wavlm"}')
+        (folder / name / "preprocessor_config.json").write_text("{}")
+        (folder / name / weights).write_bytes(b"weights")
     soundfile.write(folder / "corpus" / "03-01-01-01-01-01-01.wav", np.zeros(10), 16000)
     return folder
 
@@ -54,6 +59,16 @@ CONFIG = [
     ({"seeds": {"randon": [0]}}, "config.yaml: seeds", "'randon'", "Did you mean 'random'?"),
     ({"corpora": {"ravdes": {"source": "demo"}}}, "config.yaml: corpora", "'ravdes'", "Did you mean 'ravdess'?"),
     ({"corpora": {"crema": {"source": "demo"}}}, "config.yaml: corpora", "'crema'", "iemocap, ravdess, savee"),
+    # encoders
+    (
+        {"encoders": {"wavlm": "{folder}/empty"}},
+        "config.yaml: encoders.wavlm",
+        "holds no config.json",
+        "Hugging Face's",
+    ),
+    ({"encoders": {"wavlm_base": "{folder}/nothing"}}, "config.yaml: encoders.wavlm_base", "is no folder", "Name a"),
+    ({"encoders": {"wavlm": "{folder}/encoder"}}, "config.yaml: encoders", "'wavlm'", "Did you mean 'wavlm_base'?"),
+    ({"encoders": {"wavlm_base": "{folder}/pickle"}}, "config.yaml: encoders.wavlm_base", "neither", "Convert"),
     # types, ranges, choices
     ({"device": "gpu"}, "config.yaml: device", "'gpu'", "auto, cpu, cuda"),
     ({"threads": 0}, "config.yaml: threads", "0", "a whole number, from 1"),

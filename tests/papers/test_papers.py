@@ -3,6 +3,7 @@ import hashlib
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from serflow.papers.model import PaperRecord
 from serflow.papers.papers import Papers
 from serflow.papers.targets import noisy_runs
 from serflow.runs import RunId
+from serflow.scoring.paper import reason_of
 
 DEMO = {"ravdess": {"source": "demo"}}
 NOTHING = {"ravdess": {"source": None}}
@@ -102,11 +104,55 @@ def test_what_is_not_configured_is_left_out_and_said(tmp_path, toy):
     assert list(nothing.runs("toy")) == []
 
 
-def test_a_paper_whose_library_is_not_installed_is_left_out_and_said(monkeypatch):
-    monkeypatch.setitem(sys.modules, "opensmile", None)  # as if it were not installed
+@pytest.fixture
+def installed(monkeypatch):
+    """Both libraries of the extra, as if they were installed."""
+    for name in ("opensmile", "transformers"):
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace(__spec__=SimpleNamespace(name=name)))
+
+
+def test_a_paper_whose_libraries_are_not_installed_is_left_out_and_said(monkeypatch):
+    for name in ("opensmile", "transformers"):
+        monkeypatch.setitem(sys.modules, name, None)  # as if it were not installed
     found = papers(papers=["deepemo", "emobox"])
-    assert (found.active(), found.lacking("deepemo")) == (["deepemo"], [])
-    assert found.not_run("emobox") == {"ravdess": "opensmile is not installed"}
+    assert (found.active(), found.tell_left_out("deepemo")) == (["deepemo"], "")
+    assert found.not_run("emobox") == {"ravdess": "transformers and opensmile are not installed"}
+
+
+def save_encoder(folder, weights=b"weights"):
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text('{"model_type": "wavlm"}')
+    (folder / "preprocessor_config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(weights)
+    return str(folder)
+
+
+def test_systems_whose_encoder_is_not_configured_are_left_out_alone_and_said(tmp_path, installed):
+    found = papers(papers=["emobox"], encoders={"wavlm_base": save_encoder(tmp_path / "wavlm")})
+    assert found.systems("emobox") == ["wavlm_base", "egemaps", "egemaps_c10", "compare", "compare_c10"]
+    record = found.record("emobox")
+    assert (record.not_run, len(record.left_out)) == ({}, 7)
+    assert reason_of(record, "ravdess", "hubert_base") == "not run: encoders.hubert_base is not configured"
+    told = found.tell_left_out("emobox")
+    assert told.startswith("encoders.wav2vec2_base, ")
+    assert told.endswith(" and encoders.whisper_large_v3 are not configured")
+    alone = papers(papers=["emobox"], systems=["egemaps"])
+    assert (alone.tell_left_out("emobox"), alone.not_run("emobox")) == ("", {})  # nothing else was asked for
+
+
+def test_a_run_depends_on_what_an_encoders_folder_holds_and_not_on_its_place(tmp_path, installed):
+    run = RunId("emobox", "ravdess", "wavlm_base", "speaker_independent", 0, 0)
+
+    def asked(folder):
+        found = papers(papers=["emobox"], encoders={"wavlm_base": folder})
+        recipe = found.spec(run).system["recipe"]
+        assert recipe == found.recipes["wavlm_base"]
+        assert found.record("emobox").deviations == {}
+        return recipe["weights"]
+
+    first = asked(save_encoder(tmp_path / "a"))
+    assert first == asked(save_encoder(tmp_path / "b")) != asked(save_encoder(tmp_path / "c", b"others"))
+    assert first.startswith("sha256:")
 
 
 def test_a_union_of_corpora_has_the_folds_of_the_larger(tmp_path, toy):

@@ -33,6 +33,12 @@ def test_step_decay_multiplies_every_so_many_epochs():
     assert rates == pytest.approx([1e-3, 1e-3, 9e-4, 9e-4, 8.1e-4])
 
 
+def test_warmup_rises_and_falls_in_equal_steps():
+    options = training(epochs=6, warmup=2, learning_rate=1.0)
+    rates = [learning_rates(options, epoch, batch, 9)[0][0] for epoch in range(1, 7) for batch in (0, 8)]
+    assert rates == pytest.approx([one for one in (0.5, 1.0, 0.8, 0.6, 0.4, 0.2) for _ in range(2)])
+
+
 def test_phases_follow_each_other():
     phases = [{"epochs": 2, "frozen": True}, {"epochs": 3, "height": 16, "width": 18}]
     found = [find_phase(training(phases=phases), epoch) for epoch in range(1, 6)]

@@ -27,6 +27,7 @@ from serflow.corpora import CORPORA, registry
 from serflow.corpora.names import display_name
 from serflow.corpora.registry import members
 from serflow.errors import SerflowError
+from serflow.features.encoders import FOLDERS
 from serflow.features.recipes import kinds_of as kinds_of_recipe
 from serflow.models.weights import WORDS, file_name
 from serflow.papers import targets
@@ -59,13 +60,18 @@ for paper in PAPERS.papers:
     for corpus, reason in PAPERS.not_run(paper).items():
         keys = ", ".join(f"corpora.{name}.source" for name in members(corpus) if not CONFIG.source(name))
         remedy = f"set {keys} (see resources/README.md)"
-        if PAPERS.lacking(paper):
-            remedy = "pip install -r requirements-features.lock (see docs/features.md)"
+        if reason == PAPERS.tell_left_out(paper):
+            remedy = "see docs/features.md"
         print(f"{paper} on {corpus} is left out: {reason}. To run it, {remedy}.", file=sys.stderr)
+    if PAPERS.runs(paper) and (reason := PAPERS.tell_left_out(paper)):
+        print(f"{paper}: some systems are left out: {reason}. To run them, see docs/features.md.", file=sys.stderr)
     for corpus, protocol in dict.fromkeys((run.corpus, run.protocol) for run in PAPERS.runs(paper)):
         content = PAPERS.papers[paper]
         if content.protocols[protocol].SHARED_EMOTIONS:
             print(f"{paper} on {corpus}, {protocol}: {tell_emotions(content, corpus, protocol)}.", file=sys.stderr)
+
+# Not in params: a folder that is moved repeats nothing.
+os.environ.update({FOLDERS: os.pathsep.join(map(os.path.abspath, CONFIG.encoders.values()))})
 
 CONFIGURED = [corpus for corpus in registry.known() if CONFIG.source(corpus)]
 RUNS = PAPERS.all_runs()
@@ -340,7 +346,8 @@ def config_of(paper):
     keys = ("corpora", "allow_partial", "pretrained", "run_on", "cross_corpus", "statement_independent")
     part = CONFIG.model_dump(include=set(keys))
     overrides = {name: changes for name, changes in CONFIG.overrides.items() if name == paper}
-    return json.dumps({**part, "papers": [paper], "overrides": overrides}, sort_keys=True)
+    own = {"encoders": PAPERS.encoders(paper), "papers": [paper], "overrides": overrides}
+    return json.dumps({**part, **own}, sort_keys=True)
 
 
 def tables_of(paper):

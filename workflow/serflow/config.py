@@ -15,7 +15,7 @@ from pydantic import Field
 from serflow.corpora import CORPORA
 from serflow.corpora.demo.names import DEMOS
 from serflow.corpora.registry import load, use_tables
-from serflow.errors import ConfigError
+from serflow.errors import ConfigError, WeightsError
 from serflow.kinds import suggest
 from serflow.labels import EMOTIONS
 from serflow.models.weights import IMAGENET, WORDS
@@ -126,6 +126,11 @@ class Config(Model):
         description="Weights that ImageNet systems start from: `imagenet`, `none` (random), or a file; or one of these "
         "for each network, as in `{resnet18: FILE, resnet34: none}`.",
     )
+    encoders: dict[Text, Text] = Field(
+        {},
+        description="Pretrained encoders by the name that recipes give them (`weights`): folders in Hugging Face's "
+        "format, such as `{wav2vec2_base: FOLDER}`. They are never downloaded.",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="What to train on; auto: a GPU where there is one."
     )
@@ -200,6 +205,8 @@ def check_config(raw: Mapping[str, Any], command_line: Mapping[str, Any] | None 
         if value not in WORDS and not Path(value).is_file():
             fault = f"{value!r} is no file"
             raise ConfigError(f"config.yaml: {key}", fault, "Allowed: imagenet, none, or a weights file.")
+    for name, folder in config.encoders.items():
+        _check_encoder(name, folder)
     _check_noise(config.noise.source)
     _check_tracking(config.tracking.uri)
     return config
@@ -270,6 +277,17 @@ def _check_source(name: str, corpus: CorpusConfig) -> None:
         raise ConfigError(key, f"{source!r} cannot be read ({error.strerror})", "Check its permissions.") from error
 
 
+def _check_encoder(name: str, folder: str) -> None:
+    """Raise a ConfigError unless a folder holds an encoder; what its weights are worth is known when they are read."""
+    from serflow.features.encoders import list_files
+
+    try:
+        list_files(Path(folder))
+    except (OSError, WeightsError) as error:
+        fault, remedy = (error.fault, error.remedy) if isinstance(error, WeightsError) else (str(error), "Correct it.")
+        raise ConfigError(f"config.yaml: encoders.{name}", f"{folder!r} {fault}", remedy) from None
+
+
 def _check_noise(source: str | None) -> None:
     """Raise a ConfigError unless the folder of noises holds a recording."""
     if source is None:
@@ -287,7 +305,8 @@ def _check_places(config: Config) -> None:
     places = {"results": config.results, "resources": config.resources, "noise.source": config.noise.source}
     sources = {f"corpora.{name}.source": corpus.source for name, corpus in config.corpora.items() if not corpus.table}
     places |= {name: source for name, source in sources.items() if source not in KEYWORDS}
-    shared = _pretrained(config)  # may be where another one is, as two tables may label one folder
+    encoders = {f"encoders.{name}": folder for name, folder in config.encoders.items()}
+    shared = _pretrained(config) | encoders  # may be where another one is, as two tables may label one folder
     for corpus, table in config.tables.items():
         shared |= {f"corpora.{corpus}.source": config.source(corpus) or "", f"corpora.{corpus}.labels": table["labels"]}
     taken: dict[Path, str] = {}

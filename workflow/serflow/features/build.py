@@ -46,7 +46,7 @@ def build_store(recipe: Recipe, manifest: Sequence[Row], root: Path, store: Path
 
     Raises
     ------
-    ConfigError
+    ConfigError, WeightsError
         If the recipe cannot be used.
     CorpusError
         If a recording cannot be read or its features are not finite.
@@ -128,7 +128,10 @@ def _compute_batch(recipe: Recipe, utterances: Sequence[tuple[Row, Path, int]]) 
     items = []
     for row, path, n_segments in utterances:
         signals = make_signals(read_signal(path, recipe["sample_rate"]), row, copies)
-        frames = [transform(part).astype(dtype, copy=False) for signal in signals for part in cut(signal, n_segments)]
+        try:
+            frames = [transform(part).astype(dtype, copy=False) for one in signals for part in cut(one, n_segments)]
+        except CorpusError as error:  # of a transform, which does not know whose signal it is
+            raise CorpusError(path, error.fault, error.remedy) from None
         if not all(np.isfinite(item).all() for item in frames):
             fault = "gives features that are not finite"
             raise CorpusError(path, fault, "Listen to the file; replace it from the archive.")

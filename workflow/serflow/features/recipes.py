@@ -25,6 +25,8 @@ TRANSFORMS = Kinds("serflow.features.transforms")
 COPIES = Kinds("serflow.features.copies", names=("noise", "pitch", "stretch"), given=("sample_rate", "seed"))
 #: What cuts silence off where a recipe has ``trim_db``.
 TRIMS = Kinds("serflow.features.trim", names=("trim",))
+#: The transform whose ``weights`` are one of `encoders` in config.yaml.
+ENCODER = "encoder"
 #: The type of stored frames where a recipe does not say it.
 DTYPE = "float32"
 #: What a recipe may say beside its transform's options.
@@ -58,12 +60,16 @@ def make_transform(recipe: Recipe) -> Callable[[np.ndarray], np.ndarray]:
     ------
     ConfigError
         If there is no such transform, an option is missing or unknown, or see `check_relations`.
+    WeightsError
+        If it needs pretrained weights that cannot be had.
     """
     name, options = split_kind(recipe, "transform")
     for option in STORE_OPTIONS:
         options.pop(option.name, None)
     transform = _bind(TRANSFORMS, name, options, {})
     check_relations(recipe)
+    if prepare := getattr(TRANSFORMS.module(name), "prepare", None):
+        prepare(**options)  # reads what every call needs, which worker processes then share
     if "trim_db" not in recipe:
         return transform
     trim = functools.partial(TRIMS.load("trim"), top_db=recipe["trim_db"])
@@ -79,6 +85,11 @@ def kinds_of(recipe: Recipe) -> list[tuple[Kinds, str]]:
 def extra_of(recipe: Recipe) -> list[str]:
     """Return the libraries that a recipe's transform needs beside serflow's own: its module's constant `EXTRA`."""
     return TRANSFORMS.constant(recipe["transform"], "EXTRA", "").split()
+
+
+def encoder_of(recipe: Recipe) -> str | None:
+    """Return the pretrained encoder that a recipe takes, if it takes one: its name, or as it is run its digest."""
+    return recipe["weights"] if recipe["transform"] == ENCODER else None
 
 
 def make_copies(recipe: Recipe) -> dict[str, Callable[..., np.ndarray]]:
@@ -119,6 +130,8 @@ def check_relations(recipe: Recipe) -> None:
     if "pitch_floor" in recipe and recipe["pitch_floor"] < 2 * recipe["sample_rate"] / recipe["n_fft"]:
         fault = f"{recipe['pitch_floor']} is less than two bins of {recipe['sample_rate'] / recipe['n_fft']} Hz"
         raise ConfigError("pitch_floor", fault, "Give a higher one, or a larger n_fft.")
+    if recipe.get("layer") == "all" and not recipe.get("pooled"):
+        raise ConfigError("layer", "'all' gives one frame per layer", "Add `pooled: true`, or choose one layer.")
     for other in ("copies", "trim_db"):
         if recipe.get(other) and "segment_seconds" in recipe:
             fault = f"does not go with {other}, since segments are counted from the recordings' lengths"

@@ -9,6 +9,8 @@ import yaml
 
 from serflow import corpora
 from serflow.corpora import CORPORA
+from serflow.features.encoders import FOLDERS
+from serflow.features.recipes import encoder_of
 from serflow.inference.evaluation import speech
 from serflow.inference.systems import TrainedRun
 
@@ -144,5 +146,7 @@ def _limits(run: TrainedRun, known: Mapping[str, Any]) -> Iterator[str]:
     yield "A recording is taken as one utterance of up to 60 s; longer ones need `--window`."
     if run.models[0].info["system_config"]["input"]["kind"] == "sequence":
         yield "Of a recording it hears a fixed number of frames from the beginning alone."
+    if encoder := encoder_of(run.recipe):
+        yield f"It needs the pretrained encoder `{encoder}`, which is not in this folder: set {FOLDERS} to where it is."
     for deviation in known["deviations"]:
         yield f"Unlike the paper: {deviation}"

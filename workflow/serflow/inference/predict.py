@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from serflow.errors import SerflowError
-from serflow.features.recipes import Recipe, make_transform
+from serflow.features.recipes import TRANSFORMS, Recipe, make_transform
 from serflow.inference.frames import compute_frames
 from serflow.inference.recordings import (
     LONGEST,
@@ -172,10 +172,11 @@ def _introduce(run: TrainedRun, runs: Sequence[TrainedRun], files: Sequence[Path
 
 def _hears(run: TrainedRun) -> str | None:
     """Return how much of a recording a system takes, if not all of it."""
-    config = run.models[0].info["system_config"]
-    if config["input"]["kind"] != "sequence":
+    config, recipe = run.models[0].info["system_config"], run.recipe
+    hop = recipe.get("hop_length") or int(TRANSFORMS.constant(recipe["transform"], "HOP_LENGTH", "0"))
+    if config["input"]["kind"] != "sequence" or recipe.get("pooled") or not hop:
         return None
-    seconds = config["input"]["frames"] * config["recipe"]["hop_length"] / config["recipe"]["sample_rate"]
+    seconds = config["input"]["frames"] * hop / recipe["sample_rate"]
     return f"note: this system hears the first {seconds:.1f} s of a recording; --window {seconds:.0f} hears all of it."
 
 

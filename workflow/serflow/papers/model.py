@@ -313,6 +313,7 @@ class PaperRecord(Model):
 
     paper: Paper
     not_run: dict[str, str] = Field(description="Corpus -> why nothing runs on it.")
+    left_out: dict[str, str] = Field({}, description="System -> why it runs on no corpus.")
     n_folds: dict[str, dict[str, int]] = Field(description="Corpus -> protocol -> number of its folds.")
     seeds: dict[str, list[int]] = Field({}, description="Protocol -> the seeds without which there is no verdict.")
     deviations: dict[str, list[str]] = Field(

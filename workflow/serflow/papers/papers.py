@@ -9,7 +9,8 @@ from typing import Any
 from serflow.config import Config, Seeds
 from serflow.corpora.registry import members
 from serflow.errors import ConfigError
-from serflow.features.recipes import extra_of
+from serflow.features.encoders import identify as identify_encoder
+from serflow.features.recipes import encoder_of, extra_of
 from serflow.models.weights import identify
 from serflow.papers.beyond import check_asked, extend
 from serflow.papers.checks import check_names, count_folds
@@ -74,8 +75,8 @@ class Papers:
 
     def not_run(self, paper: str) -> dict[str, str]:
         """Return, for each corpus of a paper that is not run, the reason."""
-        if lacking := self.lacking(paper):
-            return dict.fromkeys(self.papers[paper].all_corpora, _say_missing(lacking, "installed"))
+        if (reason := self.tell_left_out(paper)) and not self.systems(paper):
+            return dict.fromkeys(self.papers[paper].all_corpora, reason)
         reasons = {}
         for corpus in self.papers[paper].all_corpora:
             missing = [name.upper() for name in members(corpus) if not self.config.source(name)]
@@ -83,10 +84,37 @@ class Papers:
                 reasons[corpus] = _say_missing(missing, "configured")
         return reasons
 
-    def lacking(self, paper: str) -> list[str]:
-        """Return the libraries that a paper's recipes need and that are not installed, without importing them."""
-        needed = dict.fromkeys(name for recipe in self.papers[paper].recipes.values() for name in extra_of(recipe))
-        return [name for name in needed if find_spec(name) is None]
+    def encoders(self, paper: str) -> dict[str, str]:
+        """Return the folders of the encoders that a paper's recipes take and that are configured, by name."""
+        named = map(encoder_of, self.papers[paper].recipes.values())
+        return {name: self.config.encoders[name] for name in named if name in self.config.encoders}
+
+    def left_out(self, paper: str) -> dict[str, str]:
+        """Return the systems of a paper that run on no corpus, and why."""
+        return {name: _say_missing([what], state) for name, (what, state) in self._lacking(paper).items()}
+
+    def tell_left_out(self, paper: str) -> str:
+        """Return what systems lack that would run otherwise, in words; nothing where none does."""
+        lacking = self._lacking(paper)
+        found = list(dict.fromkeys(lacking[name] for name in self._asked(paper) if name in lacking))
+        states = dict.fromkeys(state for _, state in found)
+        return " and ".join(_say_missing([what for what, one in found if one == state], state) for state in states)
+
+    def _lacking(self, paper: str) -> dict[str, tuple[str, str]]:
+        """Return the systems that lack a library or an encoder: its name, and that it is not installed or configured.
+
+        No library is imported.
+        """
+        found = {}
+        for name, system in self.papers[paper].systems.items():
+            for part in system.parts or (name,):
+                recipe = self.papers[paper].recipes[self.papers[paper].systems[part].recipe or ""]
+                library, encoder = next(iter(extra_of(recipe)), ""), encoder_of(recipe)
+                if library and find_spec(library) is None:
+                    found[name] = (library, "installed")
+                elif encoder and encoder not in self.config.encoders:
+                    found[name] = (f"encoders.{encoder}", "configured")
+        return found
 
     def corpora(self, paper: str) -> list[str]:
         """Return the corpora of a paper that are configured, those beyond its own last."""
@@ -111,11 +139,16 @@ class Papers:
         """
         name, protocols = self.papers[paper].systems[system].recipe, self.papers[paper].protocols
         assert name is not None, f"{system} is combined, not trained"  # noqa: S101
-        recipe, copies = self.papers[paper].recipes[name], protocols[protocol].copies
+        recipe, copies = self._as_run(self.papers[paper].recipes[name]), protocols[protocol].copies
         if not copies:
             return name, recipe
         first = next(other for other, rules in protocols.items() if rules.copies == copies)
         return f"{name}_{first}", {**recipe, "copies": dict(copies)}
+
+    def _as_run(self, recipe: Recipe) -> Recipe:
+        """Return a recipe with the digest of the encoder's folder in place of its name, where that is configured."""
+        folder = self.config.encoders.get(encoder_of(recipe) or "")
+        return {**recipe, "weights": identify_encoder(folder)} if folder else recipe
 
     def folds(self, paper: str, corpus: str, protocol: str, system: str) -> list[int]:
         """Return the folds to run: of those that config.yaml and the system ask for, all that the corpus has."""
@@ -135,11 +168,14 @@ class Papers:
 
     def systems(self, paper: str, study: str | None = None) -> list[str]:
         """Return the systems to run: those of a study, or of the paper's own tables."""
-        content, wanted = self.papers[paper], self.config.systems
-        if study is not None:
-            return list(content.studies[study].systems)
-        own = [name for name, system in content.systems.items() if not system.study]
-        return [name for name in own if wanted is None or name in wanted]
+        lacking = self._lacking(paper)
+        asked = self._asked(paper) if study is None else self.papers[paper].studies[study].systems
+        return [name for name in asked if name not in lacking]
+
+    def _asked(self, paper: str) -> list[str]:
+        """Return the systems of a paper's own tables that config.yaml asks for, whether they lack something or not."""
+        wanted, own = self.config.systems, self.papers[paper].systems.items()
+        return [name for name, system in own if not system.study and (wanted is None or name in wanted)]
 
     def seeds(self, paper: str, protocol: str, study: str | None = None) -> list[int]:
         """Return the seeds to run a protocol with, for a study or for the paper's own tables."""
@@ -203,6 +239,7 @@ class Papers:
         return PaperRecord(
             paper=paper,
             not_run=self.not_run(name),
+            left_out=self.left_out(name),
             n_folds={corpus: paper.folds_on(corpus) for corpus in paper.all_corpora},
             seeds={protocol: list(getattr(Seeds(), rules.SEEDS)) for protocol, rules in paper.protocols.items()},
             deviations={"/".join(group): texts for group, texts in told.items() if texts},
@@ -219,10 +256,15 @@ class Papers:
         if config.folds and max(config.folds) >= n_folds:
             fault = f"{max(config.folds)} is a fold of no protocol"
             raise ConfigError("config.yaml: folds", fault, f"Allowed: 0 to {n_folds - 1}.")
+        if not config.papers:
+            named = {encoder for paper in papers for one in paper.recipes.values() if (encoder := encoder_of(one))}
+            check_names(config.encoders, named, "config.yaml: encoders")
         if any(map(self.corpora, self.papers)) and not self.active():
             asked = {key: getattr(config, key) for key in ("papers", "systems", "protocols", "folds")}
             chosen = ", ".join(f"{key}: {value}" for key, value in asked.items() if value)
+            lacking = "; ".join(filter(None, map(self.tell_left_out, self.papers)))
             fault = f"on the corpora configured no system runs under all of {chosen or 'the overrides'}"
+            fault += f": {lacking}" * bool(lacking)
             remedy = "Configure another corpus, widen one of these keys, or set it to null for all."
             raise ConfigError("config.yaml", fault, remedy)
 
@@ -230,7 +272,7 @@ class Papers:
         """Return all recipes by name; one name must mean one recipe, since it names the cache."""
         merged: dict[str, tuple[str, Recipe]] = {}
         for paper, content in self.papers.items():
-            found = list(content.recipes.items())
+            found = [(name, self._as_run(recipe)) for name, recipe in content.recipes.items()]
             for system, entry in content.systems.items():
                 if entry.recipe:
                     found += [self.recipe_of(paper, system, name) for name in content.protocols]
@@ -244,4 +286,5 @@ class Papers:
 
 def _say_missing(names: list[str], what: str) -> str:
     """Return the words that names are not configured, or whatever they have to be."""
-    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not {what}"
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f"{listed} {'is' if len(names) == 1 else 'are'} not {what}"

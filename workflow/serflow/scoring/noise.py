@@ -137,7 +137,8 @@ def sounds_of(heard: Iterable[NoisyRun]) -> list[str]:
 def _score_case(
     record: PaperRecord, noise: NoiseTable, blank: NoiseScores, heard: Sequence[NoisyRun], speakers: Speakers
 ) -> NoiseScores:
-    place = (blank.corpus, system_of(noise, blank.case), blank.protocol)
+    system = system_of(noise, blank.case)
+    place = (blank.corpus, system, blank.protocol)
     mine = [one for one in heard if one.run.group == place]
 
     def score(sound: str | None = None) -> list[Score]:
@@ -147,7 +148,7 @@ def _score_case(
     whole = score()
     if not whole:
         missing = f"{NOT_RUN}no noise at {blank.snr_db:g} dB was added"
-        return replace(blank, reason=missing if mine else reason_of(record, blank.corpus))
+        return replace(blank, reason=missing if mine else reason_of(record, blank.corpus, system))
     rows = {sound: score(sound) for sound in sounds_of(mine)} if blank.case.noisy else {}
     sounds = {sound: row for sound, found in rows.items() for row in found if (row.metric, row.scope) == ("WA", ALL)}
     return replace(blank, whole=Scores(tuple(whole)), sounds=sounds)

@@ -122,7 +122,7 @@ def _make_cell(record: PaperRecord, scores: Scores, score: Score | None, protoco
     told = tuple(record.deviations_of((entry.corpus, entry.system, protocol)))
     if score is None or score.value is None:
         reason = score.reason.split(";")[0] if score else ""
-        return Cell(protocol, note=reason or reason_of(record, entry.corpus))
+        return Cell(protocol, note=reason or reason_of(record, entry.corpus, entry.system))
     alone = scores.find(entry.corpus, entry.system, protocol, entry.metric, ORIGINALS)
     note = ""
     if alone and alone.value is not None and score.part == "test":

@@ -81,7 +81,7 @@ def score_group(record: PaperRecord, group: Group, runs: Sequence[RunRecord], sp
     """
     corpus, system, protocol = group
     if not runs:
-        about = Score(record.paper.paper, system, protocol, corpus, note=reason_of(record, corpus))
+        about = Score(record.paper.paper, system, protocol, corpus, note=reason_of(record, corpus, system))
         return [replace(about, part=part, metric=metric) for part in PARTS for metric in METRICS]
     folds = _describe_folds(runs, record.folds.get((corpus, protocol)))
     missing = "; ".join(filter(None, (folds, _describe_seeds(runs, record.seeds.get(protocol, ())))))
@@ -156,9 +156,10 @@ def _items(run: RunRecord, part: str) -> list[Item]:
     return [run.item(n) for n in np.flatnonzero(run.parts == part).tolist()]
 
 
-def reason_of(record: PaperRecord, corpus: str) -> str:
-    """Return why nothing was run on a corpus, as in the column ``note``."""
-    return f"{NOT_RUN}{record.not_run.get(corpus, 'no run was made')}"
+def reason_of(record: PaperRecord, corpus: str, system: str) -> str:
+    """Return why nothing was run of a system on a corpus, as in the column ``note``."""
+    reason = record.not_run.get(corpus) or record.left_out.get(system, "no run was made")
+    return f"{NOT_RUN}{reason}"
 
 
 def _score_counts(counts: Counts, about: Score) -> list[Score]:
@@ -233,7 +234,7 @@ def _join_published(record: PaperRecord, rows: Sequence[Score]) -> list[Score]:
         if key not in ours:
             source = HISTORY if entry.metric in HISTORY_METRICS else PREDICTIONS
             blank = Score(record.paper.paper, entry.system, entry.protocol, entry.corpus, entry.part, entry.metric)
-            blank = replace(blank, epoch=entry.epoch, source=source, note=reason_of(record, entry.corpus))
+            blank = replace(blank, epoch=entry.epoch, source=source, note=reason_of(record, entry.corpus, entry.system))
             joined.append(_add_published(blank, entry))
     return joined
 

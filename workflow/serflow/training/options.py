@@ -103,6 +103,8 @@ class Training:
     """After n batches the learning rate is divided by 1 + decay · n, as in Keras."""
     step_decay: StepDecay | None = None
     """Steps in which the learning rate falls; by default none."""
+    warmup: Count | None = None
+    """Epochs over which the learning rate rises in equal steps; it then falls in equal steps, almost to 0."""
     early_stopping: EarlyStopping | None = None
     """How the epoch is chosen; by default it is the last one."""
     class_weights: Literal["inverse"] | None = None
@@ -161,6 +163,9 @@ def check_training(training: Training, input_options: Mapping[str, Any]) -> None
     ConfigError
         ``where`` is the option at fault.
     """
+    if training.warmup and training.warmup > training.epochs:
+        fault = f"is {training.warmup}, but epochs is {training.epochs}"
+        raise ConfigError("warmup", fault, f"Allowed: up to {training.epochs}.")
     _check_phases(training, input_options)
     _check_augment(training, input_options["kind"])
 

@@ -63,7 +63,7 @@ def learning_rates(training: Training, epoch: int, batch: int, n_batches: int) -
     Parameters
     ----------
     training
-        ``learning_rate``, ``decay``, ``step_decay``, ``layer_groups`` and ``phases``.
+        ``learning_rate``, ``decay``, ``step_decay``, ``warmup``, ``layer_groups`` and ``phases``.
     epoch
         From 1.
     batch
@@ -77,6 +77,9 @@ def learning_rates(training: Training, epoch: int, batch: int, n_batches: int) -
         factor, beta1 = one_cycle(phase.one_cycle, before * n_batches + batch, phase.epochs * n_batches)
     if training.step_decay:
         factor *= training.step_decay.factor ** ((epoch - 1) // training.step_decay.every)
+    if training.warmup:
+        rest = training.epochs + 1
+        factor *= min(epoch / training.warmup, (rest - epoch) / (rest - training.warmup))
     peaks = phase.learning_rates or [training.learning_rate] * max(1, len(training.layer_groups))
     divisor = 1 + training.decay * ((epoch - 1) * n_batches + batch)
     return [peak / divisor * factor for peak in peaks], beta1
