@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from serflow.corpora.table import read_cells
+from serflow.corpora.table import read_rows
 from serflow.errors import SplitError
 
 NEEDED = ("path", "speaker", "part")
@@ -34,29 +34,19 @@ def read_recordings(table: Path) -> list[Recording]:
     Raises
     ------
     CorpusError
-        If it is missing, not in UTF-8 or no CSV.
+        See `serflow.corpora.table.read_rows`.
     SplitError
-        If it lacks a column, a value or a second part, repeats a path within a part, or has no row.
+        If it lacks a column, a value or a second part, or repeats a path within a part.
     """
-    header, *lines = read_cells(table)
-    names = [name.strip() for name in header]
-    _check_header(names, table)
     recordings = []
-    for number, cells in enumerate(lines, start=2):
-        if not any(map(str.strip, cells)):
-            continue  # an empty line, as at the end
-        if len(cells) != len(names):
-            fault = f"has {len(cells)} cells, row 1 names {len(names)} columns"
-            remedy = "Put a value that holds the separator into double quotes."
-            raise SplitError(f"{table}: row {number}", fault, remedy)
-        found = {name: cell.strip() for name, cell in zip(names, cells, strict=True)}
-        _check_values(found, f"{table}: row {number}")
-        recordings.append(Recording(number, *(found.get(name, "") for name in (*NEEDED, *OPTIONAL))))
+    for number, cells in read_rows(table, _check_header):
+        _check_values(cells, f"{table}: row {number}")
+        recordings.append(Recording(number, *(cells.get(name, "") for name in (*NEEDED, *OPTIONAL))))
     _check_rows(recordings, table)
     return recordings
 
 
-def _check_header(names: list[str], table: Path) -> None:
+def _check_header(names: Sequence[str], table: Path) -> None:
     for name in (*NEEDED, *OPTIONAL):
         if names.count(name) > 1:
             raise SplitError(f"{table}: row 1", f"names the column {name!r} twice", "Keep one of them.")
@@ -76,8 +66,6 @@ def _check_values(cells: Mapping[str, str], where: str) -> None:
 
 
 def _check_rows(recordings: list[Recording], table: Path) -> None:
-    if not recordings:
-        raise SplitError(table, "has no row below the names of its columns", "Write one row per recording.")
     first: dict[tuple[str, str], int] = {}
     for one in recordings:
         row = first.setdefault((one.path, one.part), one.row)

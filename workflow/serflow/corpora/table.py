@@ -11,7 +11,7 @@ import difflib
 import io
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import ModuleType
 from typing import Annotated
@@ -86,26 +86,44 @@ def read_table(path: Path) -> list[dict[str, str]]:
         If it is missing, not in UTF-8 or no CSV; lacks a column of `NEEDED` or a value in one; has a column twice, one
         under a misspelt name or with values that are not allowed (`VALUES`); or has no row.
     """
-    header, *lines = read_cells(path)
-    names = [name.strip() for name in header]
-    _check_header(names, path)
     rows = []
-    for number, cells in enumerate(lines, start=2):
-        if not any(map(str.strip, cells)):
-            continue  # an empty line, as at the end
+    for number, cells in read_rows(path, _check_header):
+        found = {name: cell for name, cell in cells.items() if name in COLUMNS}
+        _check_values(found, path, number)
+        rows.append(found | {"row": str(number)})
+    return rows
+
+
+def read_rows(path: Path, check_header: Callable[[Sequence[str], Path], None]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the number of each row that is not empty, and its cells by column, without blanks around them.
+
+    Parameters
+    ----------
+    path
+        See above for what a table is.
+    check_header
+        Raises an error unless the names of the columns, in the table at `path`, are what they should be.
+
+    Raises
+    ------
+    CorpusError
+        If it is missing, not in UTF-8 or no CSV; has no row; or a row has more or fewer cells than there are columns.
+    """
+    header, *lines = _read_cells(path)
+    names = [name.strip() for name in header]
+    check_header(names, path)
+    filled = [(number, cells) for number, cells in enumerate(lines, start=2) if any(map(str.strip, cells))]
+    if not filled:
+        raise CorpusError(path, "has no row below the names of its columns", "Write one row per recording.")
+    for number, cells in filled:
         if len(cells) != len(names):
             fault = f"has {len(cells)} cells, row 1 names {len(names)} columns"
             remedy = "Put a value that holds the separator into double quotes."
             raise CorpusError(f"{path}: row {number}", fault, remedy)
-        found = {name: cell.strip() for name, cell in zip(names, cells, strict=True) if name in COLUMNS}
-        _check_values(found, path, number)
-        rows.append(found | {"row": str(number)})
-    if not rows:
-        raise CorpusError(path, "has no row below the names of its columns", "Write one row per recording.")
-    return rows
+        yield number, {name: cell.strip() for name, cell in zip(names, cells, strict=True)}
 
 
-def read_cells(path: Path) -> list[list[str]]:
+def _read_cells(path: Path) -> list[list[str]]:
     """Return the cells of each row, those with the names of the columns first."""
     text = _read_text(path)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
