@@ -24,6 +24,7 @@ sys.path.insert(0, str(CLONE / "workflow"))
 from serflow import corpora
 from serflow.config import check_config, read_yaml
 from serflow.corpora import CORPORA, registry
+from serflow.corpora.database import files_of
 from serflow.corpora.names import display_name
 from serflow.corpora.registry import members
 from serflow.errors import SerflowError
@@ -186,8 +187,8 @@ def kinds_of_corpora(names):
 
 
 def tables_of_corpora(names):
-    """The tables of labels of corpora that are not built in."""
-    return [CONFIG.tables[name]["labels"] for name in names if name in CONFIG.tables]
+    """The files with the labels of corpora that are not built in."""
+    return [path for name in names if name in CONFIG.tables for path in files_of(CONFIG.tables[name]["labels"])]
 
 
 def table_options(names):

@@ -38,7 +38,7 @@ class CorpusConfig(Model):
     labels: Text | None = Field(
         None,
         description="Of a corpus of your own: its table of labels, a CSV file with the columns path, emotion, speaker, "
-        "and where known sex, statement, session, fold, part, intensity.",
+        "and where known sex, statement, session, fold, part, intensity; or the header of an audformat database.",
     )
     emotions: dict[Text, Text] = Field(
         {}, description="Label of the table -> emotion of serflow, for labels that are not named so."

@@ -1,7 +1,8 @@
 """A corpus of one's own, made from its recordings and a table of labels.
 
 The table is a CSV file in UTF-8 with one row per recording; commas, semicolons or tabs separate its cells. Rows are
-counted as spreadsheets do: the names of the columns are row 1.
+counted as spreadsheets do: the names of the columns are row 1. Or it is the header of an audformat database
+(`serflow.corpora.database`), whose rows are called by their files.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Annotated
 from pydantic import Field
 
 from serflow.corpora.base import OPTIONAL, Expected, Scan, files, not_audio, row
+from serflow.corpora.database import SUFFIXES, read_database
 from serflow.errors import CorpusError
 from serflow.labels import EMOTIONS, NO_EMOTIONS
 from serflow.schema import Model
@@ -84,13 +86,18 @@ def read_table(path: Path) -> list[dict[str, str]]:
     ------
     CorpusError
         If it is missing, not in UTF-8 or no CSV; lacks a column of `NEEDED` or a value in one; has a column twice, one
-        under a misspelt name or with values that are not allowed (`VALUES`); or has no row.
+        under a misspelt name or with values that are not allowed (`VALUES`); or has no row. Of a database see
+        `serflow.corpora.database.read_database`.
     """
-    rows = []
-    for number, cells in read_rows(path, _check_header):
-        found = {name: cell for name, cell in cells.items() if name in COLUMNS}
-        _check_values(found, path, number)
-        rows.append(found | {"row": str(number)})
+    if path.suffix in SUFFIXES:
+        rows = read_database(path)
+    else:
+        rows = [
+            {name: cell for name, cell in cells.items() if name in COLUMNS} | {"row": str(number)}
+            for number, cells in read_rows(path, _check_header)
+        ]
+    for cells in rows:
+        _check_values(cells, path)
     return rows
 
 
@@ -167,9 +174,9 @@ def _check_header(names: Sequence[str], path: Path) -> None:
             raise CorpusError(where, f"names a column {name!r}, which may be meant for {close[0]!r}", remedy)
 
 
-def _check_values(cells: Mapping[str, str], path: Path, number: int) -> None:
+def _check_values(cells: Mapping[str, str], path: Path) -> None:
     for name, value in cells.items():
-        where = f"{path}: row {number}, column {name}"
+        where = f"{path}: row {cells['row']}, column {name}"
         if not value and name in (*NEEDED, "fold"):
             raise CorpusError(where, "is empty", "Fill it in, or remove the row" + " or the column." * (name == "fold"))
         told, pattern = VALUES.get(name, ("", ".*"))
