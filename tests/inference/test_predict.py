@@ -309,3 +309,18 @@ def test_a_folder_from_elsewhere_runs_no_code(trained, run_of, tmp_path, capsys)
     assert predict(run, trained / "corpus/u00.wav") == 1
     assert "no part of serflow" in capsys.readouterr().err
     assert not list(Path().iterdir())
+
+
+def test_a_run_whose_encoder_is_not_there_is_a_sentence(trained, results, run_of, capsys):
+    """Without the extra it names that instead."""
+    path = results / "runs/toypaper/toy/net/speaker_independent/seed0/fold0"
+    info = read_json(path / "run.json")
+    info["system_config"]["recipe"] = {
+        **{"transform": "encoder", "sample_rate": 16000, "weights": f"sha256:{'0' * 64}"},
+        **{"layer": "last", "pooled": False, "normalise": False},
+    }
+    write_json(path / "run.json", info)
+    assert predict(path, trained / "corpus/u00.wav") == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "the encoder sha256:00000000 is in none of its folders" in err or "requirements-features.lock" in err

@@ -8,6 +8,7 @@ from serflow.config import check_config
 from serflow.corpora.registry import use_tables
 from serflow.errors import SerflowError
 from serflow.io.files import write_csv
+from serflow.papers.load import PAPERS, read_paper
 from serflow.papers.papers import Papers
 from serflow.plan import describe
 from serflow.runs import RunId
@@ -52,6 +53,13 @@ def test_a_system_runs_under_its_papers_protocols_on_all_emotions_of_the_corpus(
     spec = found.spec(runs[0])
     assert spec.labels == ("happy", "sad", "bored")
     assert found.record("jin").n_folds["mine"]["speaker_independent"] == 5
+
+
+@pytest.mark.parametrize("paper", sorted(path.stem for path in PAPERS.glob("*.yaml")))
+def test_a_system_of_each_paper_is_tested_on_unseen_speakers(papers, paper):
+    system = next(iter(read_paper(PAPERS / f"{paper}.yaml")[1].systems))
+    asked = papers({"mine": [f"{paper}.{system}"]}, papers=[paper]).papers[paper].asked("mine", system)
+    assert "speaker_independent" in asked
 
 
 def test_what_runs_already_keeps_its_identity(papers):
