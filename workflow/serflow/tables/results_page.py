@@ -241,7 +241,7 @@ def _main_rows(results: Iterable[Result]) -> str:
             *(_percent(cell) if (cell := one.cells[role]).value is not None else NOTHING for role in MAIN),
             one.verdict,
         ]
-        for one in reversed(first.values())
+        for one in sorted(reversed(first.values()), key=lambda one: one.published is None)  # those to compare first
     ]
     return Table("", columns, rows).to_markdown().strip().removeprefix("# \n").strip()
 
