@@ -231,7 +231,9 @@ def _main_rows(results: Iterable[Result]) -> str:
         "Leak",
         "Verdict",
     ]
-    first = {(one.paper, one.corpus, one.system): one for one in reversed(list(filter(_is_main, results)))}
+    first: dict[tuple[str, str, str], Result] = {}
+    for one in filter(_is_main, results):
+        first.setdefault((one.paper, one.corpus, one.system), one)
     rows = [
         [
             f"{one.title} ({one.paper})",
@@ -241,7 +243,7 @@ def _main_rows(results: Iterable[Result]) -> str:
             *(_percent(cell) if (cell := one.cells[role]).value is not None else NOTHING for role in MAIN),
             one.verdict,
         ]
-        for one in sorted(reversed(first.values()), key=lambda one: one.published is None)  # those to compare first
+        for one in sorted(first.values(), key=lambda one: one.published is None)  # those to compare first
     ]
     return Table("", columns, rows).to_markdown().strip().removeprefix("# \n").strip()
 
