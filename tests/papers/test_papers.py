@@ -117,6 +117,8 @@ def test_a_paper_whose_libraries_are_not_installed_is_left_out_and_said(monkeypa
     found = papers(papers=["deepemo", "emobox"])
     assert (found.active(), found.tell_left_out("deepemo")) == (["deepemo"], "")
     assert found.not_run("emobox") == {"ravdess": "transformers and opensmile are not installed"}
+    elsewhere = Papers(found.config, elsewhere=True)  # as kept runs are shown, whatever is installed here
+    assert (elsewhere.not_run("emobox"), len(elsewhere.systems("emobox"))) == ({}, 12)
 
 
 def save_encoder(folder, weights=b"weights"):

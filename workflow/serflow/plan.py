@@ -111,6 +111,8 @@ def describe(papers: Papers, costs: Path | None = None, jobs: int = 1) -> str:
     if unknown := [f"{load.paper}/{load.system}" for load in loads if load.cost is None]:
         lines.append(f"Not counted, since no cost is recorded: {', '.join(unknown)}.")
     for paper in papers.papers:
+        if papers.runs(paper) and (reason := papers.tell_left_out(paper)):
+            lines.append(f"Left out: some systems of {paper}: {reason}.")
         lines += [f"Left out: {paper} on {corpus}: {reason}." for corpus, reason in papers.not_run(paper).items()]
     return "\n".join(lines)
 

@@ -32,6 +32,8 @@ class Papers:
         The configuration.
     folder
         Where the paper files are.
+    elsewhere
+        Whether what they ask for is computed elsewhere, so that no library or encoder has to be here.
 
     Raises
     ------
@@ -40,8 +42,8 @@ class Papers:
         differently, or nothing is left to run though a corpus is configured.
     """
 
-    def __init__(self, config: Config, folder: Path = PAPERS) -> None:
-        self.config = config
+    def __init__(self, config: Config, folder: Path = PAPERS, elsewhere: bool = False) -> None:
+        self.config, self._elsewhere = config, elsewhere
         available = sorted(path.stem for path in folder.glob("*.yaml"))
         wanted = config.papers or available
         check_names(wanted, available, "config.yaml: papers")
@@ -105,7 +107,9 @@ class Papers:
 
         No library is imported.
         """
-        found = {}
+        found: dict[str, tuple[str, str]] = {}
+        if self._elsewhere:
+            return found
         for name, system in self.papers[paper].systems.items():
             for part in system.parts or (name,):
                 recipe = self.papers[paper].recipes[self.papers[paper].systems[part].recipe or ""]

@@ -144,7 +144,8 @@ def _read_papers(folder: Path, corpora: Sequence[str]) -> Papers:
     """Return the papers as the folder's configuration runs them; the corpora themselves need not be here."""
     sources = {corpus: {"source": str(folder) if corpus in corpora else None} for corpus in CORPORA}
     asked = read_yaml(folder / CONFIG) if (folder / CONFIG).is_file() else {}
-    return Papers(check(Config, {**asked, "corpora": sources, "allow_partial": True}, str(folder / CONFIG)))
+    config = check(Config, {**asked, "corpora": sources, "allow_partial": True}, str(folder / CONFIG))
+    return Papers(config, elsewhere=True)
 
 
 def _check_asked(papers: Papers, run: RunRecord) -> None:
