@@ -67,6 +67,7 @@ def train_run(
 
     def build(input_shape: Sequence[int]) -> nn.Module:
         network: nn.Module = models.build(spec.system["model"], n_classes, input_shape)
+        check_shape(network, input_shape)
         if weights:
             pretrained.load(network, weights)
         return network
@@ -80,6 +81,19 @@ def train_run(
     return Trained(
         result, inputs, computing, lambda path: save(result.model, path), lambda: checkpoints.remove(checkpoint)
     )
+
+
+def check_shape(network: nn.Module, input_shape: Sequence[int]) -> None:
+    """Raise a ConfigError if a network cannot take one item of a shape, as when poolings leave nothing of it."""
+    network.eval()  # where nothing is drawn, and no statistics are kept
+    try:
+        with torch.no_grad():
+            network(torch.zeros(1, *input_shape))
+    except RuntimeError as error:
+        fault = f"the network cannot take an input of shape {tuple(input_shape)}: {error}"
+        remedy = "Make the input larger (frames, height, width), or change the model."
+        raise ConfigError("model", fault, remedy) from error
+    network.train()
 
 
 def save(network: nn.Module, path: Path) -> None:
