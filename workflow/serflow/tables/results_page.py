@@ -259,11 +259,13 @@ def _headline(results: Iterable[Result]) -> str:
     found = find_headline(results)
     if not found:
         return "Nothing has been measured on unseen speakers yet."
-    told = {role: _percent(found.cells[role]) for role in ("published", "unseen")}
+    told = {role: _percent(found.cells[role]) for role in ("published", "unseen", "leak")}
+    leak = found.cells["leak"].value is not None
+    copies = f"with augmented copies of test recordings in training, the leak, {told['leak']}; " if leak else ""
     return (
         f"**A system published at {100 * (found.published or 0):.1f} % recognises {told['unseen']} of the recordings "
         f"of speakers it has not heard** ({found.title}, `{found.paper}`, {display_name(found.corpus)}; under the "
-        f"paper's own protocol {told['published']}; in brackets 95 % intervals)."
+        f"paper's own protocol {told['published']}; {copies}in brackets 95 % intervals)."
     )
 
 
