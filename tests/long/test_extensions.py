@@ -104,7 +104,7 @@ systems:
     recipe: mfcc
     protocols: [published, speaker_independent]
     input: {kind: vector}
-    model: {module: linear, width: 4}
+    model: {module: softmax, width: 4}
     training: {epochs: 2, batch_size: 8, optimiser: adam, learning_rate: 0.01}
 protocols:
   published: {kind: in_turn, title: in turn}
@@ -131,7 +131,7 @@ def project(tmp_path_factory):
     copy_project(folder, CONFIG)
     files = {
         f"{PACKAGE}/corpora/known/toys.py": CORPUS,
-        f"{PACKAGE}/models/architectures/linear.py": MODEL,
+        f"{PACKAGE}/models/architectures/softmax.py": MODEL,
         f"{PACKAGE}/protocols/kinds/in_turn.py": PROTOCOL,
         f"{PACKAGE}/figures/kinds/durations.py": FIGURE,
         "workflow/papers/mine.yaml": PAPER,
