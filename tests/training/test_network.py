@@ -8,6 +8,7 @@ from serflow.training.network import check_shape
 JIN = {"module": "resnet1d"}
 
 
+@pytest.mark.filterwarnings("ignore:Initializing zero-element")  # of the layer that nothing reaches
 def test_an_input_of_which_poolings_leave_nothing_is_refused():
     """Jin's two poolings by 8 leave nothing of 32 frames: 32 / 8 / 8 < 1."""
     check_shape(models.build(JIN, 8, (64, 12)), (64, 12))
