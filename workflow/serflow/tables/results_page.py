@@ -24,6 +24,7 @@ from serflow.scoring.overview import compare_papers, find_headline
 from serflow.scoring.paper import score_paper
 from serflow.scoring.results import Cell, Result
 from serflow.scoring.scores import Scores
+from serflow.scoring.verdicts import CANNOT
 from serflow.tables import texts
 from serflow.tables.evidence import Evidence, read_evidence
 from serflow.tables.overview import list_findings, overview_table
@@ -100,7 +101,7 @@ def make_pages(root: Path, evidence: Evidence) -> Pages:
     parts += ["\n".join(f"- {line}" for line in list_left(evidence.papers, {run.id for run in evidence.runs}))]
     pages[PAGE] = "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
     pages[README] = _fill(root / README, {"finding": _headline(results), "main results": _main_rows(results)})
-    return Pages(pages, list(filter(_is_main, results)), drawn)
+    return Pages(pages, _find_main(results), drawn)
 
 
 def write_pages(root: Path) -> Pages:
@@ -232,7 +233,7 @@ def _main_rows(results: Iterable[Result]) -> str:
         "Verdict",
     ]
     first: dict[tuple[str, str, str], Result] = {}
-    for one in filter(_is_main, results):
+    for one in _find_main(results):
         first.setdefault((one.paper, one.corpus, one.system), one)
     rows = [
         [
@@ -243,15 +244,19 @@ def _main_rows(results: Iterable[Result]) -> str:
             *(_percent(cell) if (cell := one.cells[role]).value is not None else NOTHING for role in MAIN),
             one.verdict,
         ]
-        for one in sorted(first.values(), key=lambda one: one.published is None)  # those to compare first
+        for one in first.values()
     ]
     return Table("", columns, rows).to_markdown().strip().removeprefix("# \n").strip()
 
 
-def _is_main(result: Result) -> bool:
-    """Return whether README.md shows a result: one beside a published number, or under a protocol of `MAIN`."""
-    shown = any(result.cells[role].value is not None for role in MAIN)
-    return result.measured and (result.published is not None or shown)
+def _find_main(results: Iterable[Result]) -> list[Result]:
+    """Return what README.md shows: what has a published number or was run under a protocol of `MAIN`; judged first."""
+
+    def is_main(one: Result) -> bool:
+        shown = any(one.cells[role].value is not None for role in MAIN)
+        return one.measured and (one.published is not None or shown)
+
+    return sorted(filter(is_main, results), key=lambda one: (one.published is None, one.verdict.startswith(CANNOT)))
 
 
 def _headline(results: Iterable[Result]) -> str:
