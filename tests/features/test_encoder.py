@@ -10,11 +10,13 @@ import pytest
 import soundfile
 import torch
 
+from serflow import cli
 from serflow.errors import ConfigError, CorpusError, WeightsError
 from serflow.features.build import build_store
 from serflow.features.encoders import CLASSES, FOLDERS, identify
-from serflow.features.recipes import make_transform
+from serflow.features.recipes import TRANSFORMS, make_transform
 from serflow.features.store import open_store, store_key
+from workflow_project import DEMO, copy_project, snakemake
 
 RATE = 16000
 OPTIONS = {"transform": "encoder", "sample_rate": RATE, "layer": "last", "pooled": False, "normalise": False}
@@ -128,6 +130,58 @@ def test_a_store_is_made_by_worker_processes_and_does_not_depend_on_their_number
     np.testing.assert_array_equal(*frames)
     alone = make_transform(options)(soundfile.read(tmp_path / "u0.wav", dtype="float32")[0])
     np.testing.assert_allclose(frames[0][: len(alone)], alone, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("family", MADE)
+def test_a_gpu_gives_the_same_frames_up_to_rounding(tmp_path, recipe, signal, family):
+    rows, options = write_corpus(tmp_path, signal), recipe(family)
+    frames = []
+    for device in ("cpu", "cuda"):
+        store = tmp_path / f"{device}.zarr"
+        build_store(options, rows, tmp_path, store, 1, device)
+        frames.append(open_store(store, options, rows).read(np.arange(3)))
+    np.testing.assert_allclose(*frames, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", MADE)
+def test_what_an_encoder_takes_is_put_on_its_device(recipe, family, monkeypatch, signal):
+    """On the stand-in `meta`, which has no values: torch refuses an input that is left on the CPU."""
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda tensor: torch.zeros_like(tensor, device="cpu"))
+    assert make_transform(recipe(family), "meta")(signal).shape == (50 if family == "whisper" else 49, 16)
+
+
+def test_a_gpu_without_room_for_a_recording_ends_in_its_name(tmp_path, recipe, signal, monkeypatch):
+    rows, options = write_corpus(tmp_path, signal), recipe("hubert")
+
+    def fill(*_arguments, **_options):
+        raise torch.OutOfMemoryError
+
+    taken = TRANSFORMS.module("encoder").prepare(sample_rate=RATE, weights=options["weights"], layer="last")
+    monkeypatch.setattr(type(taken.network), "forward", fill)
+    with pytest.raises(CorpusError, match=r"u0\.wav: lasts 1\.0 s, too long for the memory.*device: cpu"):
+        build_store(options, rows, tmp_path, tmp_path / "features.zarr", 1)
+    assert not (tmp_path / "features.zarr").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_wanted_and_missing_is_no_silent_fallback(tmp_path, recipe, capsys):
+    (tmp_path / "manifest.csv").write_text("corpus,utterance\n")
+    places = ["--manifest", str(tmp_path / "manifest.csv"), "--root", str(tmp_path), "--output", str(tmp_path / "out")]
+    assert cli.main(["features", "--recipe", json.dumps(recipe("wavlm")), *places, "--device", "cuda"]) == 1
+    assert "is cuda, but torch sees no GPU" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_workflow_tells_the_device_to_the_features_of_an_encoder(tmp_path, folders):
+    systems = f"papers: [emobox]\nsystems: [wavlm_base, egemaps]\nencoders: {{wavlm_base: {folders['wavlm']}}}\n"
+    copy_project(tmp_path, DEMO.replace("device: cpu", "device: cuda") + systems)
+    told = snakemake(tmp_path, "emobox", "-n", "--quiet", "host", "--printshellcmds")
+    commands = [line for line in told.splitlines() if "serflow features" in line]
+    assert sorted(('"transform": "encoder"' in line, "--device cuda" in line) for line in commands) == [
+        (False, False),
+        (True, True),
+    ]
 
 
 def test_an_encoder_is_known_by_its_weights_and_settings_not_by_its_place(tmp_path, folders, recipe, signal):

@@ -29,6 +29,7 @@ from serflow.corpora.names import display_name
 from serflow.corpora.registry import members
 from serflow.errors import SerflowError
 from serflow.features.encoders import FOLDERS
+from serflow.features.recipes import encoder_of
 from serflow.features.recipes import kinds_of as kinds_of_recipe
 from serflow.models.weights import WORDS, file_name
 from serflow.papers import targets
@@ -202,6 +203,11 @@ def kinds_of_paper(paper):
     content = PAPERS.papers[paper]
     pairs = [(corpus, protocol) for corpus in content.all_corpora for protocol in content.protocols.values()]
     return [kind for pair in pairs for kind in kinds_of_split(*pair)]
+
+
+def has_encoder(wildcards):
+    """Whether features are a pretrained encoder's, which may use a GPU."""
+    return encoder_of(PAPERS.recipes[wildcards.recipe]) is not None
 
 
 def weights_of(wildcards):

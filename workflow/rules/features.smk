@@ -14,11 +14,14 @@ rule features:
     conda:
         "../../envs/serflow.yaml"
     threads: 8
+    resources:
+        gpu=lambda wildcards: int(CONFIG.device != "cpu" and has_encoder(wildcards)),
     params:
         code=lambda wildcards: code("features", *kinds_of_recipe(PAPERS.recipes[wildcards.recipe])),
         recipe=lambda wildcards: json.dumps(PAPERS.recipes[wildcards.recipe], sort_keys=True),
+        device=lambda wildcards: ["--device", CONFIG.device] if has_encoder(wildcards) else [],
     message:
         "Computing {wildcards.recipe} features of {wildcards.corpus}"
     shell:
         "serflow features --recipe {params.recipe:q} --manifest {input.manifest:q} --root {input.tree:q}"
-        " --output {output:q}/features.zarr --workers {threads} --log {log:q}"
+        " --output {output:q}/features.zarr --workers {threads} {params.device:q} --log {log:q}"

@@ -260,13 +260,26 @@ def audit(table: Path, root: Path | None, json: Path | None, html: Path | None, 
         raise SystemExit(LEAK)
 
 
-@verb(recipe=SPEC, manifest=ONE, root=ONE, output=ONE | {"help": "the Zarr store"}, workers=WORKERS)
-def features(recipe: dict[str, Any], manifest: Path, root: Path, output: Path, workers: int) -> None:
+@verb(
+    recipe=SPEC,
+    manifest=ONE,
+    root=ONE,
+    output=ONE | {"help": "the Zarr store"},
+    workers=WORKERS,
+    device=DEVICE | {"help": "what a pretrained encoder computes on"},
+)
+def features(recipe: dict[str, Any], manifest: Path, root: Path, output: Path, workers: int, device: str) -> None:
     """Compute the features of a recipe into a store."""
     from serflow.corpora.manifest import read_manifest
     from serflow.features.build import build_store
+    from serflow.features.recipes import encoder_of
 
-    build_store(recipe, read_manifest(manifest), root, output, workers)
+    place = "cpu"
+    if encoder_of(recipe):
+        from serflow.training.device import choose_device
+
+        place = choose_device(device).type
+    build_store(recipe, read_manifest(manifest), root, output, workers, place)
 
 
 @verb(

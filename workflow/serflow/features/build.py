@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,9 @@ CHUNK_BYTES = 1 << 20
 BATCH = 16
 
 
-def build_store(recipe: Recipe, manifest: Sequence[Row], root: Path, store: Path, workers: int) -> None:
+def build_store(
+    recipe: Recipe, manifest: Sequence[Row], root: Path, store: Path, workers: int, device: str = "cpu"
+) -> None:
     """Compute a recipe over all utterances of a manifest and write the store, whole or not at all.
 
     Parameters
@@ -43,6 +47,8 @@ def build_store(recipe: Recipe, manifest: Sequence[Row], root: Path, store: Path
         Where the store will stand; an existing one is replaced.
     workers
         Number of processes.
+    device
+        What an encoder computes on, as torch names it. On a GPU one process does all.
 
     Raises
     ------
@@ -55,10 +61,10 @@ def build_store(recipe: Recipe, manifest: Sequence[Row], root: Path, store: Path
     """
     with workspace(store) as partial:
         # Refuses a wrong recipe, and imports what the workers call before they are forked, so that they share it.
-        make_transform(recipe)
+        make_transform(recipe, device)
         make_copies(recipe)
         group = zarr.create_group(partial)
-        lengths, sha256 = _write_frames(group, _compute(recipe, manifest, root, workers))
+        lengths, sha256 = _write_frames(group, _compute(recipe, manifest, root, workers, device))
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         arrays = {"offsets": offsets, **number_items(recipe, manifest), "sha256": sha256}
         for name, array in arrays.items():
@@ -103,18 +109,29 @@ def _flush(array: Any, pending: list[np.ndarray], multiple: int) -> list[np.ndar
     return [block[whole:]]
 
 
-def _compute(recipe: Recipe, manifest: Sequence[Row], root: Path, workers: int) -> Iterator[np.ndarray]:
-    """Yield each item's frames in the manifest's order, computed by a pool of processes."""
+def _compute(recipe: Recipe, manifest: Sequence[Row], root: Path, workers: int, device: str) -> Iterator[np.ndarray]:
+    """Yield each item's frames in the manifest's order."""
     segments = segments_of(recipe, manifest).tolist()
     utterances = [(row, root / row["path"], n) for row, n in zip(manifest, segments, strict=True)]
     batches = [utterances[start : start + BATCH] for start in range(0, len(utterances), BATCH)]
     with (
         tqdm(total=len(utterances), unit="utt", desc="features", disable=not show_progress()) as bar,
-        start_workers(workers, _use_one_thread) as pool,
+        _start(workers, device) as each,
     ):
-        for batch, items in zip(batches, pool.map(_compute_batch, [dict(recipe)] * len(batches), batches), strict=True):
+        same = itertools.repeat(dict(recipe)), itertools.repeat(device)
+        for batch, items in zip(batches, each(_compute_batch, batches, *same), strict=True):
             yield from items
             bar.update(len(batch))
+
+
+@contextlib.contextmanager
+def _start(workers: int, device: str) -> Iterator[Callable[..., Iterator[Any]]]:
+    """Yield a `map` over a pool of processes; on a GPU, which forked processes cannot use, the one of this process."""
+    if device != "cpu":
+        yield map
+        return
+    with start_workers(workers, _use_one_thread) as pool:
+        yield pool.map
 
 
 def _use_one_thread() -> None:
@@ -122,9 +139,9 @@ def _use_one_thread() -> None:
     threadpool_limits(1)
 
 
-def _compute_batch(recipe: Recipe, utterances: Sequence[tuple[Row, Path, int]]) -> list[np.ndarray]:
+def _compute_batch(utterances: Sequence[tuple[Row, Path, int]], recipe: Recipe, device: str) -> list[np.ndarray]:
     """Return the frames of each item of some utterances, given as row, recording and number of segments."""
-    transform, copies, dtype = make_transform(recipe), make_copies(recipe), recipe.get("dtype", DTYPE)
+    transform, copies, dtype = make_transform(recipe, device), make_copies(recipe), recipe.get("dtype", DTYPE)
     items = []
     for row, path, n_segments in utterances:
         signals = make_signals(read_signal(path, recipe["sample_rate"]), row, copies)

@@ -20,7 +20,7 @@ from serflow.types import Positive
 Recipe = Mapping[str, Any]
 
 #: What turns a signal into frames: a recipe's ``transform``.
-TRANSFORMS = Kinds("serflow.features.transforms")
+TRANSFORMS = Kinds("serflow.features.transforms", given=("device",))
 #: What augmented copies can be made by: the keys of a recipe's ``copies``.
 COPIES = Kinds("serflow.features.copies", names=("noise", "pitch", "stretch"), given=("sample_rate", "seed"))
 #: What cuts silence off where a recipe has ``trim_db``.
@@ -47,8 +47,15 @@ _ORDERED = (
 )
 
 
-def make_transform(recipe: Recipe) -> Callable[[np.ndarray], np.ndarray]:
+def make_transform(recipe: Recipe, device: str = "cpu") -> Callable[[np.ndarray], np.ndarray]:
     """Return the function that turns one utterance's signal into its frames.
+
+    Parameters
+    ----------
+    recipe
+        With all options.
+    device
+        What an encoder computes on, as torch names it; all other transforms compute on the CPU.
 
     Returns
     -------
@@ -66,6 +73,8 @@ def make_transform(recipe: Recipe) -> Callable[[np.ndarray], np.ndarray]:
     name, options = split_kind(recipe, "transform")
     for option in STORE_OPTIONS:
         options.pop(option.name, None)
+    if encoder_of(recipe):
+        options["device"] = device
     transform = _bind(TRANSFORMS, name, options, {})
     check_relations(recipe)
     if prepare := getattr(TRANSFORMS.module(name), "prepare", None):

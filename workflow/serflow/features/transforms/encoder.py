@@ -57,6 +57,7 @@ def encoder(
     layer: Index | Literal["last", "all"],
     pooled: bool,
     normalise: bool,
+    device: str = "cpu",
 ) -> np.ndarray:
     """Return the hidden states of an encoder, as transformers computes them in float32.
 
@@ -74,6 +75,8 @@ def encoder(
         Take the mean over time: one frame per recording, or with `layer: all` one per layer.
     normalise
         Bring all values of a recording (of each layer) to mean 0 and deviation 1, before pooling.
+    device
+        What it computes on, as torch names it.
 
     Returns
     -------
@@ -85,18 +88,19 @@ def encoder(
     ConfigError, WeightsError
         See `prepare`.
     CorpusError
-        If the signal is too short for one frame, or too long for Whisper.
+        If the signal is too short for one frame, or too long for Whisper or the memory of the GPU.
     """
-    states = _encode(prepare(sample_rate=sample_rate, weights=weights, layer=layer), signal, sample_rate, layer)
+    taken = prepare(sample_rate=sample_rate, weights=weights, layer=layer, device=device)
+    states = _encode(taken, signal, sample_rate, layer)
     if normalise:
         states = torch.nn.functional.layer_norm(states, states.shape[1:])
     if pooled:
         states = states.mean(dim=1, keepdim=True)
-    return np.ascontiguousarray(states.flatten(0, 1).numpy())  # all layers, each one pooled, or all frames of one
+    return np.ascontiguousarray(states.flatten(0, 1).cpu().numpy())  # all layers, each one pooled, or all frames of one
 
 
-def prepare(*, sample_rate: int, weights: str, layer: int | str, **_others: Any) -> Encoder:
-    """Return an encoder by the digest of its folder; it is loaded once per process.
+def prepare(*, sample_rate: int, weights: str, layer: int | str, device: str = "cpu", **_others: Any) -> Encoder:
+    """Return an encoder by the digest of its folder, on a device; it is loaded once per process.
 
     Raises
     ------
@@ -105,7 +109,7 @@ def prepare(*, sample_rate: int, weights: str, layer: int | str, **_others: Any)
     WeightsError
         If its folder is not known, lacks something or is damaged.
     """
-    found = _load(weights)
+    found = _load(weights, device)
     if found.extractor.sampling_rate != sample_rate:
         fault = f"is {sample_rate}, the encoder's is {found.extractor.sampling_rate}"
         raise ConfigError("recipe.sample_rate", fault, "Write the encoder's.")
@@ -116,7 +120,7 @@ def prepare(*, sample_rate: int, weights: str, layer: int | str, **_others: Any)
 
 
 @functools.cache
-def _load(weights: str) -> Encoder:
+def _load(weights: str, device: str) -> Encoder:
     """Return an encoder from local files that hold no code."""
     library.logging.set_verbosity_error()
     library.utils.logging.disable_progress_bar()
@@ -134,7 +138,7 @@ def _load(weights: str) -> Encoder:
     if lacking or report["mismatched_keys"]:
         fault = f"lacks {lacking[0]} and {len(lacking) - 1} more tensors" if lacking else "has tensors of other shapes"
         raise WeightsError(folder, fault, "Its config.json and its weights do not go together: fetch it again.")
-    return Encoder(loaded.eval(), made)
+    return Encoder(loaded.eval().to(device), made)
 
 
 def _encode(taken: Encoder, signal: np.ndarray, sample_rate: int, layer: int | str) -> torch.Tensor:
@@ -145,9 +149,14 @@ def _encode(taken: Encoder, signal: np.ndarray, sample_rate: int, layer: int | s
         raise CorpusError("a recording", fault, "Set `segment_seconds: 30` in the recipe, or leave it out.")
     if n_frames < 2:  # convolutions see 400 samples at a time
         raise CorpusError("a recording", f"has {len(signal)} samples, too few for a frame", "Leave it out.")
-    with torch.inference_mode(), _one_thread():
-        inputs = taken.extractor(signal, sampling_rate=sample_rate, return_tensors="pt")
-        states = taken.network(**inputs, output_hidden_states=True).hidden_states
+    torch.backends.cudnn.allow_tf32 = False  # of a GPU's convolutions, which would round to 10 bits
+    try:
+        with torch.inference_mode(), _one_thread():
+            inputs = taken.extractor(signal, sampling_rate=sample_rate, return_tensors="pt").to(taken.network.device)
+            states = taken.network(**inputs, output_hidden_states=True).hidden_states
+    except torch.OutOfMemoryError as error:
+        fault = f"lasts {len(signal) / sample_rate:.1f} s, too long for the memory of {taken.network.device}"
+        raise CorpusError("a recording", fault, "Set `segment_seconds` in the recipe, or `device: cpu`.") from error
     chosen = states if layer == "all" else [states[-1 if layer == "last" else int(layer)]]
     kept = torch.stack([state[0] for state in chosen])
     return kept[:, :n_frames] if taken.hears else kept
