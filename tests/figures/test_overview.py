@@ -1,7 +1,7 @@
 from serflow.figures.overview import draw_overview, plot_overview
 from serflow.figures.style import save
 from serflow.papers.names import ROLES
-from serflow.scoring.results import Cell, Result, write_results
+from serflow.scoring.results import SAME, Cell, Result, write_results
 
 
 def result(*, cells=None, corpus="ravdess", metric="UA", published=0.9, verdict="not reproduced", **known):
@@ -39,9 +39,19 @@ def test_a_system_without_a_published_number_has_no_point_for_it(tmp_path, texts
     assert_whole(tmp_path / "figure")
 
 
-def test_the_control_for_the_leak_has_a_point_of_its_own_where_it_was_run():
-    without = draw_overview([result(cells={"leak": Cell("leak", 0.9)})])
-    figure = draw_overview([result(cells={"leak": Cell("leak", 0.9), "control": Cell("control", 0.5)})])
-    assert figure.get_figheight() > without.get_figheight()
-    points = [float(x) for c in figure.axes[0].collections for x, _ in c.get_offsets()]
-    assert points == [90, 90, 50]
+def values(figure):
+    return [float(x) for c in figure.axes[0].collections for x, _ in c.get_offsets()]
+
+
+def test_a_row_has_room_for_the_points_that_there_are():
+    leak = {"leak": Cell("leak", 0.9), "control": Cell("control", 0.5)}
+    few = draw_overview([result(cells=leak)])
+    many = draw_overview([result(cells=dict.fromkeys(ROLES, Cell("any", 0.5)))])
+    assert values(few) == [90, 90, 50]
+    assert values(many) == [90, *[50] * len(ROLES)]
+    assert many.get_figheight() > few.get_figheight()
+
+
+def test_a_paper_that_is_speaker_independent_has_its_point_among_those_on_unseen_speakers():
+    cells = {"published": Cell("speaker_independent", 0.6), "unseen": Cell(note=SAME)}
+    assert values(draw_overview([result(cells=cells)])) == [90, 60, 60]

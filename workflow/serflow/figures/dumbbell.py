@@ -52,12 +52,12 @@ def row_height(n_slots: int) -> float:
     return PITCH * n_slots / SPREAD
 
 
-def draw(axes: Axes, points: Sequence[Point | None], y: float) -> None:
-    """Draw row `y` of axes that count rows downwards, `row_height` inches each.
+def draw(axes: Axes, points: Sequence[Point | None], y: float, size: float = 1.0) -> None:
+    """Draw the row around `y` of axes that count downwards; it is `size` high, which is `row_height` inches.
 
     ``points``: one per slot, from the top; None where there is nothing.
     """
-    step = SPREAD / len(points)
+    step = SPREAD * size / len(points)
     heights = [y + (i - (len(points) - 1) / 2) * step for i in range(len(points))]
     for point, height in zip(points, heights, strict=True):
         if point is None:

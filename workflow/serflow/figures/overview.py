@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from serflow.corpora.names import display_name
-from serflow.figures.dumbbell import LIMITS, draw, make_point, row_height
+from serflow.figures.dumbbell import LIMITS, Point, draw, make_point, row_height
 from serflow.figures.style import BLUE, GREEN, GREY, ORANGE, VERMILION, draw_rows, new_figure, place_legend, save, style
 from serflow.papers.names import ROLES
 from serflow.protocols.base import Role
@@ -31,8 +31,6 @@ LOOKS: dict[Role, tuple[str, str]] = {
     "control": (ORANGE, "v"),
     "unseen_control": (ORANGE, "D"),
 }
-#: The roles that the legend names even where nothing was run.
-ALWAYS: tuple[Role, ...] = ("published", "unseen", "leak")
 
 
 def plot_overview(comparison: Path | str, stem: Path | str) -> None:
@@ -49,33 +47,44 @@ def plot_results(results: Sequence[Result], stem: Path | str) -> None:
 def draw_overview(results: Sequence[Result]) -> Figure:
     """Draw one row per system and corpus, of the first metric its paper prints; the verdict stands on the right."""
     lines = list({(one.paper, one.corpus, one.system): one for one in reversed(results)}.values())[::-1]
-    roles = [role for role in LOOKS if role in ALWAYS or any(one.cells[role].value is not None for one in lines)]
-    height = 2.1 + row_height(len(roles) + 1) * max(1, len(lines))
-    figure = new_figure(11, height, TITLE)
+    names, verdicts = [_name(result) for result in lines], [_verdict(result) for result in lines]
+    points = [_points(result) for result in lines]
+    # A line of text is about as high as a slot; one more sets rows apart.
+    sizes = [
+        max(len(mine), 2 + max(left.count("\n"), right.count("\n")))
+        for mine, left, right in zip(points, names, verdicts, strict=True)
+    ]
+    figure = new_figure(11, 2.1 + row_height(max(3, sum(sizes))), TITLE)
     axes = figure.subplots()
-    for y, result in enumerate(lines):
-        _draw_line(axes, result, roles, y)
+    middles = draw_rows(axes, names, sizes)
+    for result, mine, y, size in zip(lines, points, middles, sizes, strict=True):
+        _draw_line(axes, result, mine, y, size)
     axes.set(xlim=LIMITS, xticks=range(0, 101, 10), xlabel="%")
-    draw_rows(axes, [_name(result) for result in lines])
     axes.grid(axis="x")
     right = axes.secondary_yaxis("right")
-    right.set_yticks(range(len(lines)), [_verdict(result) for result in lines])
+    right.set_yticks(middles, verdicts)
     right.spines[:].set_visible(False)
     for one in (axes, right):
         one.tick_params(axis="y", length=0)
-    place_legend(figure, 3, order=["published", *map(_legend, roles), UNIFORM].index)
+    place_legend(figure, 3, order=["published", *map(_legend, LOOKS), UNIFORM].index)
     return figure
 
 
-def _draw_line(axes: Axes, result: Result, roles: Sequence[Role], y: int) -> None:
+def _points(result: Result) -> list[Point]:
+    """Return the points of a system: the published number, and ours by role."""
+    cells = [(role, result.shown(role)) for role in LOOKS]
+    ours = [make_point(_legend(role), cell.value, cell.low, cell.high, LOOKS[role]) for role, cell in cells]
+    return [point for point in (make_point("published", result.published), *ours) if point]
+
+
+def _draw_line(axes: Axes, result: Result, points: Sequence[Point], y: float, size: float) -> None:
     if result.chance_uniform is not None:
         level = 100 * result.chance_uniform
-        axes.plot([level] * 2, [y - 0.42, y + 0.42], "--", color=GREY, linewidth=1.4, label=UNIFORM)
-    cells = [(role, result.cells[role]) for role in roles]
-    ours = [make_point(_legend(role), cell.value, cell.low, cell.high, LOOKS[role]) for role, cell in cells]
-    draw(axes, [make_point("published", result.published), *ours], y)
-    if y:
-        axes.axhline(y - 0.5, color="#e3e3e3", linewidth=0.8, zorder=0)
+        ends = [y - 0.42 * size, y + 0.42 * size]
+        axes.plot([level] * 2, ends, "--", color=GREY, linewidth=1.4, label=UNIFORM)
+    if points:
+        draw(axes, points, y, size)
+    axes.axhline(y + size / 2, color="#e3e3e3", linewidth=0.8, zorder=0)
 
 
 def _legend(role: Role) -> str:

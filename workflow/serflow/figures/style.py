@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -87,10 +88,13 @@ def name_row(title: str, corpus: str, width: int = 34) -> str:
     return f"{fill(title, width)}\n{display_name(corpus)}"
 
 
-def draw_rows(axes: Axes, names: list[str]) -> None:
-    """Make the y axis one of named rows, from the top down."""
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(max(1, len(names)) - 0.5, -0.5)
+def draw_rows(axes: Axes, names: list[str], sizes: Sequence[float] = ()) -> list[float]:
+    """Make the y axis one of named rows, from the top down, each 1 high or of its own size; return their middles."""
+    edges = np.cumsum([-0.5, *(sizes or [1.0] * len(names))])
+    middles = ((edges[:-1] + edges[1:]) / 2).tolist()
+    axes.set_yticks(middles, names)
+    axes.set_ylim(max(0.5, edges[-1]), edges[0])
+    return middles
 
 
 def name_epochs(axes: Axes) -> None:

@@ -12,11 +12,9 @@ from serflow.papers.names import ROLES
 from serflow.protocols.base import Role
 from serflow.scoring.metrics import METRICS
 from serflow.scoring.paper import reason_of
-from serflow.scoring.results import Cell, Result
+from serflow.scoring.results import SAME, Cell, Result
 from serflow.scoring.scores import ALL, MAJORITY, ORIGINALS, PREDICTIONS, UNIFORM, Score, Scores
 from serflow.scoring.verdicts import judge
-
-SAME = "the paper's protocol is speaker-independent"
 
 
 class Entry(NamedTuple):

@@ -22,7 +22,7 @@ from serflow.scoring.conditions import LIBRARIES, short_commit
 from serflow.scoring.gaps import Gap, find_gaps
 from serflow.scoring.overview import compare_papers, find_headline
 from serflow.scoring.paper import score_paper
-from serflow.scoring.results import Cell, Result
+from serflow.scoring.results import SAME, Cell, Result
 from serflow.scoring.scores import Scores
 from serflow.scoring.verdicts import CANNOT
 from serflow.tables import texts
@@ -148,10 +148,11 @@ def check_pages(root: Path) -> Pages:
 
 def tell(result: Result) -> str:
     """Return a sentence on a published number and ours under each protocol; empty where nothing was measured."""
+    same = result.cells["unseen"].note == SAME
     told = [
         f"{_percent(cell)} {words}"
         for role, words in (
-            ("published", "under the paper's protocol"),
+            ("published", f"under the paper's protocol{', on unseen speakers' if same else ''}"),
             ("unseen", "on unseen speakers"),
             ("unseen_statements", "on unseen speakers and sentences"),
             ("other_corpus", "on a corpus that was not trained on"),
@@ -241,7 +242,7 @@ def _main_rows(results: Iterable[Result]) -> str:
             one.place,
             texts.heading(one.metric, one.part),
             texts.of_value(one.metric, one.published),
-            *(_percent(cell) if (cell := one.cells[role]).value is not None else NOTHING for role in MAIN),
+            *(_percent(cell) if (cell := one.shown(role)).value is not None else NOTHING for role in MAIN),
             one.verdict,
         ]
         for one in first.values()
