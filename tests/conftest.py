@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from serflow.features import kernels  # noqa: F401  before any test imports librosa, for its lock
+from serflow.io import log
 
 
 @pytest.fixture(autouse=True)
@@ -12,6 +13,12 @@ def drawn_alike():
     """A net is initialised the same whichever tests ran before."""
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def no_log(monkeypatch):
+    """Messages go to standard error, whichever log a test before has opened."""
+    monkeypatch.setattr(log, "_stream", None)
 
 
 def pytest_collection_modifyitems(items):

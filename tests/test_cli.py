@@ -6,18 +6,12 @@ import pytest
 
 from serflow import cli
 from serflow.corpora.manifest import COLUMNS
-from serflow.io import log
 from serflow.io.files import read_csv, read_json, write_csv
 from serflow.protocols.registry import make_protocol
 from serflow.protocols.split import split as split_rows
 
 ROOT = Path(__file__).parents[1]
 PROTOCOL = {"kind": "random", "parts": {"train": 0.5, "validation": 0.25, "test": 0.25}}
-
-
-@pytest.fixture(autouse=True)
-def no_log(monkeypatch):
-    monkeypatch.setattr(log, "_stream", None)
 
 
 @pytest.fixture

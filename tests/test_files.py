@@ -204,8 +204,7 @@ def test_a_label_set_of_unknown_double_or_too_few_emotions_is_refused(labels):
     assert caught.value.where == "toy.yaml: labels"
 
 
-def test_messages_go_to_standard_error_until_a_log_is_open(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(log, "_stream", None)
+def test_messages_go_to_standard_error_until_a_log_is_open(tmp_path, capsys):
     log.say("first")
     assert capsys.readouterr().err == "first\n"
     path = tmp_path / "logs" / "x.log"

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import nn
 
-from serflow.io import log
 from serflow.training.dataset import Dataset
 from serflow.training.fit import Setup
 
@@ -20,9 +19,8 @@ BANDS = 12
 
 @pytest.fixture(autouse=True)
 def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """One thread, messages to standard error, and torch's global settings as they were."""
+    """One thread, and torch's global settings as they were."""
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    monkeypatch.setattr(log, "_stream", None)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

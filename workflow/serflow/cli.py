@@ -82,8 +82,8 @@ STUDY: Options = {"help": "a study of the paper file"}
 RUNS: Options = MANY | {"help": "run folders"}
 RESULTS: Options = ONE | {"default": Path("results"), "help": "the results folder (default: results)"}
 PREFIX: Options = {"default": "", "help": "of the experiments' names, PREFIX/PAPER (default: none)"}
-#: Exit status of `serflow audit` where something leaks.
-LEAK = 2
+#: Exit status of `serflow audit` where something leaks; argparse's own is 2.
+LEAK = 3
 STEM: Options = ONE | {"help": "path without suffix"}
 
 
@@ -245,7 +245,7 @@ def verify(corpus: str, root: Path, workers: int) -> None:
     workers=WORKERS,
 )
 def audit(table: Path, root: Path | None, json: Path | None, html: Path | None, workers: int) -> None:
-    """Report what leaks in a split of any software. Exit status: 0 no leak, 2 a leak, 1 an error."""
+    """Report what leaks in a split of any software. Exit status: 0 no leak, 3 a leak, 1 an error."""
     from serflow.audit.page import to_html
     from serflow.audit.report import audit as audit_split
     from serflow.audit.report import to_text
