@@ -1,17 +1,19 @@
-"""README's section on a corpus of one's own, followed word for word on generated recordings."""
+"""A corpus of one's own: README's section word for word on generated recordings, and RAVDESS as a table of labels."""
 
 import csv
 import re
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from serflow.corpora.demo import write
 from serflow.corpora.demo.names import utterances
 from serflow.corpora.demo.write import generate
-from serflow.corpora.known import emodb
-from workflow_project import ROOT, copy_project, environment
+from serflow.corpora.known import emodb, ravdess
+from serflow.io.files import read_csv, read_json
+from workflow_project import DEMO, ROOT, copy_project, environment, snakemake
 
 LABELS = {"happy": "happy", "angry": "wut"}
 SPEAKERS = ("03", "08", "09", "10", "11")
@@ -21,6 +23,15 @@ seeds: {random: [0], grouped: [0]}
 threads: 1
 overrides: {jin: {systems: {resnet1d: {training: {epochs: 3}}}}}
 """
+#: RAVDESS twice: by its file names, and as a table of labels.
+TWICE = """
+papers: [jin]
+protocols: [published, speaker_independent]
+run_on: {mine: [jin.resnet1d]}
+overrides: {jin: {systems: {resnet1d: {training: {epochs: 1}}}}}
+"""
+#: What the table of RAVDESS does not give.
+NOT_GIVEN = ("native_label", "repetition")
 
 
 @pytest.fixture
@@ -65,3 +76,32 @@ def test_the_commands_of_the_readme_run_the_systems_on_the_corpus(project, secti
     assert {row["speaker"] for row in rows} == set(SPEAKERS)
     assert {row["emotion"] for row in rows} == {"happy", "angry"}
     assert all(emodb.parse(row["path"])["emotion"] == row["emotion"] for row in rows)
+
+
+def test_ravdess_as_a_table_of_labels_gives_equal_splits_features_and_predictions(tmp_path):
+    generate("ravdess", tmp_path / "recordings")
+    fold = {actor: n for n, actors in enumerate(ravdess.SPEAKER_FOLDS) for actor in actors}
+    kept = ("path", "emotion", "speaker", "sex", "statement", "intensity")
+    rows = [ravdess.parse(path) for path in sorted(map(str, (tmp_path / "recordings").rglob("*.wav")))]
+    with (tmp_path / "labels.csv").open("w", newline="") as handle:
+        table = csv.writer(handle)
+        table.writerow([*kept, "fold"])
+        for row in rows:
+            path = str(Path(row["path"]).relative_to(tmp_path / "recordings"))
+            table.writerow([path, *(row[key] for key in kept[1:]), fold[row["speaker"]]])
+    copy_project(
+        tmp_path, DEMO.replace("savee: {source: null}", "mine: {source: recordings, labels: labels.csv}") + TWICE
+    )
+    snakemake(tmp_path, "jin")
+    out = tmp_path / "out"
+    for protocol in ("published", "speaker_independent"):
+        splits = [out / f"splits/jin/{corpus}/{protocol}/seed0.csv" for corpus in ("ravdess", "mine")]
+        assert splits[0].read_bytes() == splits[1].read_bytes()
+        runs = [out / f"runs/jin/{corpus}/resnet1d/{protocol}/seed0/fold0" for corpus in ("ravdess", "mine")]
+        assert (runs[0] / "predictions.csv").read_bytes() == (runs[1] / "predictions.csv").read_bytes()
+        frames = [read_json(run / "run.json")["inputs"]["frames"] for run in runs]
+        assert frames[0] == frames[1]
+    built_in, own = (read_csv(out / f"manifests/{corpus}.csv") for corpus in ("ravdess", "mine"))
+    assert len(built_in) == len(own) > 100
+    for one, other in zip(built_in, own, strict=True):
+        assert {key for key in one if one[key] != other[key]} <= {"corpus", "path", *NOT_GIVEN}
