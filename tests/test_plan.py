@@ -54,6 +54,19 @@ def test_what_is_kept_already_is_not_counted(costs, monkeypatch):
     assert line.startswith("deepemo/resnet18: 2 trainings of 50 epochs")
 
 
+@pytest.mark.parametrize(("before", "counts"), [([], True), ([{"epochs": 1, "height": 64, "width": 64}], False)])
+def test_the_cost_of_a_short_schedule_counts_for_the_papers_own_one(before, counts):
+    """An epoch takes as long in phases of other lengths and rates, but not on pictures of another size."""
+    run = RunId("deepemonet", "ravdess", "resnet34_scratch", "speaker_independent", 0, 0)
+    short = {"epochs": 1 + len(before), "phases": [*before, {"epochs": 1, "one_cycle": {"rise": 0.5, "start": 9.0}}]}
+    overrides = {"deepemonet": {"systems": {"resnet34_scratch": {"training": short}}}}
+    known = [
+        plan.config_digest(papers(papers=["deepemonet"], allow_partial=True, overrides=changed).spec(run).system)
+        for changed in ({}, overrides)
+    ]
+    assert (known[0] == known[1]) is counts
+
+
 def test_copies_multiply_what_is_trained_on(costs):
     found = papers(papers=["deepemo"], protocols=["augment_then_split"], seeds={"random": [0]})
     assert load_of(found, costs).hours == pytest.approx((50 * 0.020 * 4 * 1152 + 5) / 3600)

@@ -33,8 +33,8 @@ COLUMNS = (
 )
 #: Rows of `COLUMNS` that agree in these are one measurement, the last of which stands.
 KEY = COLUMNS[:7]
-#: Options of training that do not change how long an epoch takes.
-FREE = ("epochs", "learning_rate", "decay", "step_decay", "early_stopping")
+#: Options of training, and of its phases, that do not change how long an epoch takes.
+FREE = ("epochs", "learning_rate", "learning_rates", "decay", "step_decay", "one_cycle", "early_stopping")
 GIGA = 1e9
 Cost = Mapping[str, str]
 
@@ -197,10 +197,15 @@ def cache_bytes(papers: Papers, corpus: str, recipe: Recipe) -> float:
 
 def config_digest(system: Mapping[str, Any]) -> str:
     """Return the digest of what decides how long an epoch takes: recipe, input, model, batches and augmentation."""
-    training = {key: value for key, value in system.get("training", {}).items() if key not in FREE}
-    recipe = {key: value for key, value in system["recipe"].items() if key != "copies"}
-    model = {key: value for key, value in system["model"].items() if key != "pretrained"}
+    training = _without(FREE, system.get("training", {}))
+    if "phases" in training:
+        training["phases"] = [_without(FREE, phase) for phase in training["phases"]]
+    recipe, model = _without(["copies"], system["recipe"]), _without(["pretrained"], system["model"])
     return digest_value([recipe, system["input"], model, training])[:8]
+
+
+def _without(names: Collection[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if key not in names}
 
 
 def find_cost(recorded: Sequence[Cost], config: str, device: str) -> Cost | None:
