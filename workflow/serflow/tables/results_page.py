@@ -265,9 +265,15 @@ def _headline(results: Iterable[Result]) -> str:
     found = find_headline(results)
     if not found:
         return "Nothing has been measured on unseen speakers yet."
-    told = {role: _percent(found.cells[role]) for role in ("published", "unseen", "leak")}
-    leak = found.cells["leak"].value is not None
-    copies = f"with augmented copies of test recordings in training, the leak, {told['leak']}; " if leak else ""
+    told = {role: _percent(cell) for role, cell in found.cells.items() if cell.value is not None}
+    copies = "".join(
+        f"{words}, {told[role]}; "
+        for role, words in (
+            ("leak", "with augmented copies of test recordings in training, the leak"),
+            ("control", "with as many copies of training recordings alone, its control"),
+        )
+        if role in told
+    )
     return (
         f"**A system published at {100 * (found.published or 0):.1f} % recognises {told['unseen']} of the recordings "
         f"of speakers it has not heard** ({found.title}, `{found.paper}`, {display_name(found.corpus)}; under the "
