@@ -6,34 +6,40 @@ from collections.abc import Iterable, Sequence
 
 from serflow.papers.model import Paper, PaperRecord
 from serflow.papers.names import name_protocol
-from serflow.scoring.gaps import Gap
-from serflow.scoring.metrics import METRICS
-from serflow.scoring.scores import ALL, CHANCE, MAJORITY, ORIGINALS, UNIFORM, Score, Scores
+from serflow.scoring.metrics import METRICS, label_of
+from serflow.scoring.scores import ALL, CHANCE, ORIGINALS, Score, Scores
 from serflow.tables import texts
-from serflow.tables.gaps import of_gap
 from serflow.tables.table import NOTHING, Table
 
-GAP = "Gap: ours under the paper's protocol minus ours speaker-independent; more in the table of differences."
 
+def comparison_table(record: PaperRecord, scores: Scores) -> Table:
+    """Return one row per corpus, system, protocol and part; below those of a corpus what guessing would score.
 
-def comparison_table(record: PaperRecord, scores: Scores, gaps: Sequence[Gap]) -> Table:
-    """Return one row per corpus, system, metric and part."""
-    paper = record.paper
-    labels = [name_protocol(paper, name) for name in paper.protocols]
-    columns = ["Corpus", "System", "Metric (part)", "Published"]
-    columns += [text for label in labels for text in (f"Ours, {label} {texts.BRACKETS}", f"n, {label}")]
-    rows = []
+    Parts are the test part, where augmented copies are tested also the original recordings alone, and the validation
+    part of a corpus on whose validation part something was published.
+    """
+    paper, rows = record.paper, []
     for corpus in dict.fromkeys(score.corpus for score in scores.select(scope=ALL)):
         mine = scores.select(scope=ALL, corpus=corpus)
+        parts = ["test", ORIGINALS]
+        parts += ["validation"] if any(row.published is not None for row in mine.select(part="validation")) else []
         systems = dict.fromkeys(score.system for score in mine if score.source != CHANCE)
-        for system in [*systems, UNIFORM, MAJORITY]:
-            for metric, part in _compared(mine, corpus, system):
-                title = paper.title_of("systems", system)
-                cells = _cells(paper, scores, corpus, system, metric, part)
-                gap = _find_gap(paper, gaps, corpus, system, metric) if part == "test" else NOTHING
-                rows.append([corpus, title, texts.heading(metric, part), *cells, gap])
-    notes = [*texts.score_notes(paper), texts.SIZES, GAP, *published_notes(paper, scores)]
-    return Table(f"{paper.title}: published and reproduced", [*columns, "Gap (points) [95 %]"], rows, notes)
+        for system in [*systems, texts.GUESSING]:
+            for protocol in paper.protocols:
+                for part in parts:
+                    cells = _cells(scores, corpus, system, protocol, part)
+                    if cells:
+                        place = name_protocol(paper, protocol) + (f" ({texts.name_part(part)})" * (part != "test"))
+                        rows.append([corpus, paper.title_of("systems", system), place, *cells])
+    columns = [
+        "Corpus",
+        "System",
+        "Protocol",
+        "Published",
+        *(f"{one.label} {texts.BRACKETS}" for one in METRICS.values()),
+    ]
+    notes = [*texts.score_notes(paper), texts.SIZES, *published_notes(paper, scores)]
+    return Table(f"{paper.title}: published and reproduced", [*columns, "n"], rows, notes)
 
 
 def published_notes(paper: Paper, scores: Iterable[Score]) -> list[str]:
@@ -43,38 +49,28 @@ def published_notes(paper: Paper, scores: Iterable[Score]) -> list[str]:
     return list(dict.fromkeys(f"{one.table}, {paper.title_of('systems', one.system)}: {one.note}" for one in told))
 
 
-def _compared(scores: Scores, corpus: str, system: str) -> list[tuple[str, str]]:
-    """Return the metrics a system is compared by: all on the test part, and whatever was published on validation.
-
-    Where augmented copies are tested, the original recordings alone come after the test part.
-    """
-    names = {score.system for score in scores}
-    shown = [
-        metric
-        for metric in METRICS
-        if any(scores.published_value(corpus, name, metric, "validation")[0] is not None for name in names)
-    ]
-    parts = ["test"]
-    if any(score.part == ORIGINALS for score in scores if score.system == system):
-        parts.append(ORIGINALS)
-    both = [*((metric, part) for part in parts for metric in METRICS), *((metric, "validation") for metric in shown)]
-    return both if system in names else []
+def _cells(scores: Scores, corpus: str, system: str, protocol: str, part: str) -> list[str]:
+    """Return the cells from "Published" on; none where nothing was asked for."""
+    if system == texts.GUESSING:
+        guessed = [texts.of_guessing(scores, corpus, protocol, metric, part) for metric in METRICS]
+        return [NOTHING, *guessed, NOTHING] if set(guessed) != {NOTHING} else []
+    found = [scores.find(corpus, system, protocol, metric, part) for metric in METRICS]
+    told = _tell_published(scores.select(protocol=protocol), corpus, system, part)
+    return [told, *_values(found, scores), texts.of_sizes(found)] if any(found) else []
 
 
-def _cells(paper: Paper, scores: Scores, corpus: str, system: str, metric: str, part: str) -> list[str]:
-    """Return the cells from "Published" on."""
-    value, epoch = scores.published_value(corpus, system, metric, part)
-    cells = [texts.of_value(metric, value) + (f" (epoch {epoch})" if epoch else "")]
-    found = {name: scores.find(corpus, system, name, metric, part) for name in paper.protocols}
-    for score in found.values():
-        cells += [texts.of_score(score, scores), texts.of_sizes([score])]
-    return cells
+def _tell_published(scores: Scores, corpus: str, system: str, part: str) -> str:
+    """Return e.g. "WA 97.3, UA 96.0", or of an epoch "WA 100.0 (epoch 50)"."""
+    told = []
+    for metric in METRICS:
+        value, epoch = scores.published_value(corpus, system, metric, part)
+        if value is not None:
+            told.append(f"{label_of(metric)} {texts.of_value(metric, value)}" + (f" (epoch {epoch})" if epoch else ""))
+    return ", ".join(told) or NOTHING
 
 
-def _find_gap(paper: Paper, gaps: Iterable[Gap], corpus: str, system: str, metric: str) -> str:
-    """Return ours under the paper's protocol minus ours on unseen speakers."""
-    for gap in gaps:
-        roles = [paper.protocols[name].purpose for name in (gap.first_protocol, gap.second_protocol)]
-        if (gap.corpus, gap.first_system, gap.metric, *roles) == (corpus, system, metric, "published", "unseen"):
-            return of_gap(gap)
-    return NOTHING
+def _values(found: Sequence[Score | None], scores: Scores) -> list[str]:
+    """Return a cell for each metric; why nothing was run is said once."""
+    cells = [texts.of_score(score, scores) for score in found]
+    ran = any(score and score.value is not None for score in found)
+    return cells if ran else [cells[0], *[NOTHING] * (len(cells) - 1)]

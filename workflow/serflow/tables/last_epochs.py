@@ -13,24 +13,24 @@ from serflow.scoring.paper import last_epochs
 from serflow.tables.table import Table
 
 NOTE = (
-    "One row per run that takes its last epoch as it comes. Validation accuracy in %: of the last epoch, and the mean, "
-    "the lowest and the highest of the last tenth of epochs. Where these differ much, the last epoch is a draw."
+    "Of the runs that take their last epoch as it comes. Validation accuracy in %, the means over runs: of the last "
+    "epoch, and the mean, the lowest and the highest of the last tenth of epochs. Widest range: the largest distance "
+    "from lowest to highest in one run, in points. Where it is large, the last epoch is a draw."
 )
 
 
 def last_epochs_table(record: PaperRecord, runs: Sequence[RunRecord]) -> Table:
-    """Return one row per run: its seed, fold and precision, and its validation accuracy over the last epochs."""
-    columns = ["Corpus", "System", "Protocol", "Seed", "Fold", "Device, precision", "Last", "Mean", "Lowest", "Highest"]
-    rows = []
+    """Return one row per corpus, system, protocol and precision: the validation accuracy over the last epochs."""
+    columns = ["Corpus", "System", "Protocol", "Device, precision", "Runs", "Last", "Mean", "Lowest", "Highest"]
+    groups: dict[tuple[str, ...], list[list[float]]] = {}
     for run in runs:
         if last := last_epochs(run):
-            values = (last[-1], float(np.mean(last)), min(last), max(last))
-            rows.append(
-                [
-                    *(run.id.corpus, record.paper.title_of("systems", run.id.system)),
-                    *(name_protocol(record.paper, run.id.protocol), str(run.id.seed), str(run.id.fold)),
-                    f"{run.info['device']}, {run.info['precision']}",
-                    *(f"{100 * value:.1f}" for value in values),
-                ]
-            )
-    return Table(f"{record.paper.title}: last epochs", columns, rows, [NOTE])
+            computed = f"{run.info['device']}, {run.info['precision']}"
+            groups.setdefault((*run.group, computed), []).append(last)
+    rows = []
+    for (corpus, system, protocol, computed), found in groups.items():
+        each = np.array([(last[-1], np.mean(last), min(last), max(last)) for last in found])
+        values = [*each.mean(axis=0), np.max(each[:, 3] - each[:, 2])]
+        place = [corpus, record.paper.title_of("systems", system), name_protocol(record.paper, protocol)]
+        rows.append([*place, computed, str(len(found)), *(f"{100 * value:.1f}" for value in values)])
+    return Table(f"{record.paper.title}: last epochs", [*columns, "Widest range"], rows, [NOTE])

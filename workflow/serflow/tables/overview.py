@@ -94,11 +94,11 @@ def _line(result: Result, roles: Sequence[Role]) -> list[str]:
         *(_format_cell(result.cells[role], result.metric) for role in roles),
         " / ".join(texts.of_value(result.metric, value) for value in chance),
         ": ".join(filter(None, (result.verdict, result.reason))),
-        "; ".join(_list_deviations(result)) or NOTHING,
+        "; ".join(list_deviations(result)) or NOTHING,
     ]
 
 
-def _list_deviations(result: Result) -> list[str]:
+def list_deviations(result: Result) -> list[str]:
     """Return the deviations under the paper's protocol, then those that only others have."""
     own = result.cells["published"].deviations
     others = dict.fromkeys(text for cell in result.cells.values() for text in cell.deviations if text not in own)

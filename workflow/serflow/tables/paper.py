@@ -64,7 +64,7 @@ def score_tables(
 ) -> dict[str, Table]:
     """Return the comparison, the tables that the paper prints, differences, speakers and last epochs, by file stem."""
     paper = record.paper
-    tables = {"comparison": comparison_table(record, scores, gaps)}
+    tables = {"comparison": comparison_table(record, scores)}
     tables |= {stem: published_table(record, scores, name) for stem, name in published_tables(paper).items()}
     tables |= {stem: confusion_table(record, entry, runs) for stem, entry in published_confusions(paper).items()}
     tables |= {"differences": gap_table(record, gaps), "speakers": speaker_table(record, scores)}

@@ -10,7 +10,7 @@ from serflow.papers.model import PaperRecord, PublishedConfusion
 from serflow.papers.names import name_protocol
 from serflow.runs import RunRecord
 from serflow.scoring.confusion import confusion_percent
-from serflow.scoring.scores import ALL, HISTORY_METRICS, MAJORITY, UNIFORM, Score, Scores
+from serflow.scoring.scores import ALL, HISTORY_METRICS, Score, Scores
 from serflow.tables import texts
 from serflow.tables.comparison import published_notes
 from serflow.tables.table import NOTHING, Table
@@ -37,9 +37,13 @@ def published_table(record: PaperRecord, scores: Scores, name: str) -> Table:
                 found = [scores.find(corpus, system, protocol, *metric, epoch) for metric in metrics]
                 title = paper.title_of("systems", system)
                 rows += _line(place, title, str(epoch or "end"), found, texts.of_sizes(found, speakers=False))
-            for chance in (UNIFORM, MAJORITY):
-                guessed = [(GUESSED.get(metric, metric), part) for metric, part in metrics]
-                rows += _line(place, chance, "", [scores.find(corpus, chance, protocol, *key) for key in guessed], "")
+            guessed = [
+                texts.of_guessing(scores, corpus, protocol, GUESSED.get(metric, metric), part)
+                for metric, part in metrics
+            ]
+            if set(guessed) != {NOTHING}:
+                pairs = [cell for guess in guessed for cell in (NOTHING, guess)]
+                rows.append([place[0], texts.GUESSING, place[1], "", *pairs, ""])
     notes = [*texts.score_notes(paper), EPOCHS, *published_notes(paper, entries)]
     return Table(f"{paper.title}: {name}", [*columns, "Seeds / folds"], rows, notes)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -14,7 +14,8 @@ from serflow.corpora.names import display_name
 from serflow.errors import RunError
 from serflow.io.files import write_text
 from serflow.items import Row
-from serflow.papers.model import PaperRecord
+from serflow.papers.model import Paper, PaperRecord
+from serflow.papers.names import name_protocol
 from serflow.plan import list_left
 from serflow.protocols.base import Role
 from serflow.runs import RunRecord
@@ -27,7 +28,7 @@ from serflow.scoring.scores import Scores
 from serflow.scoring.verdicts import CANNOT
 from serflow.tables import texts
 from serflow.tables.evidence import Evidence, read_evidence
-from serflow.tables.overview import list_findings, overview_table
+from serflow.tables.overview import PARTS, list_deviations, list_findings
 from serflow.tables.paper import score_tables
 from serflow.tables.table import NOTHING, Table
 
@@ -46,10 +47,16 @@ NOT_RUN = (
     "What the paper files and `evidence/config.yaml` ask for on the corpora above, with the default seeds, and no kept "
     "run covers; hours one after the other, from the costs that `serflow plan` knows. Other corpora were not at hand."
 )
+VERDICTS = "[verdicts.md](verdicts.md) says how a published number is judged."
 #: Whose curves and confusion matrices are shown.
 DRAWN: tuple[Role, ...] = ("published", "unseen")
-#: What README.md shows of each system.
-MAIN: tuple[Role, ...] = ("published", "unseen", "leak")
+#: What the table of main results shows of each system.
+MAIN: dict[Role, str] = {
+    "published": "Paper's protocol",
+    "unseen": "Unseen speakers",
+    "leak": "Leak",
+    "control": "Control for the leak",
+}
 
 
 class Pages(NamedTuple):
@@ -80,7 +87,8 @@ def make_pages(root: Path, evidence: Evidence) -> Pages:
         *(f"- {text}" for text in findings),
     ]
     parts += ["![Published numbers and ours](images/results.png)", *_describe_audio(evidence.manifests)]
-    parts += ["## Paper by paper"]
+    main = _main_table(results)
+    parts += [_demote(main.to_markdown()), "## Paper by paper"]
     pages, drawn = {}, {}
     for name, (scores, gaps, runs) in sorted(scored.items(), key=lambda item: not item[1][2]):  # measured ones first
         record = evidence.records[name]
@@ -96,11 +104,12 @@ def make_pages(root: Path, evidence: Evidence) -> Pages:
         drawn[name] = (record, list(_drawn(record, runs)))
         tables = list(score_tables(record, scores, gaps, runs).values())
         pages[f"{FOLDER}/{name}.md"] = _paper_page(record, tables, drawn[name][1])
-    parts += [_demote(overview_table(results).to_markdown()), _demote(_measured(evidence.runs).to_markdown())]
     parts += ["## Not run yet", NOT_RUN]
     parts += ["\n".join(f"- {line}" for line in list_left(evidence.papers, {run.id for run in evidence.runs}))]
+    parts += [_demote(_measured(evidence.runs).to_markdown())]
     pages[PAGE] = "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
-    pages[README] = _fill(root / README, {"finding": _headline(results), "main results": _main_rows(results)})
+    rows = replace(main, notes=_list_departures(results)).to_markdown().removeprefix(f"# {main.title}").strip()
+    pages[README] = _fill(root / README, {"finding": _headline(results), "main results": rows})
     return Pages(pages, _find_main(results), drawn)
 
 
@@ -191,22 +200,33 @@ def _drawn(record: PaperRecord, runs: Iterable[RunRecord]) -> Iterable[RunRecord
 
 def _paper_page(record: PaperRecord, tables: Sequence[Table], drawn: Sequence[RunRecord]) -> str:
     """Return a paper's page: its tables, pictures of the runs that are drawn, and once what is said of all tables."""
-    common = [note for note in tables[0].notes if all(note in table.notes for table in tables)]
+    counted = Counter(note for table in tables for note in table.notes)
+    common = [note for note, times in counted.items() if times > 1]
     parts = [f"# {paper_title(record)}", HEAD]
     for table in tables:
         own = [note for note in table.notes if note not in common]
         title = table.title.removeprefix(f"{record.paper.title}: ")
         bare = replace(table, title=title[0].upper() + title[1:], notes=own, assumptions=(), deviations=None)
         parts.append(_demote(bare.to_markdown()).rstrip("\n"))
-    places = [f"{'/'.join(run.group[:2])}/curves" for run in drawn if run.history]
-    places += [f"{'/'.join(run.group)}/confusion" for run in drawn]
-    if places:
-        pictures = [
-            f"![{place}](../images/results/{record.paper.paper}/{place}.svg)" for place in dict.fromkeys(places)
-        ]
-        parts += ["## Curves and confusion matrices", *pictures]
-    parts += ["## Notes on all tables", "\n".join(f"- {note}" for note in common), "\n".join(tables[0].told).strip()]
+    if drawn:
+        parts += ["## Curves and confusion matrices", *dict.fromkeys(_pictures(record.paper, drawn))]
+    parts += ["## Notes on the tables", "\n".join(f"- {note}" for note in common), "\n".join(tables[0].told).strip()]
     return "\n\n".join(parts) + "\n"
+
+
+def _pictures(paper: Paper, drawn: Sequence[RunRecord]) -> Iterator[str]:
+    """Yield the curves of each system and the confusion matrix of each of its protocols."""
+    for kind in ("curves", "confusion"):
+        for run in drawn:
+            corpus, system, protocol = run.group
+            title = f"{paper.title_of('systems', system)} on {display_name(corpus)}"
+            if kind == "confusion":
+                text, place = f"{title}, {name_protocol(paper, protocol)}: confusion matrix", f"{protocol}/confusion"
+            elif run.history:
+                text, place = f"{title}: accuracy and loss by epoch", "curves"
+            else:
+                continue
+            yield f"![{text}](../images/results/{paper.paper}/{corpus}/{system}/{place}.svg)"
 
 
 def _score(evidence: Evidence, record: PaperRecord) -> tuple[Scores, list[Gap], list[RunRecord]]:
@@ -221,18 +241,9 @@ def _percent(cell: Cell) -> str:
     return text + (f" ({cell.missing})" if cell.missing else "")
 
 
-def _main_rows(results: Iterable[Result]) -> str:
-    """Return the table of README.md: one row per system of which something was measured, its first metric."""
-    columns = [
-        "System",
-        "Corpus",
-        "Metric (part)",
-        "Published",
-        "Paper's protocol",
-        "Unseen speakers",
-        "Leak",
-        "Verdict",
-    ]
+def _main_table(results: Sequence[Result]) -> Table:
+    """Return one row per system and corpus of which something was measured, of its first metric."""
+    columns = ["System", "Corpus", "Metric (part)", "Published", *MAIN.values(), "Verdict"]
     first: dict[tuple[str, str, str], Result] = {}
     for one in _find_main(results):
         first.setdefault((one.paper, one.corpus, one.system), one)
@@ -247,11 +258,21 @@ def _main_rows(results: Iterable[Result]) -> str:
         ]
         for one in first.values()
     ]
-    return Table("", columns, rows).to_markdown().strip().removeprefix("# \n").strip()
+    notes = [*_list_departures(results), VERDICTS, PARTS, texts.metric_note(), texts.INTERVALS]
+    return Table("Published numbers and ours", columns, rows, notes)
+
+
+def _list_departures(results: Iterable[Result]) -> list[str]:
+    """Return in what the measured systems depart from their papers, those that do so alike in one sentence."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for one in _find_main(results):
+        if departures := list_deviations(one):
+            found.setdefault((one.paper, "; ".join(departures)), {})[one.title] = None
+    return [f"Departs from the paper ({paper}): {', '.join(names)}: {told}." for (paper, told), names in found.items()]
 
 
 def _find_main(results: Iterable[Result]) -> list[Result]:
-    """Return what README.md shows: what has a published number or was run under a protocol of `MAIN`; judged first."""
+    """Return what has a published number or was run under a protocol of `MAIN`; what is judged comes first."""
 
     def is_main(one: Result) -> bool:
         shown = any(one.cells[role].value is not None for role in MAIN)
@@ -282,32 +303,25 @@ def _headline(results: Iterable[Result]) -> str:
 
 
 def _measured(runs: Iterable[RunRecord]) -> Table:
-    """Return the table of where and when the runs of each paper, corpus, system and protocol were made."""
-    columns = ["Paper", "Corpus", "System", "Protocol", "Runs", "Seeds", "Folds", "Hours", "Date", "Hardware"]
+    """Return the table of where and when runs were made, one row for those of one command, commit and machine."""
+    columns = ["Runs of", "Runs", "Hours", "Date", "Hardware", "Libraries", "Commit", "Command"]
     groups: dict[tuple[str, ...], list[RunRecord]] = {}
     for run in runs:
-        groups.setdefault((run.id.paper, *run.group), []).append(run)
-    rows = []
-    for group, members in groups.items():
-        infos = [run.info for run in members]
-
-        def each(value: Callable[[Mapping[str, object]], str], infos: Sequence[Mapping[str, object]] = infos) -> str:
-            return ", ".join(dict.fromkeys(sorted(map(value, infos))))
-
-        rows.append(
-            [
-                *group,
-                str(len(members)),
-                *(", ".join(map(str, sorted({getattr(run.id, key) for run in members}))) for key in ("seed", "fold")),
-                f"{sum(float(info['seconds']) for info in infos) / 3600:.2f}",
-                each(lambda info: str(info["finished"])[:10]),
-                each(lambda info: f"{info['device_name']} ({info['device']}, {info['precision']})"),
-                each(_libraries),
-                each(lambda info: short_commit(str(info["commit"]))),
-                each(lambda info: f"`{info['command']}`"),
-            ]
-        )
-    return Table("Where and when it was measured", [*columns, "Libraries", "Commit", "Command"], rows)
+        info = run.info
+        hardware = f"{info['device_name']} ({info['device']}, {info['precision']})"
+        key = hardware, _libraries(info), short_commit(str(info["commit"])), f"`{info['command']}`"
+        groups.setdefault(key, []).append(run)
+    rows = [
+        [
+            ", ".join(sorted({"/".join((run.id.paper, *run.group)) for run in members})),
+            str(len(members)),
+            f"{sum(float(run.info['seconds']) for run in members) / 3600:.2f}",
+            ", ".join(sorted({str(run.info["finished"])[:10] for run in members})),
+            *key,
+        ]
+        for key, members in groups.items()
+    ]
+    return Table("Where and when it was measured", columns, rows)
 
 
 def _libraries(info: Mapping[str, object]) -> str:

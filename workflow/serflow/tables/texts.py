@@ -10,7 +10,7 @@ from serflow.papers.names import name_protocol
 from serflow.runs import RunRecord
 from serflow.scoring.conditions import describe_conditions, find_deviations
 from serflow.scoring.metrics import METRICS, MIN_SPEAKERS, label_of
-from serflow.scoring.scores import ORIGINALS, Score, Scores
+from serflow.scoring.scores import MAJORITY, ORIGINALS, UNIFORM, Score, Scores
 from serflow.scoring.speakers import speaker_name
 from serflow.tables.table import NOTHING, SYNTHETIC, Table
 
@@ -21,6 +21,8 @@ INTERVALS = (
     "speakers are tested. ±: standard deviation over seeds, where there are several."
 )
 SIZES = "n: speakers / seeds / folds."
+#: The row of what guessing would score.
+GUESSING = "chance (uniform / majority)"
 
 
 def metric_note() -> str:
@@ -41,7 +43,12 @@ def finish(table: Table, record: PaperRecord, runs: Sequence[RunRecord]) -> Tabl
 
 def heading(metric: str, part: str) -> str:
     """Return e.g. "macro-F1 (test)"."""
-    return f"{label_of(metric)} ({'test, original recordings alone' if part == ORIGINALS else part})"
+    return f"{label_of(metric)} ({name_part(part)})"
+
+
+def name_part(part: str) -> str:
+    """Return what a part is called."""
+    return "test, original recordings alone" if part == ORIGINALS else part
 
 
 def score_notes(paper: Paper) -> list[str]:
@@ -74,6 +81,12 @@ def of_score(score: Score | None, scores: Scores | None = None) -> str:
         for one in (scores.speakers_of(score) if scores else [])
     ]
     return f"{text} over utterances" + (f" (per speaker: {', '.join(each)})" if each else "")
+
+
+def of_guessing(scores: Scores, corpus: str, protocol: str, metric: str, part: str) -> str:
+    """Return e.g. "12.5 / 13.2", what guessing all classes alike and guessing the most frequent one would score."""
+    found = [scores.find(corpus, guess, protocol, metric, part) for guess in (UNIFORM, MAJORITY)]
+    return " / ".join(map(of_score, found)) if any(found) else NOTHING
 
 
 def of_sizes(found: Iterable[Score | None], *, speakers: bool = True) -> str:
