@@ -5,8 +5,12 @@ import re
 
 from serflow import cli
 from serflow.io.files import write_json
+from serflow.page.content import make_rows, make_speakers
+from serflow.runs import read_runs
+from serflow.scoring.overview import compare_papers
+from serflow.scoring.scores import Score, Scores
 from serflow.tables.overview import write_overview
-from toy_paper import LABELS, make_record
+from toy_paper import LABELS, PROTOCOLS, make_record, published, system
 
 
 def test_the_headline_is_the_published_number_and_ours_on_unseen_speakers(page):
@@ -20,6 +24,33 @@ def test_the_headline_is_the_published_number_and_ours_on_unseen_speakers(page):
 def test_the_page_stands_alone(page):
     assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", page)
     assert not re.findall(r"<(?:link|script)[^>]+(?:src|href)=\"(?!data:)", page)
+
+
+def test_speakers_of_a_union_and_of_a_papers_own_unseen_protocol_are_shown(make_run):
+    """A union with speaker 00 of both corpora; the paper's own protocol keeps speakers apart."""
+    protocols = {"published": PROTOCOLS["speaker_independent"] | {"role": "published"}}
+    record = make_record(protocols=protocols, systems={"net": system("Net", "published")}, corpora=["toy+savee"])
+    found = [("toy/a", "test", "sad", "sad"), ("savee/b", "test", "sad", "happy"), ("toy/a", "train", "sad", "sad")]
+    speakers = {("toy", "a"): "toy/00", ("savee", "b"): "savee/00"}
+    (row,) = make_speakers([record], read_runs([make_run(found, corpus="toy+savee")]), speakers)
+    assert row.values == {"toy/00": 1.0, "savee/00": 0.0}
+
+
+def test_each_published_number_stands_beside_ours_under_its_own_protocol():
+    record = make_record(
+        published=[published("WA", "test", 0.97), published("WA", "test", 0.6, protocol="speaker_independent")]
+    )
+    known = {"metric": "WA", "part": "test", "n_runs": 3, "unit": "speakers", "n_effective": 144.0, "n_speakers": 24}
+    rows = [
+        Score("toypaper", "net", name, "toy", value=value, low=value - 0.05, high=value + 0.05, **known)
+        for name, value in (("published", 0.74), ("speaker_independent", 0.59))
+    ]
+    results = compare_papers([record], Scores(tuple(rows)))
+    shown = [row for row in make_rows([record], results, Scores(tuple(rows))) if row.metric == "WA"]
+    assert [(row.published, row.cells["published"].value, row.verdict) for row in shown] == [
+        (0.97, 0.74, "not reproduced"),
+        (0.6, 0.59, "reproduced"),
+    ]
 
 
 def test_text_is_escaped(page):

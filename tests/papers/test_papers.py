@@ -476,6 +476,14 @@ def test_a_combined_system_is_made_from_the_same_fold_of_its_parts(family):
     assert "recipe" not in found.spec(run).system
 
 
+def test_a_changed_recipe_of_a_part_is_a_deviation_of_the_combined_system(family):
+    paper, folder = family
+    write(folder, paper)
+    recipe = paper["systems"]["resnet18"]["recipe"]
+    found = papers(folder, overrides={"toy": {"recipes": {recipe: {"n_mels": 64}}}}).record("toy")
+    assert any("n_mels: 64" in text for text in found.deviations_of(("ravdess", "both", "published")))
+
+
 @pytest.mark.parametrize(
     ("change", "where"),
     [

@@ -36,8 +36,17 @@ def test_a_difference_that_every_speaker_shares_has_no_width_and_the_test_is_bin
     )
     assert (gap.value, gap.low, gap.high) == pytest.approx((0.5, 0.5, 0.5))
     assert gap.p == gap.p_holm == pytest.approx(stats.binomtest(0, 24).pvalue)
+    assert only(gaps, metric="UA", part="test").p is None  # the test is of WA
     write_gaps(gaps, tmp_path / "gaps.csv")
     assert [gap.metric for gap in read_gaps(tmp_path / "gaps.csv")] == [gap.metric for gap in gaps]
+
+
+def test_copies_of_a_recording_are_no_recordings_of_their_own_in_the_test(make_run, speakers):
+    found = [*rows(5), *((f"{name}#noise", *rest) for name, *rest in rows(5))]
+    worse = [*rows(2), *((f"{name}#noise", *rest) for name, *rest in rows(2))]
+    runs = read_runs([make_run(found), make_run(worse, system="other")])
+    gap = only(subtract_runs(runs[:1], runs[1:], "test", speakers), metric="WA")
+    assert gap.p == pytest.approx(stats.binomtest(0, 24).pvalue)
 
 
 def test_several_pairs_are_corrected_together(make_run, speakers):
@@ -86,8 +95,12 @@ def test_an_order_of_the_paper_that_ours_contradicts_is_told(make_run, speakers)
     record = make_record(systems=systems, published=told)
     for right, contradicted in ((2, True), (5, False)):
         runs = [make_run(rows(right), seed=right), make_run(rows(4), system="other", seed=right)]
-        found = find_contradictions(record, find_gaps(record, read_runs(runs), speakers))
+        gaps = find_gaps(record, read_runs(runs), speakers)
+        found = find_contradictions(record, gaps, {})
         assert len(found) == contradicted
+        partial = {record.paper.published[0].identity: ["only 1 of 3 seeds"]}
+        for told in find_contradictions(record, gaps, partial):
+            assert told.startswith("The paper's order would be contradicted") and "only 1 of 3 seeds" in told
 
 
 def test_what_has_no_test_part_or_other_labels_has_no_difference(make_run, speakers):

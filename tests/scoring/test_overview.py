@@ -73,13 +73,17 @@ def test_what_only_the_leak_reaches_is_said_to_be_reached_under_it():
     assert judged(record(0.96), score(), leak).verdict == "reached only under the leak"
     assert judged(record(0.96), score(), score("third", value=0.8, low=0.76, high=0.84)).verdict == "not reproduced"
     assert judged(record(0.7), score(), leak).verdict == "reproduced"
+    unfinished = replace(leak, missing="1 of 3 seeds")
+    assert judged(record(0.96), score(), unfinished).verdict == "not reproduced"
+    shortened = {"toy/net/third": ["training.epochs: 2 instead of 50"]}
+    assert judged(record(0.96, deviations=shortened), score(), leak).verdict == "not reproduced"
 
 
 @pytest.mark.parametrize(
     ("more", "row", "reason"),
     [
         ({"synthetic": True}, {}, "synthetic corpus"),
-        ({}, {"missing": "folds 0,1 of 5; seed 0 of 0, 1, 2"}, "only folds 0,1 of 5; seed 0 of 0, 1, 2"),
+        ({}, {"missing": "2 of 5 folds; 1 of 3 seeds"}, "only 2 of 5 folds; 1 of 3 seeds"),
         ({"deviations": {OWN["first"]: ["model.pretrained: none instead of imagenet"]}}, {}, "model.pretrained"),
         ({}, {"spread": 0.12}, "5 seeds"),
         ({}, {"value": None, "note": "not run: SAVEE is missing; as printed"}, "not run: SAVEE is missing"),
@@ -190,7 +194,7 @@ def test_a_system_that_tells_two_labels_apart_is_not_held_against_chance_among_a
 
 def test_results_are_read_as_they_were_written_deviations_with_semicolons_too(tmp_path):
     told = {OWN["first"]: ["a; b, [1]", 'random "weights"'], OWN["second"]: ["seeds: 1 instead of 3"]}
-    rows = [score(note="folds 0,1 of 5", sd=0.02), score("second", value=0.4, low=None, high=None, speakers=4)]
+    rows = [score(note="2 of 5 folds", sd=0.02), score("second", value=0.4, low=None, high=None, speakers=4)]
     found = compare_papers([record(deviations=told)], Scores(tuple(rows)))
     write_results(found, tmp_path / "comparison.csv")
     again = read_results(tmp_path / "comparison.csv")
@@ -204,6 +208,14 @@ def test_a_corpus_on_which_other_emotions_are_told_apart_says_how_many(chance, p
     """The paper has three labels; chance is one of as many as there are."""
     rows = [score(metric=metric, value=chance, system="chance (uniform)", source="chance") for metric in ("WA", "UA")]
     assert judged(record(), score(), *rows).place == place
+
+
+def test_emotions_and_chance_are_known_where_unseen_sentences_alone_are_tested():
+    rules = {"second": {"kind": "statement_independent", "title": "sentences"}}
+    about = {"protocols": rules, "published": [], "systems": {"net": system("Net_1", "second")}}
+    guess = score("second", metric="WA", value=1 / 2, system="chance (uniform)", source="chance")
+    result = judged(record(**about), score("second", metric="WA"), guess)
+    assert (result.place, result.chance_uniform) == ("toy, 2 emotions", 1 / 2)
 
 
 def test_a_result_on_another_corpus_names_what_was_trained_on_and_what_was_tested():
@@ -224,6 +236,9 @@ def test_the_end_of_a_run_tells_the_nearest_and_the_farthest_result():
     )
     (told,) = tell_extremes(found[:1])
     assert told == "Nearest to its published number: Net_1 (toypaper on toy), UA 72.0 % instead of 97.0 %."
+    above = judged(record(0.5), score())
+    (told,) = tell_extremes([above, found[1]])
+    assert told == "Nearest to its published number: Net_1 (toypaper on toy), UA 72.0 % instead of 75.0 %."
 
 
 def test_without_published_numbers_it_tells_the_best_and_the_worst_on_unseen_speakers():

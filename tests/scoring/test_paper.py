@@ -88,14 +88,14 @@ def test_each_fold_has_rows_of_its_own(grouped, score):
 def test_missing_folds_are_told(grouped, score):
     dirs, _ = grouped
     even = score(dirs, make_record(n_folds={"toy": {"speaker_independent": 6}}))
-    assert ours(even, "speaker_independent", "WA").missing == "folds 0,1 of 6"
+    assert ours(even, "speaker_independent", "WA").missing == "2 of 6 folds"
     uneven = score(dirs[:3], make_record(n_folds={"toy": {"speaker_independent": 2}}))
-    assert ours(uneven, "speaker_independent", "WA").missing == "seed 0: folds 0,1; seed 1: fold 0 of 2"
+    assert ours(uneven, "speaker_independent", "WA").missing == "3 of 4 folds of 2 seeds"
 
 
 def test_missing_seeds_are_told_and_further_ones_are_welcome(grouped, score):
     dirs, _ = grouped
-    for asked, told in (([0, 1, 2], "seeds 0, 1 of 0, 1, 2"), ([0], "")):
+    for asked, told in (([0, 1, 2], "2 of 3 seeds"), ([0], "")):
         found = score(dirs, make_record(seeds={"speaker_independent": asked}))
         assert ours(found, "speaker_independent", "WA").missing == told
 

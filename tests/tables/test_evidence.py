@@ -13,12 +13,14 @@ from serflow.config import Config
 from serflow.corpora.manifest import COLUMNS, read_manifest
 from serflow.errors import RunError
 from serflow.io.files import read_csv, write_csv, write_json
+from serflow.papers.names import ROLES
 from serflow.papers.papers import Papers
 from serflow.protocols.split import split
 from serflow.runs import Predictions, RunId, write_run
 from serflow.schema import check
+from serflow.scoring.results import Cell, Result
 from serflow.tables.evidence import keep, read_evidence
-from serflow.tables.results_page import check_pages, write_pages
+from serflow.tables.results_page import check_pages, tell_finding, write_pages
 
 SOURCES = {"ravdess": {"source": "somewhere"}, "savee": {"source": None}, "iemocap": {"source": None}}
 PAPERS = Papers(check(Config, {"corpora": SOURCES, "allow_partial": True}, "config"))
@@ -103,6 +105,22 @@ def test_pages_hold_what_the_kept_predictions_give(root, results):
     assert "snakemake deepemonet" in (root / "docs/results.md").read_text()
     assert "| 9 | 0.09 |" in (root / "docs/results.md").read_text()  # nine runs of 36 s, in hours
     assert "## Differences" in (root / "docs/results/deepemonet.md").read_text()
+
+
+def test_the_finding_is_told_where_nothing_was_run_under_the_papers_protocol(root, results):
+    shutil.rmtree(root / "evidence/runs/deepemonet/ravdess/svm/published")
+    assert cli.main(["results", "--root", str(root)]) == 0
+    text = (root / "README.md").read_text()
+    assert "A system published at 51.7 % recognises" in text
+    assert "Under the paper's own protocol" not in text
+
+
+def test_the_finding_names_its_metric():
+    cells = dict.fromkeys(ROLES, Cell()) | {"unseen": Cell("u", 0.354), "leak": Cell("l", 0.6, note="originals 70 %")}
+    about = ("p", "ravdess", "s", "S", "macro_F1", "validation", None, 0.509, cells)
+    told = tell_finding([Result(*about)])
+    assert "**A system published at 50.9 % macro-F1 reaches 35.4 % macro-F1 on speakers it has not heard**" in told
+    assert "60.0 % (originals 70 %)" in told
 
 
 def test_a_changed_digit_and_a_number_of_ones_own_are_found(root):

@@ -29,12 +29,12 @@ def result(**cells):
 
 
 def test_cells_name_value_spread_interval_speakers_and_missing_folds():
-    own = Cell("published", 0.725, 0.65, 0.79, 0.012, 24, missing="folds 0,1 of 6", deviations=("a; b",))
+    own = Cell("published", 0.725, 0.65, 0.79, 0.012, 24, missing="2 of 6 folds", deviations=("a; b",))
     few = Cell(
         "second", 0.4, 0.3, 0.5, speakers=4, unit="utterances", collapsed=1, seeds=3, deviations=("a; b", "epochs")
     )
     cells = line(result(published=own, unseen=few))
-    assert cells["Ours, paper's protocol [95 %]"] == "72.5 ± 1.2 [65.0, 79.0]; 24 speakers; folds 0,1 of 6"
+    assert cells["Ours, paper's protocol [95 %]"] == "72.5 ± 1.2 [65.0, 79.0]; 24 speakers; 2 of 6 folds"
     assert (
         cells["Ours, unseen speakers [95 %]"]
         == "40.0 [30.0, 50.0] over utterances; 4 speakers; collapsed: 1 run predicts one class"

@@ -58,7 +58,7 @@ WA = "WA [95 %]"
 def test_comparison_has_a_row_for_each_protocol_with_the_published_number_in_the_papers_own(tables):
     own, fair = (line(tables["comparison"], "toy", "Net_1", role) for role in ("paper's protocol", "unseen speakers"))
     assert (own["Published"], own[WA]) == ("WA 90.0", "100.0 [100.0, 100.0]")
-    assert (fair["Published"], fair[WA], fair["n"]) == ("-", "50.0 [50.0, 50.0]", "8 / 1 / 1 (fold 0 of 6)")
+    assert (fair["Published"], fair[WA], fair["n"]) == ("-", "50.0 [50.0, 50.0]", "8 / 1 / 1 (1 of 6 folds)")
 
 
 def test_comparison_shows_the_last_published_validation_accuracy_beside_ours(tables):
@@ -71,6 +71,11 @@ def test_chance_and_corpora_not_run_stand_in_the_comparison(tables):
     assert chance["UA [95 %]"] == "33.3 / 50.0"  # two of the three classes are tested
     missing = line(tables["comparison"], "savee", "Net_1", "paper's protocol")
     assert (missing[WA], missing["UA [95 %]"]) == ("not run: SAVEE is not configured", "-")
+
+
+def test_differences_say_which_side_is_unfinished(tables):
+    told = [row[1] for row in tables["differences"].rows]
+    assert "Net_1: paper's protocol minus unseen speakers (unfinished: all / 1 of 6 folds)" in told
 
 
 def test_table_of_the_paper_has_its_epochs_with_ours_beside_them(tables):

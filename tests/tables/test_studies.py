@@ -79,9 +79,9 @@ def test_the_page_shows_what_the_paper_said_and_what_the_runs_were(write):
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| toy")]
     published = [row for row in cells if row[1] == "paper's protocol"]
     assert published[0][2:5] == ["test", "Net of net", "100.0 [100.0, 100.0]"]
-    assert published[0][7:] == ["-", "-", "12,345", "6 (4-8)", "8 / 1 / 2 (seed 0 of 0, 1, 2)"]
+    assert published[0][7:] == ["-", "-", "12,345", "6 (4-8)", "8 / 1 / 2 (1 of 3 seeds)"]
     lost = "-50.0 [-50.0, -50.0]"
-    assert published[1][7:] == [lost, lost, "99", "5", "8 / 1 / 2 (seed 0 of 0, 1, 2)"]
+    assert published[1][7:] == [lost, lost, "99", "5", "8 / 1 / 2 (1 of 3 seeds)"]
     assert published[2][4] == "not run: no run was made"
     assert [row[3:6] for row in published[3:]] == [
         ["chance (uniform)", "33.3", "33.3"],
@@ -95,7 +95,7 @@ def test_few_speakers_are_shown_one_by_one_and_missing_folds_are_named(write):
     stem = write(slice(None, None, 2), n_folds={"toy": {"published": 2}})
     text = stem.with_suffix(".md").read_text()
     assert "per speaker: 00 100.0, 01 100.0, 02 100.0, 03 100.0" in text
-    assert "4 / 1 / 1 (fold 0 of 2; seed 0 of 0, 1, 2)" in text
+    assert "4 / 1 / 1 (1 of 2 folds; 1 of 3 seeds)" in text
     assert "Synthetic" not in text
     row = next(row for row in read_csv(stem.with_suffix(".csv")) if row["system"] == "two")
     assert float(row["WA_low"]) < float(row["WA"]) < float(row["WA_high"])  # over utterances

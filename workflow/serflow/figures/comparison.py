@@ -71,7 +71,7 @@ def _points(scores: Scores, paper: Paper, corpus: str, system: str, metric: str)
 
 
 def _missing(scores: Scores, protocol: str) -> str:
-    """Return which folds or seeds of a protocol are missing, as " (folds 0,1 of 6)"; empty where none is."""
+    """Return which folds or seeds of a protocol are missing, as " (2 of 6 folds)"; empty where none is."""
     found = scores.select(protocol=protocol, scope=ALL, part="test", source=PREDICTIONS)
     told = dict.fromkeys(score.missing for score in found if score.value is not None and score.missing)
     return f" ({'; '.join(told)})" if told else ""

@@ -12,7 +12,6 @@ from serflow.papers.names import ROLES, name_protocol
 from serflow.protocols.base import Role
 from serflow.runs import Group, RunRecord
 from serflow.scoring.metrics import METRICS
-from serflow.scoring.overview import list_published
 from serflow.scoring.pooling import Counts, Speakers, count_confusions, group_runs, pooled_confusion
 from serflow.scoring.results import Result
 from serflow.scoring.scores import ALL, PREDICTIONS, UNIFORM, Score, Scores
@@ -28,6 +27,8 @@ from serflow.scoring.verdicts import (
 
 #: The roles of protocols that are shown of each system, those after the fourth where anything was run under them.
 SHOWN: tuple[Role, ...] = ("published", "unseen", "leak", "control", "unseen_statements", "other_corpus")
+#: The roles of protocols whose speakers are shown, where they test speakers not seen in training.
+UNSEEN: tuple[Role, ...] = ("published", "unseen")
 #: The tone of a verdict's badge.
 TONES = {
     **dict.fromkeys((NOT_REPRODUCED, LEAK_ONLY), "bad"),
@@ -88,7 +89,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class SystemResult:
-    """What is shown of one system on one corpus: matrices by name of the protocol's role, curves of its runs."""
+    """What is shown of one system on one corpus: matrices and curves of its runs, by what the protocol is called."""
 
     group: Group
     title: str
@@ -139,35 +140,39 @@ def make_card(record: PaperRecord, results: Sequence[Result]) -> Card:
 
 
 def make_rows(records: Sequence[PaperRecord], results: Sequence[Result], scores: Scores) -> list[Row]:
-    """Return one row per paper, corpus, system and metric that was measured on the test part."""
+    """Return one row per paper, corpus, system and metric that was measured on the test part.
+
+    Where a paper prints a metric of one system under several protocols, or on both parts, there is a row for each.
+    """
     rows, roles = [], shown_roles(results)
     for record in records:
         paper, mine = record.paper, scores.select(paper=record.paper.paper)
-        printed = {(one.corpus, one.system, one.metric, one.part): one.value for one in list_published(paper)}
-        verdicts = {(one.corpus, one.system, one.metric): one.verdict for one in results if one.paper == paper.paper}
         measured = mine.select(source=PREDICTIONS, scope=ALL)
         for corpus, system in dict.fromkeys((one.corpus, one.system) for one in measured):
             if system not in paper.systems:
                 continue
+            chance = {name: _chance(record, mine, corpus, name) for name in METRICS}
             for metric in METRICS:
-                cells = {role: _bar(role, _find(record, mine, corpus, system, metric, role)) for role in roles}
-                if all(bar.value is None for bar in cells.values()):
-                    continue
-                parts = [part for part in ("test", "validation") if (corpus, system, metric, part) in printed]
-                rows.append(
-                    Row(
-                        paper.paper,
-                        corpus,
-                        system,
-                        paper.title_of("systems", system),
-                        metric,
-                        printed[corpus, system, metric, parts[0]] if parts else None,
-                        parts[0] if parts else "",
-                        cells,
-                        _chance(record, mine, corpus, metric) if paper.systems[system].labels is None else None,
-                        verdicts.get((corpus, system, metric), NO_NUMBER),
+                place = (paper.paper, corpus, system, metric)
+                found = [one for one in results if (one.paper, one.corpus, one.system, one.metric) == place]
+                judged: Sequence[Result | None] = found or [None]
+                for one in judged:
+                    own = one.cells["published"].protocol if one else ""
+                    cells = {role: _bar(role, _find(record, mine, place[1:], role, own)) for role in roles}
+                    if all(bar.value is None for bar in cells.values()):
+                        continue
+                    rows.append(
+                        Row(
+                            *place[:3],
+                            paper.title_of("systems", system),
+                            metric,
+                            one.published if one else None,
+                            one.part if one and one.published is not None else "",
+                            cells,
+                            chance[metric] if paper.systems[system].labels is None else None,
+                            one.verdict if one else NO_NUMBER,
+                        )
                     )
-                )
     return rows
 
 
@@ -178,9 +183,9 @@ def make_systems(records: Sequence[PaperRecord], runs: Sequence[RunRecord]) -> l
         paper, groups = record.paper, _groups_of(record, runs)
         for corpus, system in dict.fromkeys(group[:2] for group in groups):
             own = {group[2]: found for group, found in groups.items() if group[:2] == (corpus, system)}
-            by_role = {paper.protocols[name].purpose: found for name, found in own.items()}
-            matrices = {ROLES[role]: _matrix(by_role[role]) for role in SHOWN if role in by_role}
-            curves = {ROLES[role]: _curves(by_role[role]) for role in SHOWN if role in by_role}
+            order = sorted(own, key=lambda name: list(ROLES).index(paper.protocols[name].purpose))
+            matrices = {name_protocol(paper, name): _matrix(own[name]) for name in order}
+            curves = {name_protocol(paper, name): _curves(own[name]) for name in order}
             shown.append(
                 SystemResult(
                     (corpus, system, ""),
@@ -199,8 +204,9 @@ def make_speakers(records: Sequence[PaperRecord], runs: Sequence[RunRecord], spe
     for record in records:
         paper, groups = record.paper, _groups_of(record, runs)
         for (corpus, system, protocol), own in groups.items():
-            if paper.protocols[protocol].purpose == "unseen":
-                values = _per_speaker(count_confusions(own, "test", speakers))
+            rules = paper.protocols[protocol]
+            if rules.unseen_speakers and rules.purpose in UNSEEN:
+                values = _per_speaker(count_confusions(own, "test", speakers), corpus)
                 found.append(SpeakerRow(paper.title_of("systems", system), paper.paper, corpus, values))
     return found
 
@@ -214,7 +220,7 @@ def find_mistakes(records: Sequence[PaperRecord], runs: Sequence[RunRecord], spe
     found = []
     for record in records:
         paper, groups = record.paper, _groups_of(record, runs)
-        unseen = [group for group in groups if paper.protocols[group[2]].purpose == "unseen"]
+        unseen = [group for group in groups if paper.protocols[group[2]].unseen_speakers]
         for group in [*unseen, *groups][:1]:
             surest: dict[str, Mistake] = {}
             for run in groups[group]:
@@ -238,12 +244,24 @@ def _bars(result: Result) -> list[Bar]:
     for role in SHOWN:
         cell = result.cells[role]
         if cell.value is not None or role in ("published", "unseen"):
-            bars.append(Bar(role, ROLES[role], cell.value, cell.low, cell.high, cell.missing or cell.note))
+            bars.append(
+                Bar(
+                    role,
+                    ROLES[role],
+                    cell.value,
+                    cell.low,
+                    cell.high,
+                    "; ".join(filter(None, (cell.note, cell.missing))),
+                )
+            )
     return bars
 
 
-def _find(record: PaperRecord, scores: Scores, corpus: str, system: str, metric: str, role: Role) -> Score | None:
-    names = [name for name in record.paper.asked(corpus, system) if record.paper.protocols[name].purpose == role]
+def _find(record: PaperRecord, scores: Scores, place: tuple[str, str, str], role: Role, own: str) -> Score | None:
+    """Return ours on the test part by role, of a corpus, system and metric; `own`: the published number's protocol."""
+    corpus, system, metric = place
+    asked, protocols = record.paper.asked(corpus, system), record.paper.protocols
+    names = [own] if own and role == "published" else [name for name in asked if protocols[name].purpose == role]
     return next((found for name in names if (found := scores.find(corpus, system, name, metric))), None)
 
 
@@ -275,10 +293,10 @@ def _curves(runs: Iterable[RunRecord]) -> list[list[float]]:
     return lines
 
 
-def _per_speaker(counts: Counts) -> dict[str, float]:
+def _per_speaker(counts: Counts, corpus: str) -> dict[str, float]:
     matrices = counts.per_speaker.sum(axis=0)
     return {
-        name.partition("/")[2]: float(np.trace(matrix) / matrix.sum())
+        name.removeprefix(f"{corpus}/"): float(np.trace(matrix) / matrix.sum())
         for name, matrix in zip(counts.speakers, matrices, strict=True)
     }
 

@@ -39,12 +39,13 @@ def list_changes(before: Plain, after: Plain) -> list[str]:
     ]
 
 
-def select_deviations(found: list[Deviation], group: Group, system: System) -> list[str]:
+def select_deviations(found: list[Deviation], group: Group, systems: Mapping[str, System]) -> list[str]:
     """Return the deviations that touch the runs of (corpus, system, protocol), parts of a combined system included."""
     corpus, name, protocol = group
+    parts = [name, *systems[name].parts]
     scope: dict[str, list[str | None]] = {
-        "systems": [name, *system.parts],
-        "recipes": [system.recipe],
+        "systems": list(parts),
+        "recipes": [systems[part].recipe for part in parts],
         "protocols": [protocol],
         "corpora": [corpus],
         "select": list(members_of(corpus)),

@@ -238,7 +238,7 @@ class Papers:
             for system in paper.systems
             for protocol in paper.asked(corpus, system)
         ]
-        told = {group: select_deviations(self._deviations[name], group, paper.systems[group[1]]) for group in groups}
+        told = {group: select_deviations(self._deviations[name], group, paper.systems) for group in groups}
         sources = [self.config.source(member) for corpus in self.corpora(name) for member in members(corpus)]
         return PaperRecord(
             paper=paper,

@@ -15,7 +15,7 @@ from serflow.protocols.base import Role
 from serflow.runs import RunRecord
 from serflow.scoring.differences import Estimate, bootstrap_difference, holm, mcnemar_p
 from serflow.scoring.frames import column_types, make_frame, plain_rows, read_frame, write_frame
-from serflow.scoring.metrics import METRICS, MIN_SPEAKERS
+from serflow.scoring.metrics import METRICS, MIN_SPEAKERS, label_of
 from serflow.scoring.pooling import Counts, Speakers, count_confusions, group_runs, without_copies
 
 #: Roles of the protocols whose results are subtracted, the one expected to be higher first.
@@ -29,9 +29,9 @@ class Gap:
     """One metric of a system under a protocol, less that of another one.
 
     ``value``, ``low``, ``high``: difference of fractions and its 95 % interval; ``method``: what both sides share;
-    ``unit``: what the bootstrap resamples (speakers; utterances where fewer than six speakers are tested); ``p``: of
-    McNemar's exact test on the mean posteriors over seeds, where the same recordings are predicted; ``p_holm``: the
-    same, corrected for the number of tests within a protocol and corpus.
+    ``unit``: what the bootstrap resamples (speakers; utterances where fewer than six speakers are tested); ``p``, of WA
+    alone: McNemar's exact test on the mean posteriors over seeds, where the same recordings are predicted, without
+    augmented copies; ``p_holm``: the same, corrected for the number of tests within a protocol and corpus.
     """
 
     paper: str
@@ -107,7 +107,7 @@ def subtract_runs(first: Sequence[RunRecord], second: Sequence[RunRecord], part:
     found = bootstrap_runs(first, second, part, speakers)
     if not found:
         return []
-    recognised = [_recognise(runs, part) for runs in (first, second)]
+    recognised = [_recognise(map(without_copies, runs), part) for runs in (first, second)]
     same = recognised[0].keys() == recognised[1].keys()
     p = None
     if same:
@@ -126,7 +126,7 @@ def subtract_runs(first: Sequence[RunRecord], second: Sequence[RunRecord], part:
             method,
             found.unit,
             found.n_units,
-            p,
+            p if metric == "WA" else None,
         )
         for metric, estimate in found.estimates.items()
         if metric in METRICS and not np.isnan(estimate.value)
@@ -165,11 +165,22 @@ def bootstrap_runs(
     return Difference(bootstrap_difference(arrays[0], arrays[1], joint), unit, len(names), joint)
 
 
-def find_contradictions(record: PaperRecord, gaps: Iterable[Gap]) -> list[str]:
+def find_contradictions(
+    record: PaperRecord, gaps: Iterable[Gap], obstacles: Mapping[tuple[object, ...], Sequence[str]]
+) -> list[str]:
     """Return a sentence for each order of two published numbers that ours contradicts.
 
     It does where the paper prints one system above another (same corpus, protocol, part and metric) and the interval
     of our difference lies beyond 0 on the other side.
+
+    Parameters
+    ----------
+    record
+        The paper as run.
+    gaps
+        Its gaps.
+    obstacles
+        Why ours cannot be compared with a published number (see `verdicts.find_obstacles`), by its `identity`.
     """
     printed = {entry.identity: entry.value for entry in record.paper.published if entry.epoch is None}
     found = []
@@ -182,11 +193,13 @@ def find_contradictions(record: PaperRecord, gaps: Iterable[Gap]) -> list[str]:
             continue
         theirs = printed[keys[0]] - printed[keys[1]]
         if (theirs > 0 > gap.high) or (theirs < 0 < gap.low):
+            told = list(dict.fromkeys(text for key in keys for text in obstacles.get(key, ())))
             names = [record.paper.title_of("systems", name) for name in (gap.first_system, gap.second_system)]
             numbers = [f"{100 * number:+.1f}" for number in (theirs, gap.value, gap.low, gap.high)]
             found.append(
-                f"The paper's order is contradicted: {gap.metric} of {names[0]} less that of {names[1]} on "
-                f"{gap.corpus}: published {numbers[0]}, ours {numbers[1]} [{numbers[2]}, {numbers[3]}] points."
+                f"The paper's order {'would be' if told else 'is'} contradicted: {label_of(gap.metric)} of {names[0]} "
+                f"less that of {names[1]} on {gap.corpus}: published {numbers[0]}, ours {numbers[1]} [{numbers[2]}, "
+                f"{numbers[3]}] points{', were it not for: ' if told else ''}{'; '.join(told)}."
             )
     return found
 
@@ -212,7 +225,6 @@ def _recognise(runs: Iterable[RunRecord], part: str) -> Mapping[Item, bool]:
 
 
 def _correct(gaps: Sequence[Gap]) -> list[Gap]:
-    """Return gaps of one corpus and protocol with Holm's correction: one test per pair, whatever the metric."""
-    pairs = {(gap.first_system, gap.second_system): gap.p for gap in gaps if gap.p is not None}
-    corrected = dict(zip(pairs, holm([p for p in pairs.values() if p is not None]), strict=True))
-    return [replace(gap, p_holm=corrected.get((gap.first_system, gap.second_system))) for gap in gaps]
+    """Return gaps of one corpus, protocol and part with Holm's correction of their tests."""
+    corrected = iter(holm([gap.p for gap in gaps if gap.p is not None]))
+    return [gap if gap.p is None else replace(gap, p_holm=next(corrected)) for gap in gaps]

@@ -102,7 +102,7 @@ def compare(record: PaperRecord, entry: Entry, scores: Scores) -> Result:
     own = paper.protocols.get(entry.protocol)
     if own and own.unseen_speakers and not names["unseen"]:
         cells["unseen"] = Cell(note=SAME)
-    fair = entry.protocol or names["unseen"] or names["other_corpus"]
+    fair = entry.protocol or next(filter(None, names.values()), "")
     guessers = (UNIFORM, MAJORITY) if paper.systems[entry.system].labels is None else ()  # chance is among all labels
     chance = {name: found.value for name in guessers if (found := find(name, fair, entry.part))}
     uniform = scores.find(entry.corpus, UNIFORM, fair, "WA", entry.part)  # of C emotions 1 / C
@@ -124,7 +124,7 @@ def _make_cell(record: PaperRecord, scores: Scores, score: Score | None, protoco
     alone = scores.find(entry.corpus, entry.system, protocol, entry.metric, ORIGINALS)
     note = ""
     if alone and alone.value is not None and score.part == "test":
-        note = f"original recordings alone {100 * alone.value:.1f}"
+        note = f"original recordings alone {100 * alone.value:.1f} %"
     shared = ("value", "low", "high", "sd", "unit", "seed_variance", "n_effective", "spread", "collapsed", "missing")
     numbers = {name: getattr(score, name) for name in shared}
     return Cell(protocol, **numbers, speakers=score.n_speakers, seeds=score.n_runs, note=note, deviations=told)
@@ -147,17 +147,21 @@ def find_headline(results: Iterable[Result]) -> Result | None:
 def tell_extremes(results: Iterable[Result]) -> list[str]:
     """Return a sentence on the results nearest to and farthest below their published numbers.
 
-    Where none has a published number: on the best and the worst on unseen speakers, by WA. Nothing was measured: none.
+    Where all others are above them, on the nearest alone. Where none has a published number: on the best and the worst
+    on unseen speakers, by WA. Nothing was measured: none.
     """
 
     def measured(one: Result, role: Role) -> float:
         return one.cells[role].value or 0.0
 
     found = list(results)
-    ranked = sorted(
-        (one for one in found if one.published is not None and one.cells["published"].value is not None),
-        key=lambda one: (one.published or 0.0) - measured(one, "published"),
-    )
+
+    def below(one: Result) -> float:
+        return (one.published or 0.0) - measured(one, "published")
+
+    compared = [one for one in found if one.published is not None and one.cells["published"].value is not None]
+    nearest = sorted(compared, key=lambda one: abs(below(one)))[:1]
+    ranked = nearest + sorted((one for one in compared if one not in nearest and below(one) > 0), key=below)
     role: Role = "published"
     heads = ("Nearest to its published number", "farthest below")
     if not ranked:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -179,24 +180,19 @@ def _spread(values: np.ndarray) -> float | None:
 
 
 def _describe_folds(runs: Sequence[RunRecord], n_folds: int | None) -> str:
-    """Return e.g. "folds 0,1 of 6" if not every fold was run with every seed, else an empty string."""
-    done: dict[int, list[int]] = {}
-    for run in runs:
-        done.setdefault(run.id.seed, []).append(run.id.fold)
-    if n_folds is None or all(len(folds) == n_folds for folds in done.values()):
+    """Return e.g. "2 of 6 folds" if not every fold was run with every seed, else an empty string."""
+    done = Counter(run.id.seed for run in runs)
+    if n_folds is None or set(done.values()) == {n_folds}:
         return ""
-    texts = {seed: f"fold{'s' * (len(folds) > 1)} {','.join(map(str, sorted(folds)))}" for seed, folds in done.items()}
-    if len(set(texts.values())) == 1:
-        return f"{next(iter(texts.values()))} of {n_folds}"
-    return "; ".join(f"seed {seed}: {text}" for seed, text in texts.items()) + f" of {n_folds}"
+    if len(set(done.values())) == 1:
+        return f"{done.most_common()[0][1]} of {n_folds} folds"
+    return f"{done.total()} of {n_folds * len(done)} folds of {len(done)} seeds"
 
 
 def _describe_seeds(runs: Sequence[RunRecord], asked: Collection[int]) -> str:
-    """Return e.g. "seed 0 of 0, 1, 2" if not every default seed was run, else an empty string."""
-    done = sorted({run.id.seed for run in runs})
-    if set(asked) <= set(done):
-        return ""
-    return f"seed{'s' * (len(done) > 1)} {', '.join(map(str, done))} of {', '.join(map(str, asked))}"
+    """Return e.g. "1 of 3 seeds" if not every default seed was run, else an empty string."""
+    done = {run.id.seed for run in runs}
+    return "" if done.issuperset(asked) else f"{len(done)} of {len({*done, *asked})} seeds"
 
 
 def _score_history(paper: Paper, runs: Sequence[RunRecord]) -> list[Score]:

@@ -26,16 +26,16 @@ COMPATIBLE = "compatible, too few recordings to tell"
 RULE = (
     "Verdict: by d, the published number minus ours under the paper's protocol (same metric, same part, all folds, the "
     "repository's seeds), and its 95 % interval. The interval takes the error of both sides: of ours the bootstrap "
-    "over speakers and the variance between seeds (left out where there is one seed); "
-    "of the published number Wilson's interval at the size of its test "
-    "set (assumed to be that of ours where the paper names none) and the variance between seeds for its one run. The "
-    f"first that applies: {CANNOT} (nothing run, seeds or folds missing, a synthetic corpus, or deviations in corpus, "
-    "weights, architecture, epochs, protocol, labels or recipe); not reproduced (the interval lies above 0; 'reached "
-    "only under the leak' where ours under the leak is not below the published number by the same rule); exceeded (the "
-    "interval lies below 0: a finding to explain); reproduced (the interval holds 0 and half of its width is at most "
-    f"{100 * NARROW:.0f} points); compatible, too few recordings to tell (it is wider). Where a network takes its last "
-    f"epoch and its validation accuracy moves by more than {100 * UNSTABLE:.0f} points over the last tenth of epochs, "
-    f"a verdict takes {SEEDS_IF_UNSTABLE} seeds."
+    "over speakers and the variance between seeds (left out where there is one seed); of the published number Wilson's "
+    "interval at the size of its test set (assumed to be that of ours where the paper names none) and the variance "
+    f"between seeds for its one run. The first that applies: {CANNOT} (nothing run, seeds or folds missing, a "
+    "synthetic corpus, or deviations in corpus, weights, architecture, epochs, protocol, labels, recipe or input); "
+    f"{NOT_REPRODUCED} (the interval lies above 0; '{LEAK_ONLY}' where ours under the leak, of all test items, copies "
+    f"included, lacks nothing either and is not below the published number by the same rule); {EXCEEDED} (the interval "
+    f"lies below 0: a finding to explain); {REPRODUCED} (the interval holds 0 and half of its width is at most "
+    f"{100 * NARROW:.0f} points); {COMPATIBLE} (it is wider). Where a network takes its last epoch and its validation "
+    f"accuracy moves by more than {100 * UNSTABLE:.0f} points over the last tenth of epochs, a verdict takes "
+    f"{SEEDS_IF_UNSTABLE} seeds."
 )
 
 
@@ -55,7 +55,7 @@ def judge(result: Result) -> Verdict:
     if result.published is None:
         return Verdict(NO_NUMBER)
     difference = _subtract(result.published, own, own)
-    obstacles = _find_obstacles(result, own)
+    obstacles = find_obstacles(result)
     if difference is None:
         return Verdict(CANNOT, "; ".join(obstacles))
     told = _decide(result, difference)
@@ -81,22 +81,28 @@ def _decide(result: Result, difference: Estimate) -> str:
     if difference.low > 0:
         assert result.published is not None  # noqa: S101 -- the difference has it
         leak = _subtract(result.published, result.cells["leak"], result.cells["published"])
-        return LEAK_ONLY if leak and leak.low <= 0 else NOT_REPRODUCED
+        whole = not _list_shortcomings(result.cells["leak"])
+        return LEAK_ONLY if leak and leak.low <= 0 and whole else NOT_REPRODUCED
     if difference.high < 0:
         return EXCEEDED
     return REPRODUCED if (difference.high - difference.low) / 2 <= NARROW else COMPATIBLE
 
 
-def _find_obstacles(result: Result, own: Cell) -> list[str]:
+def find_obstacles(result: Result) -> list[str]:
     """Return why a published number cannot be compared with ours; empty if it can."""
+    own = result.cells["published"]
     if own.value is None:
         return [own.note]
-    found = ["synthetic corpus"] if result.synthetic else []
-    found += [f"only {own.missing}"] if own.missing else []
-    found += [text for text in own.deviations if not MINOR.match(text)]
-    if (own.spread or 0.0) > UNSTABLE and (own.seeds or 0) < SEEDS_IF_UNSTABLE:
+    return [*(["synthetic corpus"] if result.synthetic else []), *_list_shortcomings(own)]
+
+
+def _list_shortcomings(cell: Cell) -> list[str]:
+    """Return why ours under a protocol is not what the paper asks for."""
+    found = [f"only {cell.missing}"] if cell.missing else []
+    found += [text for text in cell.deviations if not MINOR.match(text)]
+    if (cell.spread or 0.0) > UNSTABLE and (cell.seeds or 0) < SEEDS_IF_UNSTABLE:
         found.append(
-            f"the last epoch is a draw (its neighbours differ by {_points(own.spread or 0.0)} points): "
+            f"the last epoch is a draw (its neighbours differ by {_points(cell.spread or 0.0)} points): "
             f"{SEEDS_IF_UNSTABLE} seeds are needed"
         )
     return found

@@ -13,20 +13,22 @@ from serflow.scoring.differences import Estimate
 from serflow.scoring.gaps import Gap, subtract_runs
 from serflow.scoring.metrics import label_of
 from serflow.scoring.pooling import read_speakers
+from serflow.scoring.scores import Scores
 from serflow.tables import texts
 from serflow.tables.table import NOTHING, Table
 
 NOTES = (
     "Points: percentage points, with a 95 % percentile-bootstrap interval (2000 draws) over speakers, or over "
     "utterances where fewer than six speakers are tested. What both sides share is drawn for both at once.",
-    "p: McNemar's exact test on the mean posteriors over seeds, where the same recordings are predicted; Holm: "
-    "corrected for the number of pairs of systems under one protocol on one corpus.",
+    "p: McNemar's exact test of WA on the mean posteriors over seeds, where the same recordings are predicted, without "
+    "augmented copies; Holm: corrected for the number of pairs of systems under one protocol on one corpus. The test "
+    "takes recordings as independent; the interval, which draws speakers, does not.",
     "The leak minus its control: original recordings alone, since the leak also tests augmented copies.",
 )
 
 
-def gap_table(record: PaperRecord, gaps: Sequence[Gap]) -> Table:
-    """Return one row per difference and metric."""
+def gap_table(record: PaperRecord, scores: Scores, gaps: Sequence[Gap]) -> Table:
+    """Return one row per difference and metric; with `scores` it says which folds and seeds are missing."""
     paper = record.paper
     columns = ["Corpus", "Difference", "Metric (part)", "Points [95 %]", "Both sides share", "p", "p (Holm)"]
     rows = []
@@ -37,9 +39,18 @@ def gap_table(record: PaperRecord, gaps: Sequence[Gap]) -> Table:
         if gap.first_protocol == gap.second_protocol:
             told = f"{systems[0]} minus {systems[1]}, {protocols[0]}"
         shared = gap.method + ("" if gap.unit == "speakers" else ", resampled by utterance")
+        told += _tell_missing(scores, gap)
         numbers = [NOTHING if p is None else f"{p:.2g}" for p in (gap.p, gap.p_holm)]
         rows.append([gap.corpus, told, texts.heading(gap.metric, gap.part), of_gap(gap), shared, *numbers])
     return Table(f"{paper.title}: differences", columns, rows, [*NOTES, *texts.score_notes(paper)])
+
+
+def _tell_missing(scores: Scores, gap: Gap) -> str:
+    """Return e.g. " (unfinished: 1 of 3 seeds / 1 of 6 folds)" of both sides; empty where nothing is missing."""
+    sides = ((gap.first_system, gap.first_protocol), (gap.second_system, gap.second_protocol))
+    found = [scores.find(gap.corpus, *side, gap.metric, gap.part) for side in sides]
+    missing = [score.missing if score else "" for score in found]
+    return f" (unfinished: {' / '.join(text or 'all' for text in missing)})" if any(missing) else ""
 
 
 def of_gap(gap: Gap) -> str:

@@ -15,14 +15,15 @@ from serflow.scoring.gaps import Gap, find_contradictions, read_gaps
 from serflow.scoring.overview import compare_papers
 from serflow.scoring.results import Cell, Result, results_frame
 from serflow.scoring.scores import Scores
-from serflow.scoring.verdicts import EXCEEDED, RULE
+from serflow.scoring.verdicts import EXCEEDED, RULE, find_obstacles
 from serflow.tables import texts
 from serflow.tables.table import NOTHING, SYNTHETIC, Table
 
 PARTS = (
     "Ours under the paper's protocol is measured on the part of the published number, all others on the test part. "
     "With the leak: augmented copies of every recording are made before splitting, so that copies of test recordings "
-    "are trained on; '-' where the paper file asks for none."
+    "are trained on, and copies are tested too; its control tests original recordings alone, so compare it with the "
+    "leak's original recordings alone."
 )
 CHANCE = (
     "Chance: guessing all classes alike / always the training part's most frequent class, under the paper's protocol, "
@@ -59,7 +60,7 @@ def write_overview(
     replace(overview_table(results, notes), data=results_frame(results)).write(stem)
 
 
-def list_findings(records: Iterable[PaperRecord], results: Iterable[Result], gaps: Sequence[Gap]) -> list[str]:
+def list_findings(records: Iterable[PaperRecord], results: Sequence[Result], gaps: Sequence[Gap]) -> list[str]:
     """Return what is to be explained: results far above the published ones, and orders that ours contradict."""
     found = [
         f"To explain: {one.title} ({one.paper}) on {one.corpus} exceeds the published {one.metric}: {one.reason}."
@@ -67,7 +68,13 @@ def list_findings(records: Iterable[PaperRecord], results: Iterable[Result], gap
         if one.verdict == EXCEEDED or f"would be: {EXCEEDED}" in one.reason
     ]
     for record in records:
-        found += find_contradictions(record, [gap for gap in gaps if gap.paper == record.paper.paper])
+        name = record.paper.paper
+        obstacles: dict[tuple[object, ...], list[str]] = {
+            (one.system, one.corpus, one.cells["published"].protocol, one.part, one.metric, one.epoch): reasons
+            for one in results
+            if one.paper == name and (reasons := find_obstacles(one))
+        }
+        found += find_contradictions(record, [gap for gap in gaps if gap.paper == name], obstacles)
     return found
 
 
@@ -106,7 +113,7 @@ def list_deviations(result: Result) -> list[str]:
 
 
 def _format_cell(cell: Cell, metric: str) -> str:
-    """Return e.g. "72.5 ± 1.2 [65.1, 78.9]; 24 speakers; folds 0,1 of 6"."""
+    """Return e.g. "72.5 ± 1.2 [65.1, 78.9]; 24 speakers; 2 of 6 folds"."""
     if cell.value is None:
         return cell.note or NOTHING
     value, low, high, sd = (texts.of_value(metric, number) for number in (cell.value, cell.low, cell.high, cell.sd))

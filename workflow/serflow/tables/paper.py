@@ -67,7 +67,7 @@ def score_tables(
     tables = {"comparison": comparison_table(record, scores)}
     tables |= {stem: published_table(record, scores, name) for stem, name in published_tables(paper).items()}
     tables |= {stem: confusion_table(record, entry, runs) for stem, entry in published_confusions(paper).items()}
-    tables |= {"differences": gap_table(record, gaps), "speakers": speaker_table(record, scores)}
+    tables |= {"differences": gap_table(record, scores, gaps), "speakers": speaker_table(record, scores)}
     if any(paper.systems[run.id.system].training for run in runs if run.id.system in paper.systems):
         tables["last_epochs"] = last_epochs_table(record, runs)
     return {stem: texts.finish(table, record, runs) for stem, table in tables.items()}

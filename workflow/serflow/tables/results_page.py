@@ -21,6 +21,7 @@ from serflow.protocols.base import Role
 from serflow.runs import RunRecord
 from serflow.scoring.conditions import LIBRARIES, short_commit
 from serflow.scoring.gaps import Gap, find_gaps
+from serflow.scoring.metrics import label_of
 from serflow.scoring.overview import compare_papers, find_headline
 from serflow.scoring.paper import score_paper
 from serflow.scoring.results import SAME, Cell, Result
@@ -47,7 +48,6 @@ NOT_RUN = (
     "What the paper files and `evidence/config.yaml` ask for on the corpora above, with the default seeds, and no kept "
     "run covers; hours one after the other, from the costs that `serflow plan` knows. Other corpora were not at hand."
 )
-VERDICTS = "[verdicts.md](verdicts.md) says how a published number is judged."
 #: Whose curves and confusion matrices are shown.
 DRAWN: tuple[Role, ...] = ("published", "unseen")
 #: What the table of main results shows of each system.
@@ -83,12 +83,13 @@ def make_pages(root: Path, evidence: Evidence) -> Pages:
         "# Results on real corpora",
         HEAD,
         "## The finding",
-        _headline(results),
+        tell_finding(results),
         *(f"- {text}" for text in findings),
     ]
     parts += ["![Published numbers and ours](images/results.png)", *_describe_audio(evidence.manifests)]
     main = _main_table(results)
-    parts += [_demote(main.to_markdown()), "## Paper by paper"]
+    parts += [_demote(main.to_markdown()), "[verdicts.md](verdicts.md) says how a published number is judged."]
+    parts += ["## Paper by paper"]
     pages, drawn = {}, {}
     for name, (scores, gaps, runs) in sorted(scored.items(), key=lambda item: not item[1][2]):  # measured ones first
         record = evidence.records[name]
@@ -108,8 +109,8 @@ def make_pages(root: Path, evidence: Evidence) -> Pages:
     parts += ["\n".join(f"- {line}" for line in list_left(evidence.papers, {run.id for run in evidence.runs}))]
     parts += [_demote(_measured(evidence.runs).to_markdown())]
     pages[PAGE] = "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
-    rows = replace(main, notes=_list_departures(results)).to_markdown().removeprefix(f"# {main.title}").strip()
-    pages[README] = _fill(root / README, {"finding": _headline(results), "main results": rows})
+    rows = main.to_markdown().removeprefix(f"# {main.title}").strip()
+    pages[README] = _fill(root / README, {"finding": tell_finding(results), "main results": rows})
     return Pages(pages, _find_main(results), drawn)
 
 
@@ -238,7 +239,8 @@ def _score(evidence: Evidence, record: PaperRecord) -> tuple[Scores, list[Gap], 
 def _percent(cell: Cell) -> str:
     text = f"{100 * (cell.value or 0.0):.1f} %"
     text += f" [{100 * cell.low:.1f}, {100 * cell.high:.1f}]" if cell.low is not None and cell.high is not None else ""
-    return text + (f" ({cell.missing})" if cell.missing else "")
+    told = "; ".join(filter(None, (cell.note, cell.missing)))
+    return text + (f" ({told})" if told else "")
 
 
 def _main_table(results: Sequence[Result]) -> Table:
@@ -250,7 +252,7 @@ def _main_table(results: Sequence[Result]) -> Table:
     rows = [
         [
             f"{one.title} ({one.paper})",
-            one.place,
+            one.name_place(display_name),
             texts.heading(one.metric, one.part),
             texts.of_value(one.metric, one.published),
             *(_percent(cell) if (cell := one.shown(role)).value is not None else NOTHING for role in MAIN),
@@ -258,7 +260,7 @@ def _main_table(results: Sequence[Result]) -> Table:
         ]
         for one in first.values()
     ]
-    notes = [*_list_departures(results), VERDICTS, PARTS, texts.metric_note(), texts.INTERVALS]
+    notes = [*_list_departures(results), PARTS, texts.metric_note(), texts.INTERVALS]
     return Table("Published numbers and ours", columns, rows, notes)
 
 
@@ -281,24 +283,30 @@ def _find_main(results: Iterable[Result]) -> list[Result]:
     return sorted(filter(is_main, results), key=lambda one: (one.published is None, one.verdict.startswith(CANNOT)))
 
 
-def _headline(results: Iterable[Result]) -> str:
+def tell_finding(results: Iterable[Result]) -> str:
     """Return the sentence on the published number that loses most on unseen speakers."""
     found = find_headline(results)
     if not found:
         return "Nothing has been measured on unseen speakers yet."
     told = {role: _percent(cell) for role, cell in found.cells.items() if cell.value is not None}
-    copies = "".join(
-        f"{words}, {told[role]}; "
+    metric = "" if found.metric == "WA" else f" {label_of(found.metric)}"
+    what = f"reaches {told['unseen']}{metric} on speakers"
+    if not metric:
+        what = f"recognises {told['unseen']} of the recordings of speakers"
+    part = "" if found.part == "test" else f" (on the {found.part} part)"
+    place = f"{found.title}, `{found.paper}`, {display_name(found.corpus)}"
+    more = "".join(
+        f" {words} {told[role]}."
         for role, words in (
-            ("leak", "with augmented copies of test recordings in training, the leak"),
-            ("control", "with as many copies of training recordings alone, its control"),
+            ("published", f"Under the paper's own protocol it reaches{part}"),
+            ("leak", "With the leak, where augmented copies of test recordings are trained on, it reaches"),
+            ("control", "With its control, where as many copies of training recordings alone are made, it reaches"),
         )
         if role in told
     )
     return (
-        f"**A system published at {100 * (found.published or 0):.1f} % recognises {told['unseen']} of the recordings "
-        f"of speakers it has not heard** ({found.title}, `{found.paper}`, {display_name(found.corpus)}; under the "
-        f"paper's own protocol {told['published']}; {copies}in brackets 95 % intervals)."
+        f"**A system published at {100 * (found.published or 0):.1f} %{metric} {what} it has not heard** ({place})."
+        f"{more} In square brackets: 95 % intervals."
     )
 
 

@@ -90,7 +90,7 @@ def of_guessing(scores: Scores, corpus: str, protocol: str, metric: str, part: s
 
 
 def of_sizes(found: Iterable[Score | None], *, speakers: bool = True) -> str:
-    """Return e.g. "24 / 1 / 2 (folds 0,1 of 6)" of the first score that has runs."""
+    """Return e.g. "24 / 1 / 2 (2 of 6 folds)" of the first score that has runs."""
     for score in found:
         if score and score.n_runs is not None:
             numbers = [*([score.n_speakers] if speakers else []), score.n_runs, score.n_folds]
