@@ -9,6 +9,7 @@ from serflow.corpora.registry import use_tables
 from serflow.errors import SerflowError
 from serflow.io.files import write_csv
 from serflow.papers.load import PAPERS, read_paper
+from serflow.papers.names import name_protocol
 from serflow.papers.papers import Papers
 from serflow.plan import describe
 from serflow.runs import RunId
@@ -76,6 +77,7 @@ def test_a_paper_without_such_protocols_takes_the_shared_ones(papers):
     }
     shared = {"speaker_independent", "augment_then_split", "augment_training_part"}
     assert protocols == {"satt": shared | {"random"}, "mittal": shared | {"published"}}
+    assert name_protocol(found.papers["satt"], "random") == "random split"  # the paper's own keeps sessions apart
     leak = RunId("satt", "mine", "cnn_10hz", "augment_then_split", 0, 0)
     assert set(found.spec(leak).system["recipe"]["copies"]) == {"noise", "pitch", "stretch"}
     assert "logpower10_augment_then_split" in found.recipes

@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+from statsmodels.stats.proportion import proportion_confint
 
 from serflow.errors import RunError
 from serflow.runs import RunId, read_runs
@@ -101,6 +102,22 @@ def test_four_rows_as_printed_with_ours_beside_them(make_run, add_noise, table_o
     for part in ("stand-ins", "pop, speech", "Folds: 0", "0 dB", "as printed", "80/10/10", "fp32"):
         assert part in notes
     assert table.banner
+
+
+def test_each_published_number_has_a_verdict_at_the_size_of_the_clean_test_set(make_run, add_noise, table_of):
+    """Seven speakers say 42 utterances, however many noises they are heard in."""
+    clean = list(predictions(range(7), 0.8, 0))
+    run = make_run(clean)
+    path, _ = add_noise(run, clean)
+    lines, _ = table_of([run], [path])
+    for line, published in ((lines[0], 0.9), (lines[2], 0.401)):
+        value, low, high = map(float, re.findall(r"[\d.]+", line["WA, ours [95 %]"])[:3])
+        d, d_low, d_high = map(float, re.search(r"d = (\S+) \[(\S+), (\S+)\]", line["Verdict"]).groups())
+        wilson = [100 * end for end in proportion_confint(42 * published, 42, method="wilson")]
+        assert d == pytest.approx(100 * published - value, abs=0.1)
+        assert d - d_low == pytest.approx(np.hypot(100 * published - wilson[0], high - value), abs=0.15)
+        assert d_high - d == pytest.approx(np.hypot(wilson[1] - 100 * published, value - low), abs=0.15)
+    assert lines[4]["Verdict"] == "-"
 
 
 def test_clean_minus_noisy_has_its_interval(make_run, add_noise, table_of):

@@ -24,6 +24,7 @@ TITLE = (
 )
 LOOKS: dict[Role, tuple[str, str]] = {
     "published": (BLUE, "o"),
+    "random": (BLUE, "D"),
     "unseen": (VERMILION, "s"),
     "unseen_statements": (VERMILION, "D"),
     "other_corpus": (VERMILION, "v"),

@@ -23,7 +23,7 @@ LEAKS = {
     "leak": "**leaky.** Copies of the test recordings were trained on: the scores under this run's own protocol say "
     "nothing about new speakers.",
     "control": "the speakers of the test part were trained on; the augmented copies are of training recordings alone.",
-    "published": "the speakers of the test part were trained on; its recordings were not.",
+    **dict.fromkeys(("published", "random"), "the speakers of the test part were trained on; its recordings were not."),
 }
 USE = (
     "Research on the recognition of emotion in speech: as a baseline, and to compare protocols. It is not meant for "

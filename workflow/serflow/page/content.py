@@ -26,7 +26,7 @@ from serflow.scoring.verdicts import (
 )
 
 #: The roles of protocols that are shown of each system, those after the fourth where anything was run under them.
-SHOWN: tuple[Role, ...] = ("published", "unseen", "leak", "control", "unseen_statements", "other_corpus")
+SHOWN: tuple[Role, ...] = ("published", "unseen", "leak", "control", "random", "unseen_statements", "other_corpus")
 #: The roles of protocols whose speakers are shown, where they test speakers not seen in training.
 UNSEEN: tuple[Role, ...] = ("published", "unseen")
 #: The tone of a verdict's badge.

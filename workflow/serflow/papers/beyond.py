@@ -92,13 +92,15 @@ def extend(content: Plain, config: Config) -> Plain:
 def _take_protocol(content: Plain, name: str) -> str:
     """Return the name of a paper's own protocol that stands for a shared one; if there is none add that.
 
-    It is of the same kind and role, or splits alike: EmoBox's own protocol is the one of unseen speakers.
+    It is of the same kind and role, or splits alike: EmoBox's own protocol is the one of unseen speakers. A paper's own
+    random split stands for the shared one, whatever its parts.
     """
     shared, own = shared_protocols()[name], content["protocols"]
     wanted = make_protocol(shared)
+    roles = {wanted.purpose, *(["published"] if wanted.purpose == "random" else [])}
     for other, rules in own.items():
         found = make_protocol(rules)
-        if (found.kind, found.purpose) == (wanted.kind, wanted.purpose) or found.rules() == wanted.rules():
+        if (found.kind == wanted.kind and found.purpose in roles) or found.rules() == wanted.rules():
             return str(other)
     if name in own:
         remedy = "Rename it: config.yaml asks for the shared protocol of this name."

@@ -11,6 +11,7 @@ from serflow.protocols.base import Role
 #: What the roles of protocols are called. Ours is shown once for each role.
 ROLES: dict[Role, str] = {
     "published": "paper's protocol",
+    "random": "random split",
     "unseen": "unseen speakers",
     "unseen_statements": "unseen speakers and sentences",
     "other_corpus": "another corpus",

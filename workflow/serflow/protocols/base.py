@@ -16,7 +16,9 @@ LEAKS = ("speakers", "statements", "identical_recordings", "augmented_siblings")
 #: What a protocol is for: the paper's own; speakers never trained on; speakers and sentences never trained on; a corpus
 #: never trained on; the leak that explains high numbers; or the leak's copies without the leak, on speakers that are
 #: trained on and on others.
-Role = Literal["published", "unseen", "unseen_statements", "other_corpus", "leak", "control", "unseen_control"]
+Role = Literal[
+    "published", "random", "unseen", "unseen_statements", "other_corpus", "leak", "control", "unseen_control"
+]
 #: Item id to part, of one fold; items that are not named are unused.
 Assignment = dict[str, str]
 #: A manifest row for each item to assign; ``utterance`` is the item's id.

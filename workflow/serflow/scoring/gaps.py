@@ -19,7 +19,13 @@ from serflow.scoring.metrics import METRICS, MIN_SPEAKERS, label_of
 from serflow.scoring.pooling import Counts, Speakers, count_confusions, group_runs, without_copies
 
 #: Roles of the protocols whose results are subtracted, the one expected to be higher first.
-PAIRS: tuple[tuple[Role, Role], ...] = (("published", "unseen"), ("leak", "control"), ("unseen_control", "unseen"))
+PAIRS: tuple[tuple[Role, Role], ...] = (
+    ("published", "unseen"),
+    ("random", "unseen"),
+    ("random", "published"),
+    ("leak", "control"),
+    ("unseen_control", "unseen"),
+)
 #: What both sides of a difference share, and so take each draw of together.
 PAIRED, JOINT, PARTLY, INDEPENDENT = "same recordings", "same speakers", "some recordings", "nothing"
 

@@ -87,7 +87,7 @@ def compare(record: PaperRecord, entry: Entry, scores: Scores) -> Result:
         return scores.find(entry.corpus, system, protocol, entry.metric, part)
 
     cells = {
-        role: _make_cell(
+        role: make_cell(
             record, scores, find(entry.system, name, entry.part if role == "published" else "test"), name, entry
         )
         if name in asked
@@ -115,8 +115,8 @@ def compare(record: PaperRecord, entry: Entry, scores: Scores) -> Result:
     return replace(result, **judge(result)._asdict())
 
 
-def _make_cell(record: PaperRecord, scores: Scores, score: Score | None, protocol: str, entry: Entry) -> Cell:
-    """Return our value with the folds that are missing; else why there is none."""
+def make_cell(record: PaperRecord, scores: Scores, score: Score | None, protocol: str, entry: Entry) -> Cell:
+    """Return the cell of a score: our value with what is missing; else why there is none."""
     told = tuple(record.deviations_of((entry.corpus, entry.system, protocol)))
     if score is None or score.value is None:
         reason = score.reason.split(";")[0] if score else ""

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from serflow.papers.model import NoiseTable, PaperRecord
-from serflow.papers.names import name_protocol
+from serflow.papers.names import ROLES, name_protocol
 from serflow.scoring.chance import score_guessing
 from serflow.scoring.metrics import METRICS, label_of
 from serflow.scoring.noise import CASES, NoiseScores, NoisyRun, score_noise, sounds_of, subtract_cases, system_of
+from serflow.scoring.overview import Entry, make_cell
 from serflow.scoring.pooling import Speakers
+from serflow.scoring.results import Cell, Result
 from serflow.scoring.scores import MAJORITY, UNIFORM, Scores
+from serflow.scoring.verdicts import RULE, judge
 from serflow.tables import texts
 from serflow.tables.gaps import of_estimate
 from serflow.tables.table import NOTHING, Table
@@ -25,7 +28,7 @@ POOLED = (
 def noise_table(record: PaperRecord, noise: NoiseTable, heard: Sequence[NoisyRun], speakers: Speakers) -> Table:
     """Return the rows that the paper prints for each corpus, protocol and ratio, then chance."""
     paper, sounds = record.paper, sounds_of(heard)
-    columns = ["Corpus", "Protocol", "SNR (dB)", "Test data", "Predictor", "WA, published"]
+    columns = ["Corpus", "Protocol", "SNR (dB)", "Test data", "Predictor", "WA, published", "Verdict"]
     columns += [f"{label_of(metric)}, ours {texts.BRACKETS}" for metric in METRICS]
     scored = score_noise(record, noise, heard, speakers)
     rows: list[list[str]] = []
@@ -35,7 +38,7 @@ def noise_table(record: PaperRecord, noise: NoiseTable, heard: Sequence[NoisyRun
         mine = [one for one in heard if (one.run.id.corpus, one.run.id.protocol) == place]
         rows += _chance_lines(record, mine, sounds)
         differences += [note for snr in noise.snr_db if (note := _tell_differences(noise, mine, snr, speakers))]
-    notes = [*differences, *_own_notes(noise, heard), *texts.score_notes(paper), texts.SIZES]
+    notes = [RULE, *differences, *_own_notes(noise, heard), *texts.score_notes(paper), texts.SIZES]
     table = Table(f"{paper.title}: {noise.table}", [*columns, *sounds, "n"], rows, notes)
     return texts.finish(table, record, [one.run for one in heard])
 
@@ -45,7 +48,10 @@ def _line(record: PaperRecord, noise: NoiseTable, one: NoiseScores, sounds: Sequ
     paper, case = record.paper, one.case
     system = system_of(noise, case)
     cells = [one.corpus, name_protocol(paper, one.protocol) or NOTHING, f"{one.snr_db:g}", case.data]
-    cells += [f"{case.predictor}: {paper.title_of('systems', system)}", _published(record, noise, one)]
+    published = _published(record, noise, one)
+    judged = published is not None and not one.reason and paper.protocols[one.protocol].purpose == "published"
+    verdict = _judge(record, published, one, system, len(sounds)) if judged else NOTHING
+    cells += [f"{case.predictor}: {paper.title_of('systems', system)}", texts.of_value("WA", published), verdict]
     if one.reason:
         return [*cells, one.reason, *[NOTHING] * (len(METRICS) - 1 + len(sounds) + 1)]
     found = [one.whole.find(one.corpus, system, one.protocol, metric) for metric in METRICS]
@@ -62,7 +68,7 @@ def _chance_lines(record: PaperRecord, heard: Sequence[NoisyRun], sounds: Sequen
     corpus, _, protocol = heard[0].run.group
     for name in (UNIFORM, MAJORITY):
         found = [scores.find(corpus, name, protocol, metric) for metric in METRICS]
-        cells = [corpus, name_protocol(record.paper, protocol), NOTHING, NOTHING, name, NOTHING]
+        cells = [corpus, name_protocol(record.paper, protocol), NOTHING, NOTHING, name, NOTHING, NOTHING]
         lines.append([*cells, *map(texts.of_score, found), *[NOTHING] * (len(sounds) + 1)])
     return lines
 
@@ -80,12 +86,28 @@ def _tell_differences(noise: NoiseTable, heard: Sequence[NoisyRun], snr: float, 
     return f"Differences of WA on {place}, in points: {'; '.join(told)}. {method}, drawn for both sides at once."
 
 
-def _published(record: PaperRecord, noise: NoiseTable, one: NoiseScores) -> str:
+def _published(record: PaperRecord, noise: NoiseTable, one: NoiseScores) -> float | None:
     """Return the published WA on the paper's own corpus; of noisy speech at the paper's ratio alone."""
     own = {entry.corpus for entry in record.paper.published}
     if one.corpus not in own or (one.case.noisy and one.snr_db != noise.published.snr_db):
-        return NOTHING
-    return texts.of_value("WA", getattr(noise.published, one.case.key))
+        return None
+    value: float = getattr(noise.published, one.case.key)
+    return value
+
+
+def _judge(record: PaperRecord, published: float | None, one: NoiseScores, system: str, n_sounds: int) -> str:
+    """Return the verdict on a published WA.
+
+    An utterance is one recording of the paper's test set, in however many noises it is heard.
+    """
+    entry = Entry(one.corpus, system, one.protocol, "WA", value=published)
+    cell = make_cell(record, one.whole, one.whole.find(one.corpus, system, one.protocol, "WA"), one.protocol, entry)
+    if one.case.noisy and cell.n_effective:
+        cell = replace(cell, n_effective=cell.n_effective / n_sounds)
+    cells = {**dict.fromkeys(ROLES, Cell()), "published": cell}
+    about = (record.paper.paper, one.corpus, system, record.paper.title_of("systems", system), "WA", "test", None)
+    verdict = judge(Result(*about, published, cells, synthetic=record.synthetic))
+    return ": ".join(filter(None, (verdict.verdict, verdict.reason)))
 
 
 def _own_notes(noise: NoiseTable, heard: Sequence[NoisyRun]) -> list[str]:
