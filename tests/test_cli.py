@@ -49,6 +49,17 @@ def test_a_users_fault_is_one_line_and_no_trace(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_number_of_processes_or_threads_is_1_or_more(capsys):
+    for words in (
+        ["audit", "labels.csv", "--workers", "0"],
+        ["plan", "--jobs", "-3"],
+        ["predict", "m", "a", "--threads", "x"],
+    ):
+        with pytest.raises(SystemExit):
+            cli.main(words)
+        assert "is no number of 1 or more" in capsys.readouterr().err
+
+
 def test_the_trace_goes_to_the_log(tmp_path, capsys):
     path = tmp_path / "logs" / "fetch.log"
     assert cli.main(["fetch", "crema", "--output", str(tmp_path / "x.zip"), "--log", str(path)]) == 1

@@ -42,6 +42,12 @@ def network(tmp_path):
     return str(tmp_path / "net.py")
 
 
+def test_a_file_may_import_files_beside_it(tmp_path):
+    (tmp_path / "blocks_of_a_test.py").write_text("def make(): return 'a block'\n")
+    (tmp_path / "net.py").write_text("from blocks_of_a_test import make\n\ndef build(): return make()\n")
+    assert KINDS.load(str(tmp_path / "net.py"))() == "a block"
+
+
 def test_options_are_read_without_importing(network):
     options = KINDS.options(network)
     assert list(options) == ["size", "gamma", "lstm", "anything"]

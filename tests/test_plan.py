@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import torch
 
 from serflow import plan
 from serflow.config import check_config
@@ -84,6 +85,13 @@ def test_what_was_never_measured_is_unknown(costs):
     smaller = {"deepemo": {"systems": {"resnet18": {"input": {"height": 64, "width": 64}}}}}
     assert load_of(papers(papers=["deepemo"], overrides=smaller), costs).hours is None
     assert load_of(papers(papers=["deepemo"]), costs, device="cuda").hours is None
+
+
+def test_on_a_gpu_that_was_never_measured_the_hours_are_unknown_and_not_nothing(costs, monkeypatch):
+    monkeypatch.setattr(plan, "choose_device", lambda wanted: torch.device("cuda"))
+    told = plan.describe(papers(papers=["deepemo"], device="cuda"), costs, jobs=4)
+    assert "Training on cuda: hours unknown." in told
+    assert "side by side" not in told
 
 
 def test_the_number_of_epochs_and_the_learning_rate_leave_the_cost_of_an_epoch(costs):

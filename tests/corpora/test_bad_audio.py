@@ -18,11 +18,13 @@ from serflow.corpora.manifest import read_manifest
 from serflow.corpora.row import write_manifest
 from serflow.corpora.scan import read_pcm16, scan_corpus
 from serflow.errors import CorpusError
+from serflow.features.audio import read_signal
 from serflow.features.build import build_store, make_signals
 from serflow.features.noise import mix
 from serflow.features.recipes import make_copies, make_transform
 from serflow.features.stand_ins import SOUNDS, make_noise
 from serflow.features.store import open_store
+from serflow.inference.recordings import seconds_of
 
 ROOT = Path(__file__).parents[2]
 RATE = 16000
@@ -97,6 +99,18 @@ def test_a_truncated_flac_is_refused(tmp_path):
     with pytest.raises(CorpusError) as caught:
         read_pcm16(flac)
     assert caught.value.where == str(flac)
+
+
+@pytest.mark.parametrize("read", [read_pcm16, lambda path: read_signal(path, RATE), seconds_of])
+def test_a_flac_that_was_written_to_a_pipe_is_refused_in_a_sentence(tmp_path, read):
+    """Its header has no number of samples: 36 bits at byte 21."""
+    flac = tmp_path / "a.flac"
+    soundfile.write(flac, SOUND, RATE)
+    data = bytearray(flac.read_bytes())
+    data[21:26] = bytes([data[21] & 0xF0, 0, 0, 0, 0])
+    flac.write_bytes(data)
+    with pytest.raises(CorpusError, match="does not say how long it is"):
+        read(flac)
 
 
 RECIPES = {

@@ -244,7 +244,6 @@ def test_recordings_that_are_all_broken_are_told_for_a_combined_run_too(run_of, 
         (["toypaper/net", "AUDIO", "--window", "nan"], "--window: is nan s"),
         (["toypaper/net", "AUDIO", "--window", "3", "--hop", "-1"], "--hop: is -1 s"),
         (["toypaper/net", "AUDIO", "--window", "600"], "Allowed: 0.1 to 60 s"),
-        (["toypaper/net", "AUDIO", "--threads", "0"], "--threads"),
     ],
 )
 def test_bad_input_is_a_sentence_and_nothing_is_written(results, capsys, arguments, told):

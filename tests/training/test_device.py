@@ -55,3 +55,4 @@ def test_determinism_and_threads_are_set():
     assert torch.are_deterministic_algorithms_enabled()
     assert torch.get_num_threads() == 2
     assert not torch.backends.cudnn.benchmark
+    assert not torch.backends.cudnn.allow_tf32

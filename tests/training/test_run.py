@@ -180,6 +180,10 @@ def test_pretrained_weights_are_loaded_and_recorded(start, spec, tmp_path):
     save_file(source | {"fc.bias": torch.zeros(1000)}, tmp_path / "own.safetensors")
     with pytest.raises(WeightsError, match="SHA-256"):
         start(weights=tmp_path / "own.safetensors")
+    for wanted, given in (("imagenet", None), ("imagenet", "own.safetensors"), ("none", "own.safetensors")):
+        spec["system_config"]["model"]["pretrained"] = wanted
+        with pytest.raises(WeightsError, match=f"of the run is {wanted}"):
+            start(weights=tmp_path / given if given else None)
 
 
 def test_a_checkpoint_is_of_this_very_run(start, tiny, spec, folder, tmp_path, monkeypatch):

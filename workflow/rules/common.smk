@@ -18,6 +18,9 @@ if not isinstance(workflow.current_basedir, os.PathLike):  # github(...) and the
         "serflow's rules need its package beside them: clone it, and give `snakefile:` the clone's path."
     )
 
+# One writer for MLflow's SQLite file, whatever --resources replaces.
+workflow.register_resource("tracking", 1)
+
 CLONE = Path(workflow.current_basedir).parents[1]  # workflow.basedir is another's where this is a module
 sys.path.insert(0, str(CLONE / "workflow"))
 

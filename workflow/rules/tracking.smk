@@ -18,7 +18,7 @@ rule track:
     localrule: True
     conda:
         "../../envs/serflow.yaml"
-    # One at a time: SQLite has one writer.
+    # One at a time, see common.smk.
     resources:
         tracking=1,
     params:

@@ -69,11 +69,18 @@ def _read_record(path: Path) -> PaperRecord:
     return check(PaperRecord, read_json(path), str(path))
 
 
+def _count(text: str) -> int:
+    """Return a number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of 1 or more")
+    return int(text)
+
+
 ONE: Options = {"type": Path}
 MANY: Options = {"type": Path, "nargs": "+"}
 CORPUS: Options = {"positional": True, "help": "its name, such as ravdess"}
-WORKERS: Options = {"type": int, "default": os.cpu_count(), "help": "number of processes (default: all cores)"}
-THREADS: Options = {"type": int, "default": os.cpu_count(), "help": "number of CPU threads (default: all cores)"}
+WORKERS: Options = {"type": _count, "default": os.cpu_count(), "help": "number of processes (default: all cores)"}
+THREADS: Options = {"type": _count, "default": os.cpu_count(), "help": "number of CPU threads (default: all cores)"}
 DEVICE: Options = {"default": "auto", "choices": ["auto", "cpu", "cuda"]}
 SPEC: Options = {"type": _json, "help": "JSON, or a file of it (a run.json will do)"}
 TABLES: Options = SPEC | {"default": {}, "help": "JSON: corpus -> its table, as {labels: FILE, emotions: {}, folds: 5}"}
@@ -587,7 +594,7 @@ def results(root: Path, check: bool) -> None:
 @verb(
     config={"default": ["config.yaml"], "nargs": "+", "help": "YAML files, later ones over earlier ones"},
     costs=ONE | {"default": None, "help": "recorded costs (default: those of this repository)"},
-    jobs={"type": int, "default": os.cpu_count(), "help": "trainings side by side (default: one per core)"},
+    jobs={"type": _count, "default": os.cpu_count(), "help": "trainings side by side (default: one per core)"},
 )
 def plan(config: list[str], costs: Path | None, jobs: int) -> None:
     """Say what a configuration takes, before anything runs: trainings, hours, gigabytes."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -149,7 +150,13 @@ def split_kind(options: Mapping[str, Any], key: str = "kind") -> tuple[str, dict
 
 
 def _load_file(path: Path) -> ModuleType:
-    """Return the module that a file holds; the path is relative to the working directory, as all in config.yaml."""
+    """Return the module that a file holds; the path is relative to the working directory, as all in config.yaml.
+
+    It may import files beside it.
+    """
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)  # behind all else: it hides no library
     spec = spec_from_file_location(path.stem, path)
     assert spec is not None, path  # noqa: S101 (a .py file has a loader)
     assert spec.loader is not None, path  # noqa: S101

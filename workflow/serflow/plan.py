@@ -100,11 +100,11 @@ def describe(papers: Papers, costs: Path | None = None, jobs: int = 1) -> str:
     """
     device = choose_device(papers.config.device).type
     loads = find_loads(papers, read_csv(costs or COSTS), device)
-    hours, weights = sum(load.hours or 0 for load in loads), sum(load.weight_bytes or 0 for load in loads)
+    weights = sum(load.weight_bytes or 0 for load in loads)
     caches = sum(cache_bytes(papers, corpus, recipe) for corpus, recipe in find_caches(papers))
     lines = [
         *map(str, loads),
-        f"Training on {device}: {spell_hours(hours)} one after the other{_beside(loads, jobs, device)}.",
+        f"Training on {device}: {_tell_hours(loads, jobs, device)}.",
         f"Gigabytes: {(caches + weights) / GIGA:.1f} without the corpora (feature caches {caches / GIGA:.1f}; "
         f"weights, in runs and in MLflow, {weights / GIGA:.1f}).",
     ]
@@ -117,15 +117,21 @@ def describe(papers: Papers, costs: Path | None = None, jobs: int = 1) -> str:
     return "\n".join(lines)
 
 
-def _beside(loads: Sequence[Load], jobs: int, device: str) -> str:
-    """Return how long it takes with trainings side by side, each as fast as alone; the longest one bounds it."""
-    if jobs < 2:
-        return ""
+def _tell_hours(loads: Sequence[Load], jobs: int, device: str) -> str:
+    """Return how long it takes one after the other, and side by side, each as fast as alone; the longest bounds it.
+
+    One GPU trains one after the other.
+    """
+    if loads and all(load.cost is None for load in loads):
+        return "hours unknown"
     hours = [load.hours or 0 for load in loads]
+    alone = f"{spell_hours(sum(hours))} one after the other"
+    if jobs < 2 or device != "cpu":
+        return alone
     longest = max((own / len(load.items) for own, load in zip(hours, loads, strict=True)), default=0)
-    how = f"--resources gpu={jobs}" + (" --set-threads train=1" if device == "cpu" else "")
     wall = spell_hours(max(sum(hours) / jobs, longest))
-    return f", {wall} with {jobs} side by side (`snakemake --cores {jobs} {how}`)"
+    how = f"snakemake --cores {jobs} --resources gpu={jobs} --set-threads train=1"
+    return f"{alone}, {wall} with {jobs} side by side (`{how}`)"
 
 
 def list_left(papers: Papers, kept: Collection[RunId]) -> list[str]:

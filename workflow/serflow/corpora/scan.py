@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from serflow.corpora.registry import load
 from serflow.errors import CorpusError
+from serflow.io.audio import check_length
 from serflow.io.log import say
 from serflow.items import Row
 
@@ -39,6 +40,7 @@ def read_pcm16(path: Path) -> tuple[np.ndarray, int]:
     """
     try:
         with soundfile.SoundFile(path) as sound:
+            check_length(sound, path)
             rate, floating = sound.samplerate, sound.subtype in ("FLOAT", "DOUBLE")
             samples = sound.read(dtype="float64" if floating else "int16", always_2d=True)
             # What libsndfile says of a file; it reads as much as there is.

@@ -10,6 +10,7 @@ import soundfile
 import soxr
 
 from serflow.errors import CorpusError
+from serflow.io.audio import check_length
 
 _FETCH_AGAIN = "Replace the file from the original archive."
 
@@ -25,10 +26,12 @@ def read_signal(path: Path, sample_rate: int) -> np.ndarray:
     Raises
     ------
     CorpusError
-        If the file cannot be decoded, is empty or holds values that are not finite.
+        If the file cannot be decoded, does not say how long it is, is empty or holds values that are not finite.
     """
     try:
-        signal, native_rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as sound:
+            check_length(sound, path)
+            signal, native_rate = sound.read(dtype="float32", always_2d=True), sound.samplerate
     except (soundfile.LibsndfileError, OSError) as error:
         raise CorpusError(path, f"cannot be read as audio ({error})", _FETCH_AGAIN) from error
     mono = signal.mean(axis=1) if signal.shape[1] > 1 else signal[:, 0]

@@ -112,8 +112,6 @@ def predict(
         If recordings or options are not what they should be, nothing is done; if some recordings cannot be recognised,
         all others are.
     """
-    if threads < 1:
-        raise RecordingError("--threads", f"is {threads}", "Give 1 or more.")
     windows = _check_windows(window, hop)
     if output and (output.suffix.lower() not in SUFFIXES or output.is_dir()):
         raise RecordingError(output, "is no name of a CSV or JSON file", f"Allowed suffixes: {', '.join(SUFFIXES)}.")

@@ -16,6 +16,7 @@ from serflow.corpora.base import is_clutter
 from serflow.corpora.scan import NO_LENGTH, SLACK
 from serflow.errors import CorpusError, SerflowError
 from serflow.features.audio import read_signal
+from serflow.io.audio import check_length
 
 #: The longest recording or window that is recognised as one, in s: an utterance of the corpora lasts up to 35 s.
 LONGEST = 60.0
@@ -173,6 +174,7 @@ def _resampled(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
 
 def _check(sound: soundfile.SoundFile, path: Path) -> None:
     """Raise unless there are samples, and as many as the header says."""
+    check_length(sound, path)
     if not sound.frames:
         raise RecordingError(path, "has no samples", "Replace the file.")
     data = re.search(r"^data : (\d+) \(should be (\d+)\)$", sound.extra_info, re.MULTILINE)

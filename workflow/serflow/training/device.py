@@ -71,6 +71,7 @@ def make_deterministic(threads: int) -> None:
     # Nothing reads what is not written yet; filling it takes 4 % of the training time of Satt's networks.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False  # fp32 means 24 bits, not the 11 of TF32
     torch.set_flush_denormal(True)  # LSTMs run eight times slower on a CPU with denormals
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)

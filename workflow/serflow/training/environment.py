@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import resource
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -39,7 +40,8 @@ def times(started: datetime.datetime, clock: float, before: float = 0.0) -> dict
 
 def peak_memory_mib() -> float:
     """Return the largest resident set of this process so far, in MiB."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    unit = 1024**2 if sys.platform == "darwin" else 1024  # macOS counts in bytes, Linux in KiB
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
 
 
 def _git(*arguments: str) -> str:

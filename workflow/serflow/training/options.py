@@ -93,7 +93,7 @@ class Training:
 
     epochs: Count
     """Number of epochs, with early_stopping at most."""
-    batch_size: Count
+    batch_size: Annotated[int, Limit(ge=2)]
     """Items per batch."""
     optimiser: Literal["adam", "rmsprop"]
     """Adam with torch's defaults, RMSprop with Keras's."""

@@ -14,7 +14,7 @@ from serflow import sources
 from serflow.errors import WeightsError
 from serflow.io.files import check_writable, digest_file
 from serflow.io.log import say
-from serflow.models.weights import WORDS
+from serflow.models.weights import published_digest
 from serflow.runs import Predictions, Spec, write_run
 from serflow.training.dataset import Dataset
 from serflow.training.environment import commit, peak_memory_mib, times
@@ -61,11 +61,7 @@ def train(
         check_writable(folder)
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     start = digest_file(weights) if weights else "none"
-    wanted = spec.system["model"].get("pretrained", "none")
-    if wanted not in (*WORDS, f"sha256:{start}"):
-        raise WeightsError(
-            weights, f"its SHA-256 is {start}, the run's is {wanted}", "Give the file that is configured."
-        )
+    _check_weights(spec.system["model"].get("pretrained", "none"), weights, start)
     data, frames = load_dataset(spec, manifests, stores, split)
     say(f"{spec.run.path}: " + ", ".join(f"{len(index)} {part}" for part, index in data.parts.items()) + " items")
     facts = {"split": digest_file(split), "frames": frames, "code": code_digest(spec.system), "weights": start}
@@ -83,6 +79,18 @@ def train(
     }
     write_run(output, predictions_of(spec.labels, data, trained.fit), trained.fit.history, info, trained.save)
     trained.finish()
+
+
+def _check_weights(wanted: str, weights: Path | None, sha256: str) -> None:
+    """Raise a WeightsError unless a run starts from the weights that its specification says."""
+    if wanted == "imagenet":  # whose name says what they are; loading compares
+        fits = weights is not None and published_digest(weights.name) is not None
+    else:
+        fits = weights is None if wanted == "none" else wanted == f"sha256:{sha256}"
+    if not fits:
+        given = f"is {weights} (SHA-256 {sha256})" if weights else "is not given"
+        remedy = "Leave it out." if wanted == "none" else "Give the file that is configured."
+        raise WeightsError("--weights", f"{given}, model.pretrained of the run is {wanted}", remedy)
 
 
 def code_digest(system: Mapping[str, Any]) -> str:
