@@ -33,6 +33,7 @@ def published_table(record: PaperRecord, scores: Scores, name: str) -> Table:
         asked = dict.fromkeys((score.system, score.epoch) for score in entries if score.corpus == corpus)
         for protocol in paper.protocols:
             place = [corpus, name_protocol(paper, protocol)]
+            shown = len(rows)
             for system, epoch in asked:
                 found = [scores.find(corpus, system, protocol, *metric, epoch) for metric in metrics]
                 title = paper.title_of("systems", system)
@@ -41,7 +42,7 @@ def published_table(record: PaperRecord, scores: Scores, name: str) -> Table:
                 texts.of_guessing(scores, corpus, protocol, GUESSED.get(metric, metric), part)
                 for metric, part in metrics
             ]
-            if set(guessed) != {NOTHING}:
+            if len(rows) > shown and set(guessed) != {NOTHING}:
                 pairs = [cell for guess in guessed for cell in (NOTHING, guess)]
                 rows.append([place[0], texts.GUESSING, place[1], "", *pairs, ""])
     notes = [*texts.score_notes(paper), EPOCHS, *published_notes(paper, entries)]

@@ -11,9 +11,11 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from serflow.corpora.names import display_name
+from serflow.corpora.registry import load
 from serflow.errors import RunError
 from serflow.io.files import write_text
 from serflow.items import Row
+from serflow.labels import EMOTIONS
 from serflow.papers.model import Paper, PaperRecord
 from serflow.papers.names import name_protocol
 from serflow.plan import list_left
@@ -339,14 +341,17 @@ def _libraries(info: Mapping[str, object]) -> str:
 
 
 def _describe_audio(manifests: Mapping[str, Sequence[Row]]) -> list[str]:
-    """Return one sentence per corpus on the recordings that were measured."""
+    """Return one sentence per corpus on the recordings that were measured, and which emotions if not all."""
     told = []
     for corpus, rows in manifests.items():
         rates = Counter(int(row["sample_rate"]) for row in rows)
         kinds = Counter(PurePosixPath(row["path"]).suffix.lstrip(".").upper() for row in rows)
         forms = f"{', '.join(kinds)} at {', '.join(f'{rate / 1000:g} kHz' for rate in rates)}"
-        speakers = len({row["speaker"] for row in rows})
-        told.append(f"Measured on {corpus}: {len(rows)} utterances of {speakers} speakers, {forms}.")
+        speakers, emotions = ({row[key] for row in rows} for key in ("speaker", "emotion"))
+        some = [emotion for emotion in EMOTIONS if emotion in emotions]
+        chosen = f" ({', '.join(some)})" if set(load(corpus).EMOTIONS.values()) > emotions else ""
+        sizes = f"{len(rows)} utterances{chosen} of {len(speakers)} speakers"
+        told.append(f"Measured on {display_name(corpus)}: {sizes}, {forms}.")
     return told
 
 
