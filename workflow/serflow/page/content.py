@@ -14,7 +14,7 @@ from serflow.runs import Group, RunRecord
 from serflow.scoring.metrics import METRICS
 from serflow.scoring.pooling import Counts, Speakers, count_confusions, group_runs, pooled_confusion
 from serflow.scoring.results import Result
-from serflow.scoring.scores import ALL, PREDICTIONS, UNIFORM, Score, Scores
+from serflow.scoring.scores import ALL, ORIGINALS, PREDICTIONS, UNIFORM, Score, Scores
 from serflow.scoring.verdicts import (
     CANNOT,
     COMPATIBLE,
@@ -41,7 +41,10 @@ N_ERRORS = 12
 
 @dataclass(frozen=True)
 class Bar:
-    """A number to draw: fractions in 0..1; ``kind``: printed (the paper's number) or the role of a protocol (ours)."""
+    """A number to draw: fractions in 0..1; ``kind``: printed (the paper's number) or the role of a protocol (ours).
+
+    ``alone``: of the original recordings alone, where augmented copies are tested too.
+    """
 
     kind: str
     label: str
@@ -49,6 +52,7 @@ class Bar:
     low: float | None = None
     high: float | None = None
     note: str = ""
+    alone: float | None = None
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,7 @@ def make_rows(records: Sequence[PaperRecord], results: Sequence[Result], scores:
                 judged: Sequence[Result | None] = found or [None]
                 for one in judged:
                     own = one.cells["published"].protocol if one else ""
-                    cells = {role: _bar(role, _find(record, mine, place[1:], role, own)) for role in roles}
+                    cells = {role: _bar(role, _find(record, mine, place[1:], role, own), mine) for role in roles}
                     if all(bar.value is None for bar in cells.values()):
                         continue
                     rows.append(
@@ -265,10 +269,12 @@ def _find(record: PaperRecord, scores: Scores, place: tuple[str, str, str], role
     return next((found for name in names if (found := scores.find(corpus, system, name, metric))), None)
 
 
-def _bar(role: Role, score: Score | None) -> Bar:
+def _bar(role: Role, score: Score | None, scores: Scores) -> Bar:
     if score is None:
         return Bar(role, ROLES[role], None)
-    return Bar(role, ROLES[role], score.value, score.low, score.high, score.missing)
+    alone = scores.find(score.corpus, score.system, score.protocol, score.metric, ORIGINALS)
+    numbers = (score.value, score.low, score.high)
+    return Bar(role, ROLES[role], *numbers, score.missing, alone.value if alone else None)
 
 
 def _chance(record: PaperRecord, scores: Scores, corpus: str, metric: str) -> float | None:
