@@ -109,7 +109,7 @@ class NoiseTable(Model):
 
 
 class Beyond(Model):
-    """Runs that a paper has not: of some of its systems on a corpus, which need not be one of its own."""
+    """Runs that are not in the paper: of some of its systems on a corpus, which need not be one of its own."""
 
     corpus: CorpusName = Field(description="A corpus, or several joined by +.")
     protocol: Text = Field(description="A protocol, also one that the systems do not name.")
