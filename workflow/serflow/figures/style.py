@@ -40,6 +40,8 @@ _RC: Any = {
     "axes.titlesize": 11,
     "axes.labelsize": 10,
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.w_pad": 0.1,  # inches; labels of rows would else touch the edge
+    "figure.constrained_layout.h_pad": 0.08,
     "figure.dpi": 100,
     "figure.titlesize": 10.5,
     "font.family": "DejaVu Sans",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,7 +26,7 @@ def find_deviations(original: Plain, effective: Plain) -> list[Deviation]:
     for path in changed:
         if path[0] != "systems" or path[1] not in added:
             name = ".".join(path[2:] if path[0] == "systems" else path)
-            result.append((path, f"{name}: {after.get(path)} instead of {before.get(path)}"))
+            result.append((path, f"{name}: {_show(after.get(path))} instead of {_show(before.get(path))}"))
     return result
 
 
@@ -33,10 +34,15 @@ def list_changes(before: Plain, after: Plain) -> list[str]:
     """Return what changed from one mapping of options to another, e.g. "training.epochs: 2 instead of 50"."""
     old, new = dict(_leaves(before, ())), dict(_leaves(after, ()))
     return [
-        f"{'.'.join(path)}: {new.get(path)} instead of {old.get(path)}"
+        f"{'.'.join(path)}: {_show(new.get(path))} instead of {_show(old.get(path))}"
         for path in sorted(old.keys() | new.keys())
         if old.get(path) != new.get(path)
     ]
+
+
+def _show(value: Any) -> str:
+    """Return a value as text; of the digest of weights as many digits as their file's name has."""
+    return re.sub(r"^(sha256:[0-9a-f]{8})[0-9a-f]+$", r"\1", str(value))
 
 
 def select_deviations(found: list[Deviation], group: Group, systems: Mapping[str, System]) -> list[str]:

@@ -50,13 +50,15 @@ def published_notes(paper: Paper, scores: Iterable[Score]) -> list[str]:
 
 
 def _cells(scores: Scores, corpus: str, system: str, protocol: str, part: str) -> list[str]:
-    """Return the cells from "Published" on; none where nothing was asked for."""
+    """Return the cells from "Published" on; none where nothing was asked for, or on another part nothing is known."""
     if system == texts.GUESSING:
         guessed = [texts.of_guessing(scores, corpus, protocol, metric, part) for metric in METRICS]
         return [NOTHING, *guessed, NOTHING] if set(guessed) != {NOTHING} else []
     found = [scores.find(corpus, system, protocol, metric, part) for metric in METRICS]
     told = _tell_published(scores.select(protocol=protocol), corpus, system, part)
-    return [told, *_values(found, scores), texts.of_sizes(found)] if any(found) else []
+    if not any(found) or (part != "test" and told == NOTHING and not _ran(found)):
+        return []
+    return [told, *_values(found, scores), texts.of_sizes(found)]
 
 
 def _tell_published(scores: Scores, corpus: str, system: str, part: str) -> str:
@@ -72,5 +74,8 @@ def _tell_published(scores: Scores, corpus: str, system: str, part: str) -> str:
 def _values(found: Sequence[Score | None], scores: Scores) -> list[str]:
     """Return a cell for each metric; why nothing was run is said once."""
     cells = [texts.of_score(score, scores) for score in found]
-    ran = any(score and score.value is not None for score in found)
-    return cells if ran else [cells[0], *[NOTHING] * (len(cells) - 1)]
+    return cells if _ran(found) else [cells[0], *[NOTHING] * (len(cells) - 1)]
+
+
+def _ran(found: Sequence[Score | None]) -> bool:
+    return any(score and score.value is not None for score in found)

@@ -206,7 +206,7 @@ def _paper_page(record: PaperRecord, tables: Sequence[Table], drawn: Sequence[Ru
     counted = Counter(note for table in tables for note in table.notes)
     common = [note for note, times in counted.items() if times > 1]
     parts = [f"# {paper_title(record)}", HEAD]
-    for table in tables:
+    for table in (table for table in tables if table.rows):
         own = [note for note in table.notes if note not in common]
         title = table.title.removeprefix(f"{record.paper.title}: ")
         bare = replace(table, title=title[0].upper() + title[1:], notes=own, assumptions=(), deviations=None)
