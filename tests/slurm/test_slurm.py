@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 4
@@ -38,7 +39,6 @@ OPTIONS = """
 --slurm-status-command squeue --slurm-init-seconds-before-status-checks 5 --max-status-checks-per-second 2
 --slurm-keep-successful-logs
 """
-MEMORY = "  features:\n    mem_mb: 8000 * attempt\n"  # replaced by less than a feature job takes
 OUTAGE = 8  # questions that Slurm leaves unanswered, more than the plugin's own five
 STEPS = 240  # seconds within which one step is done, on a busy machine too
 
@@ -82,9 +82,9 @@ def project(tmp_path_factory, cluster):
     )
     (folder / "hold").touch()
     profile = folder / "profiles/slurm/profile.yaml"
-    text = profile.read_text()
-    assert text.count(MEMORY) == 1
-    profile.write_text(text.replace(MEMORY, "  features:\n    mem_mb: 300 * 5 ** (attempt - 1)\n"))
+    settings = yaml.safe_load(profile.read_text())
+    settings["set-resources"]["features"]["mem_mb"] = "300 * 5 ** (attempt - 1)"  # less than a feature job takes
+    profile.write_text(yaml.safe_dump(settings))
     (folder / "test.yaml").write_text(CONFIG)
     return Project(folder, cluster)
 
