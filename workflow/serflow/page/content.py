@@ -152,32 +152,38 @@ def make_rows(records: Sequence[PaperRecord], results: Sequence[Result], scores:
     for record in records:
         paper, mine = record.paper, scores.select(paper=record.paper.paper)
         measured = mine.select(source=PREDICTIONS, scope=ALL)
-        for corpus, system in dict.fromkeys((one.corpus, one.system) for one in measured):
-            if system not in paper.systems:
-                continue
-            chance = {name: _chance(record, mine, corpus, name) for name in METRICS}
-            for metric in METRICS:
-                place = (paper.paper, corpus, system, metric)
-                found = [one for one in results if (one.paper, one.corpus, one.system, one.metric) == place]
-                judged: Sequence[Result | None] = found or [None]
-                for one in judged:
-                    own = one.cells["published"].protocol if one else ""
-                    cells = {role: _bar(role, _find(record, mine, place[1:], role, own), mine) for role in roles}
-                    if all(bar.value is None for bar in cells.values()):
-                        continue
-                    rows.append(
-                        Row(
-                            *place[:3],
-                            paper.title_of("systems", system),
-                            metric,
-                            one.published if one else None,
-                            one.part if one and one.published is not None else "",
-                            cells,
-                            chance[metric] if paper.systems[system].labels is None else None,
-                            one.verdict if one else NO_NUMBER,
-                        )
-                    )
-    return rows
+        systems = dict.fromkeys((one.corpus, one.system) for one in measured if one.system in paper.systems)
+        for corpus, system, metric in [(*place, metric) for place in systems for metric in METRICS]:
+            place = (paper.paper, corpus, system, metric)
+            judged = [one for one in results if (one.paper, one.corpus, one.system, one.metric) == place]
+            rows += [_row(record, mine, corpus, system, metric, one, roles) for one in judged or (None,)]
+    return [row for row in rows if any(bar.value is not None for bar in row.cells.values())]
+
+
+def _row(
+    record: PaperRecord,
+    scores: Scores,
+    corpus: str,
+    system: str,
+    metric: str,
+    judged: Result | None,
+    roles: Iterable[Role],
+) -> Row:
+    """Return a row; ``judged``: the result with its published number and verdict, where the metric has one."""
+    paper, own = record.paper, judged.cells["published"].protocol if judged else ""
+    place = (corpus, system, metric)
+    return Row(
+        paper.paper,
+        corpus,
+        system,
+        paper.title_of("systems", system),
+        metric,
+        judged.published if judged else None,
+        judged.part if judged and judged.published is not None else "",
+        {role: _bar(role, _find(record, scores, place, role, own), scores) for role in roles},
+        _chance(record, scores, corpus, metric) if paper.systems[system].labels is None else None,
+        judged.verdict if judged else NO_NUMBER,
+    )
 
 
 def make_systems(records: Sequence[PaperRecord], runs: Sequence[RunRecord]) -> list[SystemResult]:
