@@ -107,8 +107,9 @@ def start(folder, spec, tmp_path):
             "precision": "fp32",
             "threads": 1,
         }
-        train(**arguments | changes)
-        return tmp_path / "run"
+        arguments |= changes
+        train(**arguments)
+        return arguments["output"]
 
     return run
 
@@ -162,6 +163,14 @@ def test_a_run_is_repeated_from_its_own_record(start, tiny, folder, tmp_path):
     assert cli.main(["train", "--precision=fp32", "--device=cpu", "--threads=1", *options]) == 0
     for name in ("predictions.csv", "model"):
         assert (again / name).read_bytes() == (run / name).read_bytes()
+
+
+def test_a_systems_own_precision_comes_before_the_configured_one(start, spec, tiny, tmp_path):
+    as_configured = (start() / "predictions.csv").read_bytes()
+    spec["system_config"]["training"]["precision"] = "fp32"
+    run = start(precision="bf16", output=tmp_path / "own")
+    assert json.loads((run / "run.json").read_text())["precision"] == "fp32"
+    assert (run / "predictions.csv").read_bytes() == as_configured
 
 
 def test_pretrained_weights_are_loaded_and_recorded(start, spec, tmp_path):

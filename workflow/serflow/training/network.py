@@ -60,7 +60,7 @@ def train_run(
         raise ConfigError(f"training.{error.where}", error.fault, error.remedy) from None
     make_deterministic(threads)
     place = choose_device(device)
-    mode = choose_precision(precision, place)
+    mode = choose_precision(training.precision or precision, place)
     say(f"device {place} ({device_name(place)}), precision {mode}, {threads} threads")
     libraries = versions(LIBRARIES) | {"torch": str(torch.__version__)}  # with its build, such as +cpu
     computing = {"device": place.type, "precision": mode, "threads": threads, "versions": libraries}

@@ -117,6 +117,8 @@ class Training:
     """Epochs of different kinds, one after the other; the last ones see the input's size of pictures."""
     augment: tuple[dict[str, Any], ...] = ()
     """Augmentations of the training part's batches: `kind` and its options."""
+    precision: Literal["fp32", "bf16"] | None = None
+    """By default that of `config.yaml`."""
 
     @classmethod
     def from_plain(cls, mapping: Mapping[str, Any]) -> Training:
