@@ -265,6 +265,14 @@ def test_a_mistake_in_an_override_is_told(changes, key, found, allowed, folder):
     assert allowed in remedy
 
 
+def test_a_model_that_would_undo_the_inputs_standardisation_is_told(folder):
+    scoped = {"deepemonet": {"systems": {"svm": {"input": {"scope": "corpus"}}}}}
+    where, fault, remedy = told({"overrides": scoped}, folder)
+    assert where == "config.yaml: overrides.deepemonet: systems.svm.model.standardise"
+    assert "scope: corpus" in fault
+    assert remedy == "Set it to false."
+
+
 def test_a_system_that_is_taken_away_from_those_based_on_it_is_told(folder):
     where, fault, _ = told({"overrides": {"satt": {"systems": {"cnn_10hz": None}}}}, folder)
     assert where.startswith("config.yaml: overrides.satt: systems.")

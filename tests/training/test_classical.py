@@ -46,11 +46,11 @@ def data(signals):
     return Dataset(np.concatenate(items), offsets, labels, parts, names, np.arange(60), emotions)
 
 
-def fit(data, n_classes=3):
+def fit(data, n_classes=3, scope=None, **model):
     def build(shape):
-        return models.build(MODEL, n_classes, shape)
+        return models.build(MODEL | model, n_classes, shape)
 
-    return classical.fit(prepare({"kind": "vector"}, data), data, n_classes, build)
+    return classical.fit(prepare({"kind": "vector", "scope": scope}, data), data, n_classes, build)
 
 
 def test_the_svm_is_scikit_learns_on_librosas_mfccs(signals, data):
@@ -66,6 +66,21 @@ def test_the_svm_is_scikit_learns_on_librosas_mfccs(signals, data):
     decision = svm.decision_function(scaler.transform(means))
     softmax = np.exp(decision) / np.exp(decision).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(result.posteriors, softmax, atol=1e-3)
+
+
+def test_the_svm_standardises_on_the_whole_corpus_where_the_input_does(signals, data):
+    train = np.flatnonzero(signals[1] > 0)
+    data = dataclasses.replace(data, parts={"train": train}, speakers=["toy/a"] * 60)
+    means = np.array([data.item(n).mean(axis=0) for n in range(60)])
+    decisions = []
+    for known in (means, means[train]):  # the two differ: the training part lacks a class
+        scaled = StandardScaler().fit(known).transform(means)
+        svm = SVC(C=2.0, gamma="scale").fit(scaled[train], signals[1][train])
+        decisions.append(svm.decision_function(scaled))
+    assert np.abs(decisions[0] - decisions[1]).max() > 0.05
+    posteriors = fit(data, scope="corpus", standardise=False).posteriors
+    odds = np.log(posteriors[:, 2] / posteriors[:, 1])
+    np.testing.assert_allclose(odds / 2, decisions[0], atol=1e-3)
 
 
 def test_a_class_without_training_items_has_posterior_0(data):

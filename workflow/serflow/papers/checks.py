@@ -122,6 +122,7 @@ def _check_system(paper: Paper, name: str, where: str) -> None:
         if taken:
             check_names([system.input["kind"]], taken, f"{where}.input.kind")
         _within(f"{where}.input", "", check_input, system.input)
+        _check_scope(system.input, system.model, f"{where}.model")
         _check_training(system, where)
     _check_classes(paper, name, where)
 
@@ -153,6 +154,14 @@ def _check_model(model: Mapping[str, Any], where: str) -> None:
         remedy = "Allowed: imagenet, none, or a weights file."
         raise ConfigError(f"{where}.pretrained", f"{pretrained!r} is no file", remedy)
     check_options(ARCHITECTURES, options, where, "module")
+
+
+def _check_scope(taken: Mapping[str, Any], model: Mapping[str, Any], where: str) -> None:
+    """Raise where a model's standardisation on its training part would undo that of the input."""
+    again = ARCHITECTURES.options(model["module"]).get("standardise")
+    if taken.get("scope") and again and model.get("standardise", again.default):
+        fault = f"is true, which would undo the input's scope: {taken['scope']}"
+        raise ConfigError(f"{where}.standardise", fault, "Set it to false.")
 
 
 def _check_training(system: System, where: str) -> None:

@@ -14,8 +14,10 @@ FRAMEWORK = "sklearn"
 INPUTS = "vector"
 
 
-def build(n_classes: int, *, C: Positive, gamma: Positive | Literal["scale", "auto"]) -> Pipeline:
-    """Return standardisation, whose mean and scale come from the training part alone, followed by the SVM.
+def build(
+    n_classes: int, *, C: Positive, gamma: Positive | Literal["scale", "auto"], standardise: bool = True
+) -> Pipeline:
+    """Return the SVM, behind a standardisation whose mean and scale come from the training part alone.
 
     Parameters
     ----------
@@ -23,5 +25,8 @@ def build(n_classes: int, *, C: Positive, gamma: Positive | Literal["scale", "au
         Not needed: classes are taken from the training part.
     C, gamma
         See `sklearn.svm.SVC`.
+    standardise
+        Set it to false where the input has a `scope`: a second standardisation would undo that of the whole corpus.
     """
-    return make_pipeline(StandardScaler(), SVC(kernel="rbf", C=C, gamma=gamma))
+    svm = SVC(kernel="rbf", C=C, gamma=gamma)
+    return make_pipeline(StandardScaler(), svm) if standardise else make_pipeline(svm)
