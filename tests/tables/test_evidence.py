@@ -12,7 +12,7 @@ from serflow import cli
 from serflow.config import Config
 from serflow.corpora.manifest import COLUMNS, read_manifest
 from serflow.errors import RunError
-from serflow.io.files import read_csv, write_csv, write_json
+from serflow.io.files import read_csv, read_json, write_csv, write_json
 from serflow.papers.names import ROLES
 from serflow.papers.papers import Papers
 from serflow.protocols.split import split
@@ -64,7 +64,7 @@ def made(tmp_path_factory):
                 names, places = [one["utterance"] for one in mine], [one["part"] for one in mine]
                 found = Predictions(LABELS, names, places, truth, guess, np.eye(8)[guess])
                 info = PAPERS.spec(run).plain() | {"device": "cpu", "device_name": "a CPU", "precision": "fp64"}
-                info |= {"commit": "abc1234", "versions": {"scikit-learn": "1.8"}, "seconds": 36.0}
+                info |= {"commit": "abc1234", "versions": {"scikit-learn": "1.8"}, "seconds": 36.0, "n_parameters": None}
                 info |= {"started": "2026-11-25T10:00:00+00:00", "finished": "2026-11-25T10:00:36+00:00"}
                 write_run(folder / "runs" / run.path, found, [], info)
     return folder
@@ -105,6 +105,22 @@ def test_pages_hold_what_the_kept_predictions_give(root, results):
     assert "snakemake deepemonet" in (root / "docs/results.md").read_text()
     assert "| 9 | 0.09 |" in (root / "docs/results.md").read_text()  # nine runs of 36 s, in hours
     assert "## Differences" in (root / "docs/results/deepemonet.md").read_text()
+
+
+def test_a_study_has_a_table_and_no_row_among_the_main_results(root, results):
+    for path in sorted(results.glob("runs/deepemonet/ravdess/svm/speaker_independent/seed0/fold*")):
+        run = RunId("deepemonet", "ravdess", "svm_corpus", "speaker_independent", 0, int(path.name[-1]))
+        place = results / "runs" / run.path
+        shutil.copytree(path, place)
+        write_json(place / "run.json", read_json(path / "run.json") | PAPERS.spec(run).plain())
+    keep(results, root / "evidence", "snakemake deepemonet_studies")
+    before = (root / "README.md").read_text()
+    write_pages(root)
+    page = (root / "docs/results/deepemonet.md").read_text()
+    study = page[page.index("## (a) standardised on the training part") :]
+    (row,) = [line for line in study.splitlines() if "on the whole corpus: reads" in line and line.startswith("|")]
+    assert "+0.0 [+0.0, +0.0]" in row  # copies of the same predictions
+    assert (root / "README.md").read_text() == before
 
 
 def test_the_finding_is_told_where_nothing_was_run_under_the_papers_protocol(root, results):

@@ -25,14 +25,16 @@ from serflow.scoring.conditions import LIBRARIES, short_commit
 from serflow.scoring.gaps import Gap, find_gaps
 from serflow.scoring.metrics import label_of
 from serflow.scoring.overview import compare_papers, find_headline
-from serflow.scoring.paper import score_paper
+from serflow.scoring.paper import asked_groups, score_paper
 from serflow.scoring.results import SAME, Cell, Result
 from serflow.scoring.scores import Scores
+from serflow.scoring.studies import score_study, tabulate_study
 from serflow.scoring.verdicts import CANNOT
 from serflow.tables import texts
 from serflow.tables.evidence import Evidence, read_evidence
 from serflow.tables.overview import PARTS, list_deviations, list_findings
 from serflow.tables.paper import score_tables
+from serflow.tables.studies import study_table
 from serflow.tables.table import NOTHING, Table
 
 PAGE, FOLDER, README = "docs/results.md", "docs/results", "README.md"
@@ -105,7 +107,7 @@ def make_pages(root: Path, evidence: Evidence) -> Pages:
             f"All tables, curves and confusion matrices: [results/{name}.md](results/{name}.md).",
         ]
         drawn[name] = (record, list(_drawn(record, runs)))
-        tables = list(score_tables(record, scores, gaps, runs).values())
+        tables = [*score_tables(record, scores, gaps, runs).values(), *_tabulate_studies(evidence, record)]
         pages[f"{FOLDER}/{name}.md"] = _paper_page(record, tables, drawn[name][1])
     parts += ["## Not run yet", NOT_RUN]
     parts += ["\n".join(f"- {line}" for line in list_left(evidence.papers, {run.id for run in evidence.runs}))]
@@ -233,9 +235,22 @@ def _pictures(paper: Paper, drawn: Sequence[RunRecord]) -> Iterator[str]:
 
 
 def _score(evidence: Evidence, record: PaperRecord) -> tuple[Scores, list[Gap], list[RunRecord]]:
-    runs = [run for run in evidence.runs if run.id.paper == record.paper.paper]
+    """Return a paper's scores, the differences between its protocols, and the runs of both: not those of studies."""
+    systems = record.paper.systems
+    runs = [run for run in evidence.runs if run.id.paper == record.paper.paper and not systems[run.id.system].study]
     scores = score_paper(record, runs, evidence.speakers)
     return scores, find_gaps(record, runs, evidence.speakers), runs
+
+
+def _tabulate_studies(evidence: Evidence, record: PaperRecord) -> Iterator[Table]:
+    """Yield the tables of a paper's studies of which two systems or more were run, with what was run alone."""
+    for name, study in record.paper.studies.items():
+        wanted = set(asked_groups(record.paper, name))
+        runs = [run for run in evidence.runs if run.id.paper == record.paper.paper and run.group in wanted]
+        if len({run.id.system for run in runs} & set(study.systems)) > 1:
+            scores = score_study(record, name, runs, evidence.speakers)
+            rows = tabulate_study(record, name, scores, runs, evidence.speakers)
+            yield study_table(record, name, rows[rows["n_runs"].notna()], scores, runs)
 
 
 def _percent(cell: Cell) -> str:
