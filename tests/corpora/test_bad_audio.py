@@ -101,7 +101,29 @@ def test_a_truncated_flac_is_refused(tmp_path):
     assert caught.value.where == str(flac)
 
 
-@pytest.mark.parametrize("read", [read_pcm16, lambda path: read_signal(path, RATE), seconds_of])
+READERS = [read_pcm16, lambda path: read_signal(path, RATE), seconds_of]
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_a_file_of_samples_alone_is_refused_in_a_sentence(tmp_path, read):
+    (tmp_path / "a.raw").write_bytes(bytes(RATE))
+    with pytest.raises(CorpusError, match="does not say its sampling rate"):
+        read(tmp_path / "a.raw")
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.ogg", "VORBIS"), ("a.opus", "OPUS"), ("a.mp3", "MPEG_LAYER_III")])
+def test_what_is_louder_than_full_scale_is_clipped_by_both_readers_alike(tmp_path, name, codec):
+    """A compressed clipped sine overshoots."""
+    rate = 48000
+    sine = 5 * np.sin(2 * np.pi * 220 * np.arange(rate) / rate)
+    soundfile.write(tmp_path / name, np.clip(sine, -1, 1), rate, format=name[2:].replace("opus", "ogg"), subtype=codec)
+    read = read_signal(tmp_path / name, rate)
+    assert np.abs(read).max() > 1
+    samples, _ = read_pcm16(tmp_path / name)
+    np.testing.assert_allclose(samples[:, 0] / 2**15, np.clip(read, -1, 1), atol=1e-3)
+
+
+@pytest.mark.parametrize("read", READERS)
 def test_a_flac_that_was_written_to_a_pipe_is_refused_in_a_sentence(tmp_path, read):
     """Its header has no number of samples: 36 bits at byte 21."""
     flac = tmp_path / "a.flac"

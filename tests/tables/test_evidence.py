@@ -64,7 +64,7 @@ def made(tmp_path_factory):
                 names, places = [one["utterance"] for one in mine], [one["part"] for one in mine]
                 found = Predictions(LABELS, names, places, truth, guess, np.eye(8)[guess])
                 info = PAPERS.spec(run).plain() | {"device": "cpu", "device_name": "a CPU", "precision": "fp64"}
-                info |= {"commit": "abc1234", "versions": {"scikit-learn": "1.8"}, "seconds": 36.0, "n_parameters": None}
+                info |= {"commit": "abc1234", "versions": {"scikit-learn": "1.8"}, "n_parameters": None, "seconds": 36}
                 info |= {"started": "2026-11-25T10:00:00+00:00", "finished": "2026-11-25T10:00:36+00:00"}
                 write_run(folder / "runs" / run.path, found, [], info)
     return folder

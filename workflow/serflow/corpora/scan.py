@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from tqdm import tqdm
 
 from serflow.corpora.registry import load
 from serflow.errors import CorpusError
-from serflow.io.audio import check_length
+from serflow.io.audio import open_audio
 from serflow.io.log import say
 from serflow.items import Row
 
@@ -24,6 +23,8 @@ from serflow.items import Row
 SLACK = 64
 #: From here on what a WAV header announces is no length: programs that write to a pipe do not know it yet.
 NO_LENGTH = 2**31 - 2**16
+#: What is decoded to floats: libsndfile clips none of them when it reads integers, so that loud samples change sign.
+FLOATING = ("FLOAT", "DOUBLE", "VORBIS", "OPUS")
 _REMEDY = "Replace the file from the corpus's archive."
 
 
@@ -31,22 +32,18 @@ def read_pcm16(path: Path) -> tuple[np.ndarray, int]:
     """Decode a recording to 16-bit samples, ``(n_samples, n_channels)``, and its sampling rate in Hz.
 
     16-bit files are read bit by bit, so a WAV and a FLAC of one signal agree; wider integers keep their upper 16 bits;
-    floats are scaled by 2**15, rounded and clipped.
+    floats, as which Vorbis and Opus are decoded, are scaled by 2**15, rounded and clipped.
 
     Raises
     ------
     CorpusError
         If the file cannot be decoded, is truncated or empty, or holds samples that are not finite.
     """
-    try:
-        with soundfile.SoundFile(path) as sound:
-            check_length(sound, path)
-            rate, floating = sound.samplerate, sound.subtype in ("FLOAT", "DOUBLE")
-            samples = sound.read(dtype="float64" if floating else "int16", always_2d=True)
-            # What libsndfile says of a file; it reads as much as there is.
-            data = re.search(r"^data : (\d+) \(should be (\d+)\)$", sound.extra_info, re.MULTILINE)
-    except (soundfile.SoundFileError, OSError) as error:
-        raise CorpusError(path, f"cannot be read as audio ({error})", _REMEDY) from error
+    with open_audio(path) as sound:
+        rate, floating = sound.samplerate, sound.subtype in FLOATING
+        samples = sound.read(dtype="float64" if floating else "int16", always_2d=True)
+        # What libsndfile says of a file; it reads as much as there is.
+        data = re.search(r"^data : (\d+) \(should be (\d+)\)$", sound.extra_info, re.MULTILINE)
     if not len(samples):
         raise CorpusError(path, "is empty (0 samples)", _REMEDY)
     announced, held = map(int, data.groups()) if data else (0, 0)

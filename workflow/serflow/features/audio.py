@@ -6,11 +6,10 @@ import math
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 
 from serflow.errors import CorpusError
-from serflow.io.audio import check_length
+from serflow.io.audio import open_audio
 
 _FETCH_AGAIN = "Replace the file from the original archive."
 
@@ -28,12 +27,8 @@ def read_signal(path: Path, sample_rate: int) -> np.ndarray:
     CorpusError
         If the file cannot be decoded, does not say how long it is, is empty or holds values that are not finite.
     """
-    try:
-        with soundfile.SoundFile(path) as sound:
-            check_length(sound, path)
-            signal, native_rate = sound.read(dtype="float32", always_2d=True), sound.samplerate
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise CorpusError(path, f"cannot be read as audio ({error})", _FETCH_AGAIN) from error
+    with open_audio(path) as sound:
+        signal, native_rate = sound.read(dtype="float32", always_2d=True), sound.samplerate
     mono = signal.mean(axis=1) if signal.shape[1] > 1 else signal[:, 0]
     if not len(mono) or not np.isfinite(mono).all():
         fault = "holds values that are not finite" if len(mono) else "has no samples"

@@ -14,9 +14,9 @@ import soxr
 
 from serflow.corpora.base import is_clutter
 from serflow.corpora.scan import NO_LENGTH, SLACK
-from serflow.errors import CorpusError, SerflowError
+from serflow.errors import SerflowError
 from serflow.features.audio import read_signal
-from serflow.io.audio import check_length
+from serflow.io.audio import open_audio
 
 #: The longest recording or window that is recognised as one, in s: an utterance of the corpora lasts up to 35 s.
 LONGEST = 60.0
@@ -89,13 +89,10 @@ def seconds_of(path: Path) -> float:
     RecordingError
         If it cannot be read, is empty, or ends before its header says.
     """
-    try:
-        with soundfile.SoundFile(path) as sound:
-            _check(sound, path)
-            seconds: float = sound.frames / sound.samplerate
-            return seconds
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise _unreadable(path, error) from error
+    with open_audio(path) as sound:
+        _check(sound, path)
+        seconds: float = sound.frames / sound.samplerate
+        return seconds
 
 
 def read_recording(path: Path, sample_rate: int) -> np.ndarray:
@@ -156,25 +153,21 @@ def cut_windows(path: Path, sample_rate: int, windows: Windows) -> Iterator[Job]
 
 def _resampled(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
     """Yield a recording's mono signal at `sample_rate` Hz in blocks, as `read_signal` gives it whole."""
-    try:
-        with soundfile.SoundFile(path) as sound:
-            _check(sound, path)
-            same = sound.samplerate == sample_rate
-            stream = None if same else soxr.ResampleStream(sound.samplerate, sample_rate, 1, "float32", "soxr_hq")
-            while len(block := sound.read(int(BLOCK * sound.samplerate), dtype="float32", always_2d=True)):
-                mono = block.mean(axis=1) if block.shape[1] > 1 else block[:, 0]
-                if not np.isfinite(mono).all():
-                    raise RecordingError(path, "holds values that are not finite", "Replace the file.")
-                yield stream.resample_chunk(mono) if stream else mono
-            if stream:
-                yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise _unreadable(path, error) from error
+    with open_audio(path) as sound:
+        _check(sound, path)
+        same = sound.samplerate == sample_rate
+        stream = None if same else soxr.ResampleStream(sound.samplerate, sample_rate, 1, "float32", "soxr_hq")
+        while len(block := sound.read(int(BLOCK * sound.samplerate), dtype="float32", always_2d=True)):
+            mono = block.mean(axis=1) if block.shape[1] > 1 else block[:, 0]
+            if not np.isfinite(mono).all():
+                raise RecordingError(path, "holds values that are not finite", "Replace the file.")
+            yield stream.resample_chunk(mono) if stream else mono
+        if stream:
+            yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 def _check(sound: soundfile.SoundFile, path: Path) -> None:
     """Raise unless there are samples, and as many as the header says."""
-    check_length(sound, path)
     if not sound.frames:
         raise RecordingError(path, "has no samples", "Replace the file.")
     data = re.search(r"^data : (\d+) \(should be (\d+)\)$", sound.extra_info, re.MULTILINE)
@@ -182,7 +175,3 @@ def _check(sound: soundfile.SoundFile, path: Path) -> None:
     if held + SLACK < announced < NO_LENGTH:
         fault = f"is truncated: it holds {held:,} bytes of samples, its header announces {announced:,}"
         raise RecordingError(path, fault, "Replace the file.")
-
-
-def _unreadable(path: Path, error: Exception) -> CorpusError:
-    return CorpusError(path, f"cannot be read as audio ({error})", "Replace the file.")
