@@ -76,6 +76,27 @@ with atomic_path({str(target)!r}) as partial:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_folder_that_another_process_locks_and_deletes_first_is_made_anew(tmp_path, monkeypatch):
+    lock = fcntl.flock
+
+    def lock_second(file, operation):
+        monkeypatch.setattr(fcntl, "flock", lock)
+        write_text(tmp_path / "scores.csv", "of another")  # which finds the folder without a lock, and deletes it
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_second)
+    write_text(tmp_path / "scores.csv", "whole")
+    assert (tmp_path / "scores.csv").read_text() == "whole"
+    assert list(tmp_path.iterdir()) == [tmp_path / "scores.csv"]
+
+
+def test_processes_that_write_one_file_all_finish(tmp_path):
+    code = f"from serflow.io.files import write_text\nfor n in range(100): write_text({str(tmp_path / 'x')!r}, str(n))"
+    writers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
+    assert [writer.wait() for writer in writers] == [0] * 4
+    assert list(tmp_path.iterdir()) == [tmp_path / "x"]
+
+
 def test_nothing_is_left_where_a_thread_goes_on_writing_when_the_block_fails(tmp_path, monkeypatch):
     """As zarr's do when a signal ends the main thread: here it writes once more while its folder is being deleted."""
     rmdir, late = os.rmdir, []

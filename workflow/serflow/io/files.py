@@ -19,7 +19,7 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -74,11 +74,9 @@ def workspace(path: Path | str) -> Iterator[Path]:
         with contextlib.suppress(OSError), left.open("rb+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _delete_workspace(left.parent)
-    folder = Path(tempfile.mkdtemp(suffix, prefix, path.parent))
+    folder, lock = _make_workspace(path.parent, prefix, suffix)
     try:
-        with (folder / LOCK).open("wb") as lock:
-            with contextlib.suppress(OSError):  # on a file system without locks nothing is taken for left behind
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        with lock:
             yield folder / path.name
     except OSError as error:
         if error.errno:  # a full disk names no file
@@ -88,19 +86,36 @@ def workspace(path: Path | str) -> Iterator[Path]:
         _delete_workspace(folder)
 
 
+def _make_workspace(parent: Path, prefix: str, suffix: str) -> tuple[Path, BinaryIO]:
+    """Return a new folder and its lock, which this process has."""
+    while True:
+        folder = Path(tempfile.mkdtemp(suffix, prefix, parent))
+        try:
+            lock = (folder / LOCK).open("wb")
+        except OSError:
+            folder.rmdir()
+            raise
+        with contextlib.suppress(OSError):  # on a file system without locks nothing is taken for left behind
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if (folder / LOCK).exists():
+            return folder, lock
+        lock.close()  # another process had it first, took the folder for left behind and deleted it
+
+
 def _delete_workspace(folder: Path) -> None:
     """Delete a workspace, its lock last, so that the next process finds what this one cannot delete.
 
     After a signal a library's thread, such as zarr's, may be writing for a moment yet.
     """
     for _ in range(100):
-        for entry in folder.glob("*"):
-            if entry.is_dir():
-                shutil.rmtree(entry, ignore_errors=True)
-            elif entry.name != LOCK:
-                entry.unlink(missing_ok=True)
-        if all(entry.name == LOCK for entry in folder.glob("*")):
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # where another process deletes it too
+            for entry in folder.glob("*"):
+                if entry.is_dir():
+                    shutil.rmtree(entry, ignore_errors=True)
+                elif entry.name != LOCK:
+                    entry.unlink(missing_ok=True)
+            if all(entry.name == LOCK for entry in folder.glob("*")):
+                shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
             return
         time.sleep(0.05)
