@@ -83,6 +83,12 @@ def test_an_emotion_that_one_corpus_lacks_is_refused_with_those_that_all_have():
     parts_of("ravdess", "emodb", rows=rows, labels=["angry", "happy", "neutral"])
 
 
+def test_an_emotion_that_only_validating_speakers_say_is_refused():
+    rows = [row for row in ROWS["emodb"] if row["emotion"] != "sad" or row["speaker"] in ("03", "08")]
+    with pytest.raises(SplitError, match="tests sad, of which nothing is trained on"):
+        parts_of("emodb", "ravdess", rows=[*rows, *ROWS["ravdess"]])
+
+
 def test_a_corpus_whose_speakers_all_validate_is_refused():
     rows = rows_of("emodb", {"03": "male", "08": "female"}, SHARED)
     with pytest.raises(SplitError, match="nobody to train on"):

@@ -15,7 +15,7 @@ EMOTIONS = ["happy", "sad"]
 def mine(tmp_path):
     """Make the corpus ``mine`` of rows of speaker, emotion and another column; return its manifest's rows."""
 
-    def make(column, rows):
+    def make(column, rows, folds=None):
         table = [
             {"path": f"{n}.wav", "speaker": speaker, "emotion": emotion, column: value}
             for n, (speaker, emotion, value) in enumerate(rows)
@@ -23,7 +23,7 @@ def mine(tmp_path):
         write_csv(tmp_path / "labels.csv", list(table[0]), table)
         for row in table:
             (tmp_path / row["path"]).touch()
-        use_tables({"mine": {"labels": str(tmp_path / "labels.csv")}})
+        use_tables({"mine": {"labels": str(tmp_path / "labels.csv"), "folds": folds}})
         return [row | {"corpus": "mine", "sha1": row["utterance"]} for row in load("mine").scan(tmp_path).rows]
 
     yield make
@@ -47,6 +47,27 @@ def test_a_corpus_without_a_split_of_its_own_has_none_to_take():
         make_protocol({"kind": "given"}).assign([], ["ravdess"], 0)
 
 
+@pytest.mark.parametrize("speakers", [{"a": "f", "b": "m", "c": "m"}, {"a": "f", "b": "m", "c": "f", "d": "m"}])
+def test_somebody_trains_where_few_speakers_are_left(mine, speakers):
+    """In folds a, b and c, or (a, b) and (c, d), one speaker of each sex is left."""
+    names = {"f": "female", "m": "male"}
+    rows = [(speaker, emotion, names[sex]) for speaker, sex in speakers.items() for emotion in EMOTIONS]
+    found = mine("sex", rows, folds=2 if len(speakers) == 4 else None)
+    trained = {
+        entry["fold"]
+        for entry in split(make_protocol({"kind": "speakers"}), found, EMOTIONS, ["mine"], 0)
+        if entry["part"] == "train"
+    }
+    assert trained == set(range(2 if len(speakers) == 4 else 3))
+
+
+def test_an_emotion_of_the_tables_own_split_that_is_tested_must_be_trained(mine):
+    parts = ["train", "", "test", "test", "validation", "validation"]
+    rows = mine("part", zip("aabbcc", EMOTIONS * 3, parts, strict=True))
+    with pytest.raises(SplitError, match="mine, fold 0: tests sad, of which nothing is trained on"):
+        split(make_protocol({"kind": "given"}), rows, EMOTIONS, ["mine"], 0)
+
+
 def test_an_emotion_that_is_tested_must_be_trained(mine):
     """Speaker b validates in the fold in which a tests, and nobody else is sad."""
     rows = [
@@ -55,5 +76,5 @@ def test_an_emotion_that_is_tested_must_be_trained(mine):
         for emotion in EMOTIONS
         if emotion == "happy" or speaker in "ab"
     ]
-    with pytest.raises(SplitError, match="fold 0 nobody to train sad"):
+    with pytest.raises(SplitError, match="fold 0: tests sad, of which nothing is trained on"):
         split(make_protocol({"kind": "speakers"}), mine("fold", rows), EMOTIONS, ["mine"], 0)

@@ -71,8 +71,8 @@ def workspace(path: Path | str) -> Iterator[Path]:
     check_writable(path.parent)
     prefix, suffix = f".{path.name}.", ".partial"
     for left in path.parent.glob(f"{glob.escape(prefix)}*{suffix}/{LOCK}"):
-        with contextlib.suppress(OSError), left.open("rb+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with contextlib.suppress(OSError), left.open("rb+") as its_lock:
+            fcntl.flock(its_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _delete_workspace(left.parent)
     folder, lock = _make_workspace(path.parent, prefix, suffix)
     try:

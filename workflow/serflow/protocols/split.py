@@ -49,7 +49,8 @@ def split(
     Raises
     ------
     SplitError
-        If a class is too small to be divided, or a fold has no speaker in the corpus.
+        If a class is too small to be divided, a fold has no speaker in the corpus, or an emotion is tested that nothing
+        of the training part has.
     """
     items = [(row, item) for row in rows for item in items_of(row, protocol.copies)]
     used = [
@@ -64,11 +65,24 @@ def split(
         original = parts.get(item_id(item._replace(copy=""), corpora))
         return "train" if original == "train" else UNUSED
 
+    folds = protocol.assign(used, corpora, seed)
+    for k, parts in enumerate(folds):
+        _check_trained(used, parts, f"{'+'.join(corpora)}, fold {k}")
     return [
         {"utterance": item_id(item, corpora), "fold": k, "part": part_of(item, parts)}
-        for k, parts in enumerate(protocol.assign(used, corpora, seed))
+        for k, parts in enumerate(folds)
         for _, item in items
     ]
+
+
+def _check_trained(rows: Sequence[Row], parts: Assignment, where: str) -> None:
+    found: dict[str, set[str]] = {"train": set(), "test": set()}
+    for row in rows:
+        found.setdefault(parts.get(row["utterance"], UNUSED), set()).add(row["emotion"])
+    untrained = sorted(found["test"] - found["train"])
+    if untrained:
+        fault = f"tests {' and '.join(untrained)}, of which nothing is trained on"
+        raise SplitError(where, fault, "Divide the corpus otherwise, or leave this emotion out.")
 
 
 def _is_selected(row: Row, select: Mapping[str, Mapping[str, str]]) -> bool:
@@ -137,4 +151,8 @@ def check_split(protocol: Protocol, report: Mapping[str, Any], where: object) ->
         for leak in protocol.FORBIDDEN:
             if fold[leak]:
                 fault = f"fold {fold['fold']} has {leak.replace('_', ' ')} {', '.join(fold[leak])} on both sides"
-                raise SplitError(where, fault, f"Report this: a split of kind {protocol.kind} must never leak so.")
+                remedy = f"Report this: a split of kind {protocol.kind} must never leak so."
+                if leak == "identical_recordings":  # of two speakers, which no division of speakers can help
+                    remedy = "Remove all but one of each from the corpus: `identical` in its manifest's report, "
+                    remedy += "results/manifests/CORPUS.json, names them."
+                raise SplitError(where, fault, remedy)

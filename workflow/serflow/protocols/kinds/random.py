@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
@@ -56,7 +57,8 @@ class Random(Protocol):
 
         def divide(items: np.ndarray, share: float) -> list[np.ndarray]:
             classes = emotions[items] if self.stratify else None
-            return train_test_split(items, test_size=share, stratify=classes, random_state=seed)
+            size = math.ceil(round(len(items) * share, 6))  # as scikit-learn, but 0.1 + 0.2 is no more than 0.3
+            return train_test_split(items, test_size=size, stratify=classes, random_state=seed)
 
         held_out = self.parts.validation + self.parts.test
         try:
