@@ -138,7 +138,23 @@ def name_badly(db):
     db["files"]["speaker"].set(["Jürgen"] + [row["speaker"] for row in ROWS[1:]])
 
 
+def divide_twice(db):
+    import audformat
+
+    paths = [row["path"] for row in ROWS]
+    for scheme, start in (("speaker", 0), ("random", 1)):
+        for k, name in enumerate(("train", "test")):
+            db.splits[f"{name}-{scheme}"] = audformat.Split(type=name)
+            chosen = paths[(start + k) % 2 :: 2]
+            table = db[f"emotion.{name}.{scheme}"] = audformat.Table(
+                audformat.filewise_index(chosen), split_id=f"{name}-{scheme}"
+            )
+            table["emotion"] = audformat.Column(scheme_id="emotion")
+            table["emotion"].set([row["emotion"] for row in ROWS if row["path"] in chosen])
+
+
 FAULTS = {
+    "two splits": (divide_twice, r"more than one split: wav/\w+\.wav is in test and, by train-random, in train"),
     "no emotion": (without("emotion"), r"db\.yaml: has no scheme 'emotion'; it has speaker, transcription"),
     "no speaker": (without("speaker"), r"db\.yaml: has no scheme 'speaker'"),
     "segments": (cut, "labels segments of recordings"),

@@ -117,6 +117,17 @@ def test_a_damaged_archive_is_refused(make: Callable, tmp_path: Path) -> None:
     refused(path, "damaged")
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_zip_is_refused_however_it_is_compressed(method: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as opened:
+        opened.writestr("a.wav", np.random.default_rng(0).bytes(60_000))
+    data = bytearray(path.read_bytes())
+    data[20_000:20_100] = bytes(100)
+    path.write_bytes(data)
+    refused(path, "damaged")
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"<html>Not found</html>", b"PK\x03\x04", gzip.compress(b"words " * 300)],

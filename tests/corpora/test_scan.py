@@ -28,6 +28,15 @@ def test_rows_are_sorted_and_the_report_counts_them(record, tmp_path) -> None:
     assert "03-01-01-01-01-01-01" not in report["missing"]
 
 
+def test_linked_folders_are_read_once(record, tmp_path) -> None:
+    record("elsewhere/03-01-03-02-01-01-02.wav")
+    record(f"tree/{NAME}")
+    (tmp_path / "tree/Actor_02").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "tree/Actor_01/up").symlink_to(tmp_path / "tree")
+    rows, _ = scan_corpus("ravdess", tmp_path / "tree", 1)
+    assert [row["path"] for row in rows] == [NAME, "Actor_02/03-01-03-02-01-01-02.wav"]
+
+
 def test_the_digest_is_of_the_samples_so_wav_and_flac_agree(record, tmp_path) -> None:
     samples = np.arange(-800, 800, dtype=np.int16)
     record(NAME, samples)

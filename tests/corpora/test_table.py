@@ -246,6 +246,20 @@ def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes, told: list[
     assert all(text in str(caught.value) for text in told)
 
 
+def test_a_name_that_macos_wrote_is_found(tmp_path, record, table):
+    rows = [row | {"path": row["path"].replace("wut", "w\u00fct")} for row in GOOD]
+    for row in rows:
+        record(f"tree/{row['path']}".replace("\u00fc", "u\u0308"))
+    found = table(rows).scan(tmp_path / "tree").rows
+    assert len(found) == len(GOOD)
+    assert all((tmp_path / "tree" / row["path"]).is_file() for row in found)
+
+
+def test_a_misspelt_emotion_in_the_configuration_is_named(table):
+    with pytest.raises(CorpusError, match=r"'wut' means 'angri' by `emotions`.*Allowed: neutral, calm"):
+        table(emotions={"wut": "angri"})
+
+
 def test_a_recording_that_is_not_there_is_named_with_its_row(tmp_path, record, table):
     for row in GOOD[:-1]:
         record(f"tree/{row['path']}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import lzma
 import shutil
 import stat
 import struct
@@ -38,6 +39,7 @@ _DAMAGE = (
     tarfile.TarError,
     gzip.BadGzipFile,
     zlib.error,
+    lzma.LZMAError,
     struct.error,
     EOFError,
     ValueError,
@@ -93,6 +95,9 @@ def extract(archive: Path, destination: Path) -> None:
         fault = f"is truncated, damaged or no zip, tar or tar.gz archive ({error or type(error).__name__})"
         raise ArchiveError(archive, fault, _FETCH_AGAIN) from error
     except OSError as error:
+        if error.errno is None:  # as bz2 says that data are damaged
+            fault = f"is truncated or damaged ({error})"
+            raise ArchiveError(archive, fault, _FETCH_AGAIN) from error
         fault = f"cannot be unpacked to {destination} ({error.strerror or error})"
         raise ArchiveError(archive, fault, "Check the folder's rights and free space, then extract again.") from error
 

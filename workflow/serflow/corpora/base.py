@@ -12,6 +12,7 @@ and, where there is such a thing, what is listed in `OPTIONAL`.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ def is_clutter(path: str) -> bool:
 
 
 def files(root: Path) -> Iterator[str]:
-    """Yield every file under `root` but clutter, as sorted POSIX paths relative to it.
+    """Yield every file under `root` but clutter, as sorted POSIX paths relative to it; linked folders are entered once.
 
     Raises
     ------
@@ -95,7 +96,15 @@ def files(root: Path) -> Iterator[str]:
     """
     if not root.is_dir():
         raise CorpusError(root, "is not a folder", "Set corpora.<name>.source to the corpus's archive or folder.")
-    paths = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    entered: set[Path] = set()
+    paths: list[str] = []
+    for folder, folders, names in os.walk(root, followlinks=True):
+        place = Path(folder)
+        if (real := place.resolve()) in entered:  # a link to a folder above
+            folders.clear()
+            continue
+        entered.add(real)
+        paths += [(place / name).relative_to(root).as_posix() for name in names if (place / name).is_file()]
     yield from sorted(path for path in paths if not is_clutter(path))
 
 

@@ -65,7 +65,7 @@ def read_database(header: Path) -> list[dict[str, str]]:
         raise CorpusError(header, fault, remedy)
     if labels.empty:
         raise CorpusError(header, "labels no recording with an emotion", "Give its emotions.")
-    parts = _parts_of(database)
+    parts = _parts_of(database, header)
     return [
         {"path": file, **{column: _text(cells[name]) for column, name in columns.items()}, "row": file}
         | ({"part": parts.get(file, "")} if parts else {})
@@ -97,12 +97,16 @@ def _find(database: Any, names: tuple[str, ...]) -> str | None:
     return next((name for name in names if name in known), None)
 
 
-def _parts_of(database: Any) -> dict[str, str]:
+def _parts_of(database: Any, header: Path) -> dict[str, str]:
     """Return the part of each recording that a split gives one."""
     found: dict[str, str] = {}
     for name, split in database.splits.items():
         if part := PARTS.get(split.type):
-            found |= dict.fromkeys(database.get("emotion", splits=name).index.get_level_values("file"), part)
+            for file in database.get("emotion", splits=name).index.get_level_values("file"):
+                if found.setdefault(file, part) != part:
+                    fault = f"has more than one split: {file} is in {found[file]} and, by {name}, in {part}"
+                    remedy = "Keep the splits that belong together, or give a CSV file with a column `part`."
+                    raise CorpusError(header, fault, remedy)
     return found
 
 

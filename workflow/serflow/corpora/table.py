@@ -11,6 +11,7 @@ import csv
 import difflib
 import io
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -199,6 +200,11 @@ def _make_rows(raw: Sequence[Mapping[str, str]], path: Path, emotions: Mapping[s
         emotion = emotions.get(label, label)
         if emotion not in EMOTIONS:
             where = f"{path}: row {cells['row']}, column emotion"
+            if label in emotions:
+                fault = (
+                    f"{label!r} means {emotion!r} by `emotions` of the corpus in config.yaml, no emotion"
+                )
+                raise CorpusError(where, fault, f"Allowed: {', '.join(EMOTIONS)}.")
             allowed = ", ".join(dict.fromkeys([*emotions, *EMOTIONS]))
             remedy = f"Say what it means under `emotions` of the corpus in config.yaml. Allowed: {allowed}."
             raise CorpusError(where, f"unknown label {label!r}", remedy)
@@ -330,7 +336,9 @@ def make_folds(rows: Sequence[Mapping[str, str]], n_folds: int) -> tuple[tuple[s
 def _scan(root: Path, raw: Sequence[Mapping[str, str]], rows: Sequence[dict[str, str]], path: Path) -> Scan:
     """Return the recordings that the table lists, all of which must lie under `root`."""
     there = set(files(root))
+    written = {unicodedata.normalize("NFC", found): found for found in there}  # macOS takes accents apart in names
     for cells, one in zip(raw, rows, strict=True):
+        one["path"] = written.get(unicodedata.normalize("NFC", one["path"]), one["path"])
         if one["path"] not in there:
             fault = f"{one['path']!r} is not in {root}"
             where = f"{path}: row {cells['row']}, column path"
