@@ -265,6 +265,20 @@ def test_a_mistake_in_an_override_is_told(changes, key, found, allowed, folder):
     assert allowed in remedy
 
 
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"systems": {"two_step": {"combine": {"first": "two_step"}}}}, "systems.two_step.combine"),
+        ({"noise": {"modified": "two_step"}}, "noise"),
+    ],
+)
+def test_a_combined_system_is_no_part_of_another_and_not_tested_in_noise(changes, key, folder):
+    where, fault, remedy = told({"overrides": {"satt": changes}}, folder)
+    assert where == f"config.yaml: overrides.satt: {key}"
+    assert "'two_step'" in fault
+    assert "cnn_lstm_10hz" in remedy
+
+
 def test_a_model_that_would_undo_the_inputs_standardisation_is_told(folder):
     scoped = {"deepemonet": {"systems": {"svm": {"input": {"scope": "corpus"}}}}}
     where, fault, remedy = told({"overrides": scoped}, folder)

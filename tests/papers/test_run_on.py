@@ -11,6 +11,7 @@ from serflow.io.files import write_csv
 from serflow.papers.load import PAPERS, read_paper
 from serflow.papers.names import name_protocol
 from serflow.papers.papers import Papers
+from serflow.papers.targets import noisy_runs
 from serflow.plan import describe
 from serflow.runs import RunId
 
@@ -63,6 +64,12 @@ def test_a_system_of_each_paper_is_tested_on_unseen_speakers(papers, paper):
     assert "speaker_independent" in asked
 
 
+def test_noise_is_tested_where_the_paper_does_and_nowhere_else(papers):
+    found = papers({"mine": ["satt.cnn_lstm_10hz"]}, papers=["satt"])
+    assert runs_on(found, "mine")
+    assert noisy_runs(found, "satt") == noisy_runs(papers({}, papers=["satt"]), "satt")
+
+
 def test_what_runs_already_keeps_its_identity(papers):
     with_it, without = papers({"mine": ["jin.resnet1d"]}), papers({})
     own = without.all_runs()
@@ -107,6 +114,14 @@ def test_a_built_in_corpus_that_no_paper_has_is_run_too(papers):
         (
             {"run_on": {"mine": {"systems": ["jin.resnet1d"], "emotions": ["calm", "sad"]}}},
             ["'calm'", "happy, sad, bored"],
+        ),
+        ({"run_on": {"mine": ["jin"]}}, ["run_on.mine", "'jin'", "Write PAPER.SYSTEM."]),
+        (
+            {
+                "run_on": {"ravdess": {"systems": ["jin.resnet1d"], "emotions": ["angry", "sad"]}},
+                "corpora": {"ravdess": {"source": "demo"}},
+            },
+            ["run_on.ravdess", "would change what jin itself runs on ravdess", "Leave out `emotions`."],
         ),
         ({"papers": ["satt"], "run_on": {"mine": ["satt.two_step"]}}, ["satt", "two_step", "neutral"]),
         (

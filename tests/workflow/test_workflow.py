@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 
 import pytest
 
@@ -207,6 +208,28 @@ def test_a_changed_figure_redraws_it_and_trains_nothing(project, edited):
     edited("workflow/serflow/figures/confusion.py", "\nimport numpy", "\nimport os\nimport numpy")
     planned = {"figures_deepemo", "figures_deepemonet", "costs", "track", "track_overview", "page", "all"}
     assert jobs(snakemake(project, "-n")).keys() - {"figure_published"} == planned
+
+
+def test_a_changed_style_of_the_page_writes_it_anew(project, edited):
+    edited(f"{CODE}/page/assets/page.css", "{", "{ ")
+    assert jobs(snakemake(project, "-n")).keys() == {"page", "all"}
+
+
+def test_changed_shared_protocols_record_the_papers_anew(project, edited):
+    edited("workflow/protocols.yaml", "title: ", "title: edited, ")
+    planned = jobs(snakemake(project, "-n"))
+    assert planned["paper"] == 2
+    assert "train" not in planned
+
+
+def test_a_recording_that_is_replaced_in_a_folder_of_ones_own_is_read_anew(project, edited, tmp_path):
+    shutil.copytree(project / "out/corpora/ravdess", tmp_path / "own")
+    edited("test.yaml", "ravdess: {source: demo}", f"ravdess: {{source: '{tmp_path / 'own'}'}}")
+    edited("test.yaml", "results: out", "results: own")
+    snakemake(project, "own/manifests/ravdess.csv")
+    assert "Nothing to be done" in snakemake(project, "-n", "own/manifests/ravdess.csv")
+    os.utime(next((tmp_path / "own").rglob("*.wav")), (1, 1))
+    assert jobs(snakemake(project, "-n", "own/manifests/ravdess.csv"))["manifest"] == 1
 
 
 def test_a_misspelt_key_stops_the_dry_run_and_is_named(project, edited):

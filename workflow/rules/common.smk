@@ -27,6 +27,7 @@ sys.path.insert(0, str(CLONE / "workflow"))
 from serflow import corpora
 from serflow.config import check_config, read_yaml
 from serflow.corpora import CORPORA, registry
+from serflow.corpora.base import files
 from serflow.corpora.database import files_of
 from serflow.corpora.names import display_name
 from serflow.corpora.registry import members
@@ -34,8 +35,10 @@ from serflow.errors import SerflowError
 from serflow.features.encoders import FOLDERS
 from serflow.features.recipes import encoder_of
 from serflow.features.recipes import kinds_of as kinds_of_recipe
+from serflow.io.files import digest_file, digest_value
 from serflow.models.weights import WORDS, file_name
 from serflow.papers import targets
+from serflow.papers.beyond import PROTOCOLS as SHARED_PROTOCOLS
 from serflow.papers.beyond import tell_emotions
 from serflow.papers.model import FIGURES, PublishedConfusion
 from serflow.papers.names import name_protocol, published_confusions, published_figures
@@ -128,6 +131,16 @@ def tree(corpus):
     if source == "demo":
         return f"<results>/corpora/{corpus}"
     return source if source != "download" and Path(source).is_dir() else f"<resources>/corpora/{corpus}"
+
+
+@functools.cache
+def state_of(corpus):
+    """The digest of names, sizes and times of what lies in the user's own folder: Snakemake looks at the folder alone."""
+    folder = tree(corpus)
+    if folder != CONFIG.source(corpus):
+        return ""
+    found = {path: os.stat(Path(folder, path)) for path in files(Path(folder))}
+    return digest_value([[path, state.st_size, state.st_mtime_ns] for path, state in found.items()])
 
 
 def run_of(wildcards):
@@ -349,6 +362,11 @@ def splits_of(paper, suffix="csv"):
 def paper_file(paper):
     """The YAML file of a paper."""
     return local(os.path.relpath(CLONE / "workflow" / "papers" / f"{paper}.yaml"))
+
+
+def shared_protocols():
+    """The YAML file of the protocols that any system can run under."""
+    return local(os.path.relpath(SHARED_PROTOCOLS))
 
 
 def config_of(paper):

@@ -70,6 +70,7 @@ rule manifest:
     params:
         code=lambda wildcards: code("manifest", *kinds_of_corpora([wildcards.corpus])),
         tables=lambda wildcards: table_options([wildcards.corpus]),
+        state=lambda wildcards: state_of(wildcards.corpus),
     message:
         "Reading the recordings of {wildcards.corpus} into a manifest"
     shell:

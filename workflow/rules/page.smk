@@ -25,6 +25,7 @@ rule page:
         "../../envs/serflow.yaml"
     params:
         code=code("page"),
+        assets=[digest_file(path) for path in sorted((CLONE / "workflow/serflow/page/assets").iterdir())],
         runs=lambda wildcards, input: folders(input.runs),
         costs=lambda wildcards, input: (["--costs", input.costs] if input.costs else []),
         results=lambda wildcards, output: str(Path(output[0]).parent),

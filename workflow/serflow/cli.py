@@ -38,6 +38,8 @@ EXAMPLES = {
     "verify": "serflow verify ravdess /data/Audio_Speech_Actors_01-24.zip",
     "keep": "serflow keep results --command 'snakemake jin'",
     "results": "serflow results --check",
+    "record-costs": "serflow record-costs --runs results/runs/jin/*/*/*/*/* --output workflow/costs.csv",
+    "reference": "serflow reference --schemas workflow/schemas --page docs/reference.md",
 }
 STAGE = "Snakemake calls this verb: `snakemake -n --printshellcmds --quiet host` shows each call."
 

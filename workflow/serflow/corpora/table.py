@@ -201,9 +201,7 @@ def _make_rows(raw: Sequence[Mapping[str, str]], path: Path, emotions: Mapping[s
         if emotion not in EMOTIONS:
             where = f"{path}: row {cells['row']}, column emotion"
             if label in emotions:
-                fault = (
-                    f"{label!r} means {emotion!r} by `emotions` of the corpus in config.yaml, no emotion"
-                )
+                fault = f"{label!r} means {emotion!r} by `emotions` of the corpus in config.yaml, no emotion"
                 raise CorpusError(where, fault, f"Allowed: {', '.join(EMOTIONS)}.")
             allowed = ", ".join(dict.fromkeys([*emotions, *EMOTIONS]))
             remedy = f"Say what it means under `emotions` of the corpus in config.yaml. Allowed: {allowed}."

@@ -217,6 +217,8 @@ def _picture_of(mistake: Mistake, rows: Mapping[tuple[str, str], Row], trees: Ma
     if n >= N_PICTURES or not path.is_file():
         return ""
     signal, rate = soundfile.read(path, always_2d=True)
+    if len(signal) < 0.032 * rate:
+        return ""
     frequencies, _, power = spectrogram(
         signal.mean(axis=1), rate, nperseg=int(0.032 * rate), noverlap=int(0.016 * rate)
     )

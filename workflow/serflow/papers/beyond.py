@@ -63,7 +63,8 @@ def check_asked(config: Config, papers: Sequence[str]) -> None:
             paper, dot, _ = name.partition(".")
             if not dot or paper not in papers:
                 fault = f"{name!r} does not name a paper and one of its systems"
-                raise ConfigError(f"config.yaml: {one.where}", fault, f"Write PAPER.SYSTEM. {suggest(paper, papers)}")
+                hint = f" {suggest(paper, papers)}" if paper not in papers else ""
+                raise ConfigError(f"config.yaml: {one.where}", fault, f"Write PAPER.SYSTEM.{hint}")
 
 
 def extend(content: Plain, config: Config) -> Plain:
@@ -72,7 +73,7 @@ def extend(content: Plain, config: Config) -> Plain:
     Raises
     ------
     ConfigError
-        If the paper has no such system, or it is one of a study alone.
+        If the paper has no such system, it is one of a study alone, or emotions are chosen for the paper's own runs.
     """
     result = overlay(content, {})
     for where, corpus, protocol, names, emotions in list_asked(config):
@@ -84,7 +85,11 @@ def extend(content: Plain, config: Config) -> Plain:
                 raise ConfigError(f"config.yaml: {where}", fault, suggest(system, allowed))
         if systems:
             chosen = {"emotions": list(emotions)} if emotions else {}
-            entry = {"corpus": corpus, "protocol": _take_protocol(result, protocol), "systems": systems, **chosen}
+            taken = _take_protocol(result, protocol)
+            if chosen and corpus in content["corpora"] and taken in content["protocols"]:
+                fault = f"would change what {content['paper']} itself runs on {corpus} under {taken}"
+                raise ConfigError(f"config.yaml: {where}", f"choosing emotions {fault}", "Leave out `emotions`.")
+            entry = {"corpus": corpus, "protocol": taken, "systems": systems, **chosen}
             result["beyond"] = [*result.get("beyond", []), entry]
     return result
 

@@ -46,7 +46,7 @@ def check_paper(paper: Paper, where: str) -> None:
             remedy = "Give them a protocol in common."
             raise ConfigError(f"{where}: studies.{name}.systems", "run under no common protocol", remedy)
     if paper.noise:
-        check_names([paper.noise.normal, paper.noise.modified], paper.systems, f"{where}: noise")
+        check_names([paper.noise.normal, paper.noise.modified], _trained(paper), f"{where}: noise")
     _check_folds(paper, where)
     _check_published(paper, where)
     for n, figure in enumerate(paper.figures):
@@ -111,7 +111,7 @@ def _check_system(paper: Paper, name: str, where: str) -> None:
     check_names(system.protocols, paper.protocols, f"{where}.protocols")
     check_names(system.labels or [], paper.labels, f"{where}.labels")
     if system.combine:
-        check_names(system.parts, paper.systems, f"{where}.combine")
+        check_names(system.parts, _trained(paper), f"{where}.combine")
         check_names([system.combine.neutral], paper.labels, f"{where}.combine.neutral")
     else:
         assert system.recipe is not None and system.input is not None and system.model is not None  # noqa: S101
@@ -125,6 +125,11 @@ def _check_system(paper: Paper, name: str, where: str) -> None:
         _check_scope(system.input, system.model, f"{where}.model")
         _check_training(system, where)
     _check_classes(paper, name, where)
+
+
+def _trained(paper: Paper) -> list[str]:
+    """Return the systems that are not combined from others."""
+    return [name for name, system in paper.systems.items() if not system.combine]
 
 
 def _check_emotions(paper: Paper, entry: Beyond, where: str) -> None:

@@ -33,12 +33,13 @@ def tables(papers: Papers, paper: str) -> list[str]:
 
 def noisy_runs(papers: Papers, paper: str) -> list[RunId]:
     """Return the runs whose test part is also recognised in noise."""
-    noise = papers.papers[paper].noise
+    content = papers.papers[paper]
+    noise = content.noise
     if not noise:
         return []
-    return [
-        run for run in papers.runs(paper) if run.system in (noise.normal, noise.modified) and run.fold in noise.folds
-    ]
+    systems = (noise.normal, noise.modified)
+    own = (run for run in papers.runs(paper) if run.system in systems and run.corpus in content.corpora)
+    return [run for run in own if run.protocol in content.systems[run.system].protocols and run.fold in noise.folds]
 
 
 def figures(papers: Papers, paper: str) -> list[str]:
