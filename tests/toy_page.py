@@ -63,6 +63,7 @@ def page_file(tmp_path, make_run, recordings):
     write_overview([record], [files["scores"]], [files["gaps"]], runs, tmp_path / "tables/comparison")
     words = ["page", "--papers", tmp_path / "papers/toypaper.json", "--scores", files["scores"], "--runs", *runs]
     words += ["--manifests", listed, "--roots", recordings, "--results", tmp_path, "--output", tmp_path / "index.html"]
+    words += ["--shown", *(path for kind in ("tables", "figures") for path in (tmp_path / kind).rglob("*.*"))]
     assert cli.main(list(map(str, words))) == 0
     return tmp_path / "index.html"
 

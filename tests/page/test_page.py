@@ -74,8 +74,12 @@ def test_a_paper_that_was_not_run_says_why(tmp_path):
     record = make_record(not_run={"toy": "the corpus toy is not configured", "savee": "SAVEE is not configured"})
     write_json(tmp_path / "paper.json", record.model_dump(mode="json", by_alias=True, exclude_none=True))
     write_overview([record], [], [], [], tmp_path / "tables/comparison")
+    (tmp_path / "tables/toypaper").mkdir()
+    for stem in ("data", "differences"):  # of another configuration
+        (tmp_path / f"tables/toypaper/{stem}.html").write_text("<body><table>an old number</table></body>")
     words = ["page", "--papers", str(tmp_path / "paper.json"), "--results", str(tmp_path)]
     assert cli.main([*words, "--output", str(tmp_path / "index.html")]) == 0
     text = (tmp_path / "index.html").read_text()
     assert "the corpus toy is not configured" in text
+    assert "an old number" not in text
     assert "Nothing has been measured" in text

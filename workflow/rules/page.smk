@@ -28,10 +28,12 @@ rule page:
         assets=[digest_file(path) for path in sorted((CLONE / "workflow/serflow/page/assets").iterdir())],
         runs=lambda wildcards, input: folders(input.runs),
         costs=lambda wildcards, input: (["--costs", input.costs] if input.costs else []),
+        shown=lambda wildcards, input: [path for path in input.shown if path.endswith((".html", ".png"))],
         results=lambda wildcards, output: str(Path(output[0]).parent),
     message:
         "Writing the results page {wildcards.page}.html"
     shell:
         "serflow page --papers {input.papers:q} --scores {input.scores:q} --runs {params.runs:q}"
         " --manifests {input.manifests:q} --roots {input.roots:q} {params.costs:q} --results {params.results:q}"
+        " --shown {params.shown:q}"
         " --output {output:q} --log {log:q}"

@@ -622,7 +622,8 @@ def record_costs(runs: list[Path], output: Path) -> None:
     manifests=MANY | {"default": ()},
     roots=MANY | {"help": "the corpus trees, in the order of the manifests", "default": ()},
     costs=ONE | {"help": "HTML: the table of what all results took", "default": None},
-    results=ONE | {"help": "the results folder, whose tables and figures are shown"},
+    results=ONE | {"help": "the results folder"},
+    shown=MANY | {"help": "tables (HTML) and figures (PNG) in it to show", "default": ()},
     output=ONE | {"help": "HTML"},
 )
 def page(papers: list[PaperRecord], **options: Any) -> None:

@@ -6,7 +6,7 @@ import base64
 import io
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -59,6 +59,7 @@ def write_page(
     roots: Iterable[Path],
     results: Path,
     output: Path,
+    shown: Iterable[Path] = (),
     costs: Path | None = None,
 ) -> None:
     """Write one self-contained page on what a results folder holds of papers.
@@ -72,13 +73,16 @@ def write_page(
     roots
         The corpus trees, in the order of the manifests; recordings are linked there, never copied.
     results
-        The results folder, whose tables and figures are shown.
+        The results folder.
     output
         The page; it links files by their path from there.
+    shown
+        Tables (HTML) and figures (PNG) below `results` that belong to these papers as run: others of their names may
+        be left from another configuration. Tables of studies are shown where they are there.
     costs
         The table of what all results took, if it is to be shown.
     """
-    numbers, trained = Scores.read(*scores), read_runs(runs)
+    numbers, trained, present = Scores.read(*scores), read_runs(runs), set(shown)
     found = compare_papers(records, numbers)
     rows = {(row["corpus"], row["utterance"]): row for path in manifests for row in read_manifest(path)}
     speakers = {key: speaker_of(row) for key, row in rows.items()}
@@ -96,12 +100,14 @@ def write_page(
             speaker_rows=make_speakers(records, trained, speakers),
             mistakes=[(one, _picture_of(one, rows, trees, n)) for n, one in _count_within_paper(mistakes)],
             audio=[_audio_of(one, rows, trees, output) for one in mistakes],
-            figures={name: _figures(record, results, output) for name, record in zip(names, records, strict=True)},
-            tables={name: _tables(record, results) for name, record in zip(names, records, strict=True)},
+            figures={
+                name: _figures(record, results, output, present) for name, record in zip(names, records, strict=True)
+            },
+            tables={name: _tables(record, results, present) for name, record in zip(names, records, strict=True)},
             studies={name: _studies(record, results) for name, record in zip(names, records, strict=True)},
             leaks={
-                record.paper.paper: _table_body(results / f"tables/{record.paper.paper}/data.html")
-                for record in records
+                name: _table_body(path) if (path := results / f"tables/{name}/data.html") in present else ""
+                for name in names
             },
             costs=_table_body(costs) if costs else "",
             synthetic=any(record.synthetic for record in records),
@@ -158,26 +164,26 @@ def _about(runs: Sequence[RunRecord]) -> Mapping[str, str]:
     }
 
 
-def _figures(record: PaperRecord, results: Path, output: Path) -> list[tuple[str, str, str]]:
-    """Return title, picture and path of each of the paper's figures and matrices that was drawn."""
+def _figures(record: PaperRecord, results: Path, output: Path, present: Collection[Path]) -> list[tuple[str, str, str]]:
+    """Return title, picture and path of each of the paper's figures and matrices that are present."""
     paper, found = record.paper, []
     titles = {stem: f"{one.figure}: {one.title}" for stem, one in published_figures(paper).items()}
     titles |= {stem: f"{one.table}, published and ours" for stem, one in published_confusions(paper).items()}
     for stem, title in titles.items():
         path = results / f"figures/{paper.paper}/{stem}.png"
-        if path.is_file():
+        if path in present:
             found.append((title, _thumbnail(path), _link(path, output)))
     return found
 
 
-def _tables(record: PaperRecord, results: Path) -> list[tuple[str, Markup]]:
-    """Return name and body of each of the paper's tables, then of the differences."""
+def _tables(record: PaperRecord, results: Path, present: Collection[Path]) -> list[tuple[str, Markup]]:
+    """Return name and body of each of the paper's tables that are present, then of the differences."""
     paper = record.paper
     names = published_tables(paper) | ({slug(paper.noise.table): paper.noise.table} if paper.noise else {})
     names |= {stem: f"{one.table}, confusion matrix" for stem, one in published_confusions(paper).items()}
     names |= {"differences": "Differences with intervals"}
-    bodies = ((name, _table_body(results / f"tables/{paper.paper}/{stem}.html")) for stem, name in names.items())
-    return [(name, body) for name, body in bodies if body]
+    paths = {name: results / f"tables/{paper.paper}/{stem}.html" for stem, name in names.items()}
+    return [(name, _table_body(path)) for name, path in paths.items() if path in present]
 
 
 def _studies(record: PaperRecord, results: Path) -> list[tuple[str, Markup]]:
