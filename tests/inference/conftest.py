@@ -35,8 +35,9 @@ SEQUENCE = {
 #: Those named bf16 are trained in bf16.
 SYSTEMS = {
     "net": PATCH,
+    "bf16": PATCH,
     "attention": ATTENTION,
-    "bf16": ATTENTION,
+    "bf16_attention": ATTENTION,
     "neutral_happy": PATCH,
     "neutral_sad": PATCH,
     "sequence": SEQUENCE,
@@ -61,7 +62,8 @@ BF16_LSTM = torch.cpu.get_capabilities().get("avx512_f")
 #: Protocol and fold of each system's runs.
 RUNS = [
     *((system, "speaker_independent", fold) for system in ("net", *PAIRS) for fold in (0, 1)),
-    *((system, "speaker_independent", 0) for system in ("attention", "bf16", "sequence", "image", "svm", "own_scope")),
+    *((system, "speaker_independent", 0) for system in ("bf16", "attention", "bf16_attention", "sequence", "image")),
+    *((system, "speaker_independent", 0) for system in ("svm", "own_scope")),
     *([("bf16_sequence", "speaker_independent", 0)] if BF16_LSTM else []),
     *((system, "leak", 0) for system in ("net", "svm")),
 ]

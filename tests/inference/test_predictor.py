@@ -27,7 +27,7 @@ BF16_LSTM = pytest.param(
 )
 
 
-@pytest.mark.parametrize("system", ["attention", "sequence", "image", "svm", "bf16", BF16_LSTM])
+@pytest.mark.parametrize("system", ["attention", "sequence", "image", "svm", "bf16_attention", BF16_LSTM])
 def test_posteriors_are_those_that_the_training_job_wrote(run_of, signals, system):
     """Of all parts; standardisation with the training part's statistics, though other signals are given."""
     rows = read_csv(run_of(system) / "predictions.csv")
