@@ -22,6 +22,7 @@ def encode(signal, form, subtype):
 
 CHANGES = {
     "gain": (lambda x: x / 4, "gain of -12.0 dB"),
+    "inverted": (lambda x: -x, "inverted polarity"),
     "delay": (lambda x: np.pad(x, (1600, 0)), "time shift of +0.100 s"),
     "noise": (lambda x: copies.noise(x, sample_rate=RATE, seed=1, snr_db=10), "added noise (10 dB)"),
     "mp3": (lambda x: encode(x, "MP3", "MPEG_LAYER_III"), "re-encoding"),
@@ -65,3 +66,32 @@ def test_another_rate_format_and_number_of_channels_hide_nothing(found):
 
 def test_takes_of_one_sentence_are_no_copies(found):
     assert found[1][1] == []
+
+
+@pytest.fixture
+def name_changes(record):
+    """Return a function: the changes that are named between two signals."""
+
+    def name(first, second):
+        paths = [record("first.wav", first), record("second.wav", second)]
+        (pairs,) = find_copies(paths, read_prints({path: str(path) for path in paths}, 1), [([0], [1])], 1)
+        return [change for pair in pairs for change in pair.changes]
+
+    return name
+
+
+def test_a_cut_of_high_frequencies_is_named_with_its_limit(name_changes, utter):
+    signal = utter(0)
+    signal = signal + 0.003 * np.random.default_rng(0).standard_normal(len(signal))
+    spectrum = np.fft.rfft(signal)
+    spectrum[4000 * len(signal) // RATE :] = 0
+    cut = np.fft.irfft(spectrum, len(signal))
+    assert name_changes(signal, cut) == ["resampling or low-pass filter (4 kHz)"]
+
+
+def test_a_late_copy_of_a_long_recording_is_found_and_its_whole_delay_is_named(name_changes, utter):
+    """Of more than the 4.1 s of a fingerprint's transform."""
+    long = np.concatenate([utter(n, n) for n in range(4)])
+    late = np.concatenate([np.zeros(5 * RATE), long])
+    assert len(long) > 5 * RATE
+    assert name_changes(long, late) == ["time shift of +5.000 s"]

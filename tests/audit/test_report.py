@@ -99,3 +99,12 @@ def test_without_a_test_part_validation_is_what_leaks(record, utter, tabulate):
     record("1.wav", utter(0) / 2)
     status, report = audit(tabulate("path speaker part", ["0.wav", "A", "train"], ["1.wav", "B", "validation"]))
     assert (status, report["leaks"]) == (3, True)
+
+
+def test_beside_a_test_part_what_training_shares_with_validation_is_told_and_no_leak(record, utter, tabulate):
+    for n in range(3):
+        record(f"{n}.wav", utter(n))
+    rows = [["0.wav", "A", "train"], ["1.wav", "A", "validation"], ["2.wav", "B", "test"]]
+    status, report = audit(tabulate("path speaker part", *rows))
+    assert (status, report["leaks"]) == (0, False)
+    assert [one["speakers"] for one in report["shared"] if one["parts"] == ["train", "validation"]] == [["A"]]

@@ -13,6 +13,15 @@ def test_a_name_gives_speaker_sentence_emotion_and_version(path: str) -> None:
     assert (row["emotion"], row["native_label"], row["statement"], row["repetition"]) == ("happy", "F", "a01", "1")
 
 
+def test_speakers_and_counts_are_those_of_the_corpuss_documentation() -> None:
+    """Five women; 535 utterances by emotion (Burkhardt et al. 2005)."""
+    assert {speaker for speaker, sex in emodb.SPEAKERS.items() if sex == "female"} == {"08", "09", "13", "14", "16"}
+    assert emodb.EXPECTED.classes == {
+        **{"angry": 127, "bored": 81, "disgust": 46, "fearful": 69},
+        **{"happy": 71, "sad": 62, "neutral": 79},
+    }
+
+
 @pytest.mark.parametrize(
     ("path", "told"),
     [

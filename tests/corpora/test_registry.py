@@ -49,6 +49,28 @@ def test_every_published_name_parses_to_itself_and_gives_the_published_counts(na
         assert {key: sum(row[column] == key for row in rows) for key in counts} == counts
 
 
+@pytest.mark.parametrize(
+    ("name", "files", "emotions"),
+    [
+        (
+            "ravdess",
+            [f"03-01-0{n}-01-01-01-01.wav" for n in range(1, 9)],
+            "neutral calm happy sad angry fearful disgust surprised",
+        ),
+        (
+            "savee",
+            [f"DC_{code}01.wav" for code in ("a", "d", "f", "h", "n", "sa", "su")],
+            "angry disgust fearful happy neutral sad surprised",
+        ),
+        ("emodb", [f"03a01{code}a.wav" for code in "WLEAFTN"], "angry bored disgust fearful happy sad neutral"),
+    ],
+)
+def test_each_code_of_an_emotion_means_what_the_corpuss_documentation_says(
+    name: str, files: list[str], emotions: str
+) -> None:
+    assert [corpora.load(name).parse(file)["emotion"] for file in files] == emotions.split()
+
+
 def test_importing_the_corpora_imports_nothing_heavy() -> None:
     code = (
         "import sys, serflow.corpora.archive, serflow.corpora.manifest\n"

@@ -1,8 +1,11 @@
-"""What the paper files print as published, against the papers."""
+"""What the paper files print as published, and what the papers print of their systems, against the papers."""
 
 import pytest
 
+from serflow.config import check_config
 from serflow.papers.load import PAPERS, read_paper
+from serflow.papers.papers import Papers
+from serflow.runs import RunId
 
 #: Table I of the paper: epoch -> training accuracy, loss, validation accuracy.
 TABLE_I = {
@@ -161,3 +164,116 @@ def test_emobox_carries_table_4():
     assert {(e["table"], e["protocol"], e["part"]) for e in paper_file("emobox")["published"]} == {
         ("Table 4", "speaker_independent", "test")
     }
+
+
+FINE_TUNED = {
+    "recipe.n_mels": 128,
+    "model.depth": 34,
+    "model.pretrained": "imagenet",
+    "training.epochs": 30,
+    "training.batch_size": 64,
+    "training.optimiser": "adam",
+}
+#: What the papers print of their systems: paper and system -> settings. A list of steps is given by one of their keys;
+#: None: there is no such thing.
+SETTINGS = {
+    # Algorithm 1: resnet18(pretrained = True), torch.optim.Adam(model.parameters(), lr = 3e - 5); Table I: 50 epochs.
+    ("deepemo", "resnet18"): {
+        "recipe.transform": "logmel",
+        "model": {"module": "resnet", "depth": 18, "pretrained": "imagenet"},
+        "training.optimiser": "adam",
+        "training.learning_rate": 3e-5,
+        "training.epochs": 50,
+    },
+    # "with an epoch value, 500", "optimized by 'adam'"; "flipping (horizontally), rescaling, zooming and shearing".
+    ("mittal", "cnn"): {
+        "input.channels": 1,
+        "training.optimiser": "adam",
+        "training.epochs": 500,
+        "training.augment.kind": ["flip", "zoom", "shear"],
+    },
+    # "RMSProp optimizer, and sets the learning rate to 0.0001 and the attenuation rate to 1e-6"; "the 2-13th
+    # coefficients".
+    ("jin", "resnet1d"): {
+        "recipe.transform": "mfcc",
+        "recipe.first": 2,
+        "recipe.n_mfcc": 13,
+        "training.optimiser": "rmsprop",
+        "training.learning_rate": 1e-4,
+        "training.decay": 1e-6,
+    },
+    # "sampled at 16KHz", "frame size (window shift) of 10msec", "window size was set to 40msec", "DFT of length 800
+    # (for 20Hz grid resolution)", "0-4KHz", "not longer than T=3 seconds", "zero-padding to get 300 time points";
+    # Figure 1.
+    ("satt", "cnn_lstm_20hz"): {
+        "recipe.sample_rate": 16000,
+        "recipe.win_length": 640,
+        "recipe.hop_length": 160,
+        "recipe.n_fft": 800,
+        "recipe.fmax": 4000,
+        "recipe.segment_seconds": 3,
+        "input": {"kind": "patch", "frames": 300},
+        "model.convolutions": [[16, 12, 16], [24, 8, 12], [32, 5, 7]],
+        "model.lstm.size": 128,
+        "model.lstm.layers": 1,
+        "model.dense": 64,
+    },
+    ("satt", "cnn_lstm_10hz"): {"recipe.n_fft": 1600, "recipe.fmax": 4000, "model.lstm.size": 128},
+    ("satt", "cnn_10hz"): {"recipe.n_fft": 1600, "recipe.win_length": 640, "model.lstm": None},
+    ("satt", "cnn_20hz"): {"recipe.n_fft": 800, "recipe.win_length": 640, "model.lstm": None},
+    ("satt", "window20"): {"recipe.n_fft": 1600, "recipe.win_length": 320},
+    ("satt", "lstm64"): {"model.lstm.size": 64},
+    # "D(f) is linear from 20dB @0Hz to 12dB @4KHz"
+    ("satt", "cnn_lstm_harmonic"): {"recipe.depth_low_db": 20, "recipe.depth_high_db": 12, "recipe.fmax": 4000},
+    # "20 MFCCs"; "128 mel bands", "for 200 epochs", "batch size of 64 and a learning rate of 0.001, with a decay rate
+    # of 0.9", "finetuned its weights for 30 epochs".
+    ("deepemonet", "svm"): {"recipe.n_mfcc": 20, "recipe.first": 1, "input.kind": "vector"},
+    ("deepemonet", "bilstm"): {
+        "recipe.n_mels": 128,
+        "training.epochs": 200,
+        "training.batch_size": 64,
+        "training.optimiser": "adam",
+        "training.learning_rate": 1e-3,
+        "training.step_decay.factor": 0.9,
+    },
+    ("deepemonet", "resnet34_scratch"): {
+        "recipe.n_mels": 128,
+        "model.depth": 34,
+        "model.pretrained": None,
+        "training.epochs": 200,
+        "training.batch_size": 64,
+        "training.optimiser": "adam",
+        "training.learning_rate": 1e-3,
+    },
+    # "rotating by a small degree, zooming in, and changing brightness"; "we harnessed Mixup".
+    ("deepemonet", "resnet34"): FINE_TUNED,
+    ("deepemonet", "resnet34_augmented"): FINE_TUNED
+    | {"training.augment.kind": ["rotate", "zoom", "brightness", "mixup"]},
+}
+
+
+def look_up(settings, place):
+    for key in place.split("."):
+        settings = [step[key] for step in settings] if isinstance(settings, list) else settings.get(key)
+    return settings
+
+
+@pytest.mark.parametrize(("name", "system"), SETTINGS)
+def test_a_run_has_the_settings_that_its_paper_prints(name, system):
+    corpora = {corpus: {"source": "demo"} for corpus in ("ravdess", "savee", "iemocap")}
+    papers = Papers(check_config({"corpora": corpora, "papers": [name]}))
+    spec = papers.spec(RunId(name, paper_file(name)["corpora"][0], system, "published", 0, 0))
+    for place, printed in SETTINGS[name, system].items():
+        assert look_up(spec.system, place) == printed, place
+
+
+def test_images_and_splits_are_those_that_the_papers_print():
+    """Mittal: 270 by 260, 75 % to train, 25 % to test; DeepEmoNet: 90, 5 and 5 %; Satt: improvised dialogues alone."""
+    assert {paper_file("mittal")["systems"]["cnn"]["input"][side] for side in ("width", "height")} == {270, 260}
+    parts = {name: paper_file(name)["protocols"]["published"]["parts"] for name in ("mittal", "deepemonet")}
+    assert parts == {
+        "mittal": {"train": 0.75, "test": 0.25},
+        "deepemonet": {"train": 0.9, "validation": 0.05, "test": 0.05},
+    }
+    assert paper_file("satt")["select"] == {"iemocap": {"scenario": "improvised"}}
+    assert sorted(paper_file("satt")["labels"]) == ["angry", "happy", "neutral", "sad"]

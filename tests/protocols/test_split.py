@@ -1,4 +1,5 @@
 from collections import Counter
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -183,6 +184,10 @@ def test_an_unknown_kind_is_an_error(ravdess):
         split({"kind": "grouped"}, ravdess, EMOTIONS, ["ravdess"], 0)
 
 
+def test_the_folds_of_savee_are_emobox():
+    assert speaker_folds(["savee"]) == [["savee/JE"], ["savee/KL"], ["savee/DC"], ["savee/JK"]]
+
+
 def test_savee_has_one_speaker_to_test_one_to_validate_and_two_to_train(savee):
     assert (count_folds(SPEAKERS, ["savee"]), count_folds(RANDOM, ["savee"])) == (4, 1)
     for parts in by_fold(split(SPEAKERS, savee, EMOTIONS, ["savee"], 0)).values():
@@ -284,6 +289,27 @@ def test_a_sentence_that_the_corpus_does_not_tell_is_unknown(trained, tested, co
     assignment = [{"utterance": r["utterance"], "fold": 0, "part": part} for r, part in zip(rows, parts, strict=True)]
     found = leakage(assignment, rows)["folds"][0]["test_recordings"]["train"]["statements"]
     assert (found["shared"], found["unknown"]) == counts
+
+
+APART = ["speakers", "identical_recordings", "augmented_siblings"]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "promised"),
+    [
+        (RANDOM, ["augmented_siblings"]),
+        (SPEAKERS, APART),
+        ({"kind": "statement_independent"}, ["statements", *APART]),
+        ({"kind": "cross_corpus"}, APART),
+        (AUGMENTED, []),  # it is the leak
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+)
+def test_a_split_is_refused_for_what_its_protocol_promises_and_for_nothing_else(protocol, promised):
+    for leak in LEAKS:
+        report = {"folds": [{"fold": 0} | {key: ["a"] if key == leak else [] for key in LEAKS}]}
+        with pytest.raises(SplitError, match=leak.replace("_", " ")) if leak in promised else nullcontext():
+            check(protocol, report, "x")
 
 
 def test_a_planted_speaker_is_found(ravdess):

@@ -89,6 +89,24 @@ def test_groups_have_about_as_many_recordings_though_one_sentence_is_most_freque
     assert sizes == {12: 8}
 
 
+def test_a_union_groups_the_sentences_of_each_corpus_apart():
+    """Both number theirs from 1: RAVDESS says its first more often than the others together, SAVEE its last."""
+
+    def said(*times):
+        return [(emotion, f"{n + 1}") for n in range(3) for emotion in ("angry", "sad") for _ in range(times[n])]
+
+    actors = sorted(actor for fold in ravdess.SPEAKER_FOLDS for actor in fold)
+    rows = [*rows_of("ravdess", actors, said(4, 1, 1)), *rows_of("savee", ["DC", "JE", "JK", "KL"], said(1, 1, 4))]
+    tested = defaultdict(set)
+    for k, parts in enumerate(folds_of(rows, ["ravdess", "savee"])):
+        for row in parts["test"]:
+            tested[row["corpus"], k // 6].add(row["statement"])
+    assert tested == {
+        **{("ravdess", 0): {"1"}, ("ravdess", 1): {"2", "3"}},
+        **{("savee", 0): {"3"}, ("savee", 1): {"1", "2"}},
+    }
+
+
 @pytest.mark.parametrize(
     ("said", "match"),
     [

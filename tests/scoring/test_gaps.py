@@ -79,6 +79,18 @@ def test_the_leak_is_compared_with_its_control_on_original_recordings(make_run, 
     assert gap.value == pytest.approx(0.5)
 
 
+def test_copies_in_training_are_compared_with_none_on_unseen_speakers(make_run, speakers):
+    independent = {"kind": "speakers", "title": "copies", "role": "unseen_control", "copies": {"noise": {}}}
+    record = make_record(
+        protocols=PROTOCOLS | {"copied": independent},
+        systems={"net": system("Net", "published", "speaker_independent", "copied")},
+    )
+    runs = [make_run(rows(5), protocol="copied"), make_run(rows(2), protocol="speaker_independent")]
+    gap = only(find_gaps(record, read_runs(runs), speakers), metric="WA")
+    assert (gap.first_protocol, gap.second_protocol) == ("copied", "speaker_independent")
+    assert gap.value == pytest.approx(0.5)
+
+
 def test_fewer_than_six_speakers_are_resampled_by_utterance(make_run, speakers):
     """Closed form: the difference of 30 paired utterances, of which 15 differ, is binomial."""
     few = [row for row in rows(5) if row[0][1] in "01234"]
@@ -87,6 +99,31 @@ def test_fewer_than_six_speakers_are_resampled_by_utterance(make_run, speakers):
     gap = only(subtract_runs(runs[:1], runs[1:], "test", speakers), metric="WA")
     assert (gap.unit, gap.n_units) == ("utterances", 30)
     assert (gap.low, gap.high) == pytest.approx(stats.binom(30, 0.5).ppf([0.025, 0.975]) / 30, abs=1 / 30)
+
+
+def test_six_speakers_are_enough_to_be_resampled(make_run, speakers):
+    six, worse = ([row for row in rows(n) if row[0][1] in "012345"] for n in (5, 2))
+    runs = read_runs([make_run(six), make_run(worse, system="other")])
+    gap = only(subtract_runs(runs[:1], runs[1:], "test", speakers), metric="WA")
+    assert (gap.unit, gap.n_units) == ("speakers", 6)
+
+
+def test_test_parts_that_share_no_speaker_are_drawn_apart(make_run, speakers):
+    """Closed form: each side is binomial in its 24 utterances."""
+    left, right = [row for row in rows(5) if row[0][1] in "0123"], [row for row in rows(2) if row[0][1] in "4567"]
+    runs = read_runs([make_run(left), make_run(right, system="other")])
+    gap = only(subtract_runs(runs[:1], runs[1:], "test", speakers), metric="WA")
+    assert (gap.method, gap.unit, gap.n_units) == ("nothing", "utterances", 48)
+    error = np.sqrt(sum(stats.binom(24, share).var() for share in (5 / 6, 2 / 6))) / 24
+    assert gap.high - gap.low == pytest.approx(2 * stats.norm.ppf(0.975) * error, rel=0.1)
+
+
+def test_mcnemars_test_is_of_the_mean_over_all_seeds(make_run, speakers):
+    """Two of three seeds recognise everything, the last nothing, as the other system."""
+    seeds = [make_run(rows(n), seed=seed) for seed, n in enumerate((6, 6, 0))]
+    other = make_run(rows(0), system="other")
+    gap = only(subtract_runs(read_runs(seeds), read_runs([other]), "test", speakers), metric="WA")
+    assert gap.p == pytest.approx(stats.binomtest(0, 48).pvalue)
 
 
 def test_an_order_of_the_paper_that_ours_contradicts_is_told(make_run, speakers):

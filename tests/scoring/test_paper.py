@@ -105,6 +105,8 @@ def test_a_run_that_predicts_one_class_is_counted_as_collapsed(make_run, score):
     one_class = [(*row[:3], "sad") for row in rows]
     scored = score([make_run([*found, *train_part([7])], seed=n) for n, found in enumerate((rows, one_class))])
     assert ours(scored, "published", "WA").collapsed == 1
+    one_label = [row for row in rows if row[2] == "sad"]  # which is recognised: no collapse
+    assert ours(score([make_run([*one_label, *train_part([7])], seed=2)]), "published", "WA").collapsed == 0
 
 
 def test_the_spread_of_the_last_tenth_of_epochs_is_told_where_the_last_is_taken(make_run, score):
@@ -133,6 +135,41 @@ def test_few_speakers_have_an_interval_over_utterances(make_run, score):
     for speaker in range(3):
         right = np.mean([label == guess for u, _, label, guess in found if u.startswith(f"u{speaker}_")])
         assert ours(scored, "published", "WA", scope=f"speaker toy/{speaker:02d}").value == pytest.approx(right)
+
+
+@pytest.mark.parametrize(("n", "unit"), [(5, "utterances"), (6, "speakers")])
+def test_six_speakers_are_enough_for_an_interval_over_speakers(make_run, score, n, unit):
+    found = list(predictions(range(n), right=0.5, seed=1))
+    assert ours(score([make_run([*found, *train_part([7])])]), "published", "WA").unit == unit
+
+
+def seeds_of(make_run, *tested):
+    """Runs of several seeds; `tested`: of each speaker the recognised and all tested utterances, by seed."""
+    return [
+        make_run(
+            [(f"u{s}_{k}", "test", "sad", "sad" if k in right else "happy") for s in range(8) for k in all_of_them],
+            seed=seed,
+        )
+        for seed, (right, all_of_them) in enumerate(tested)
+    ]
+
+
+def test_between_seeds_on_one_test_set_all_variance_is_theirs(make_run, score):
+    found = ours(score(seeds_of(make_run, *((range(n), range(6)) for n in (6, 5, 4)))), "published", "WA")
+    assert (found.n_effective, found.seed_variance) == (48, pytest.approx(np.var([6 / 6, 5 / 6, 4 / 6], ddof=1)))
+
+
+def test_between_seeds_on_test_sets_of_their_own_the_variance_of_sampling_is_taken_off(make_run, score):
+    """Each seed tests three other utterances of each speaker, 24 in all."""
+    tested = [(range(n, n + right), range(n, n + 3)) for n, right in enumerate((3, 1, 0))]
+    found = ours(score(seeds_of(make_run, *tested)), "published", "WA")
+    shares = np.array([3, 1, 0]) / 3
+    sampling = np.mean(shares * (1 - shares) / 24)
+    assert (found.n_effective, found.seed_variance) == (24, pytest.approx(np.var(shares, ddof=1) - sampling))
+
+
+def test_one_seed_has_no_variance_between_seeds(make_run, score):
+    assert ours(score(seeds_of(make_run, (range(5), range(6)))), "published", "WA").seed_variance is None
 
 
 def test_published_numbers_stand_beside_the_epoch_and_part_they_were_printed_for(make_run, score):
@@ -173,6 +210,12 @@ def test_chance_is_uniform_guessing_and_the_training_parts_majority(grouped, sco
     expected = f1_score(truth, ["sad"] * len(truth), average="macro")
     assert pick(scored, system="chance (majority)", metric="macro_F1", **about).value == pytest.approx(expected)
     assert pick(scored, system="chance (uniform)", metric="loss", **about).value == pytest.approx(np.log(3))
+
+
+def test_the_majority_is_of_the_training_part_though_another_class_is_most_frequent_in_the_test_part(make_run, score):
+    test = [*((f"u0_{k}", "test", "happy", "happy") for k in range(4)), ("u0_4", "test", "sad", "sad")]
+    scored = score([make_run([*test, *train_part([7])])])
+    assert pick(scored, system="chance (majority)", metric="WA", part="test").value == pytest.approx(1 / 5)
 
 
 def test_chance_is_of_the_paper_s_labels_not_of_a_system_that_tells_two_apart(grouped, score, make_run):

@@ -129,6 +129,17 @@ def test_each_picture_has_its_own_draw_and_the_seed_decides_them(entry, labels):
     assert not torch.equal(first, draw(1))
 
 
+def test_angles_and_factors_fill_their_ranges():
+    """Their middle is the mean."""
+    slants = augment.shear(2000, degrees=20.0)[:, 0, 1].atan().rad2deg()
+    turned = augment.rotate(2000, degrees=20.0)
+    angles = torch.atan2(turned[:, 0, 1], turned[:, 0, 0]).rad2deg()
+    factors = 1 / augment.zoom(2000, low=0.5, high=1.5)[:, 0, 0]
+    for drawn, low, high in ((slants, -20, 20), (angles, -20, 20), (factors, 0.5, 1.5)):
+        found = [float(drawn.min()), float(drawn.mean()), float(drawn.max())]
+        assert found == pytest.approx([low, (low + high) / 2, high], abs=0.03 * (high - low))
+
+
 def test_zoom_takes_one_factor_for_both_axes_or_one_each():
     together = augment.zoom(50, low=0.5, high=2.0)
     apart = augment.zoom(50, low=0.5, high=2.0, per_axis=True)

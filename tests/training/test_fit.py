@@ -135,6 +135,26 @@ def test_every_training_utterance_is_seen_once_an_epoch(run, data, watch):
     assert len({tuple(epoch) for epoch in epochs}) == 6  # in another order each time
 
 
+def test_each_seed_has_an_order_of_its_own(run, watch):
+    picked, orders = watch("pick"), []
+    for seed in (3, 4):
+        run(seed=seed)
+        orders.append([index.tolist() for training, index, _ in picked if training])
+        picked.clear()
+    assert orders[0] != orders[1]
+
+
+def test_training_loss_and_accuracy_are_means_over_items(system, data, setup, watch):
+    """The last of the batches of 5, 5, 5, 5 and 4 weighs less."""
+    system["training"]["epochs"] = 1
+    steps, forwarded = watch("step"), watch("forward")
+    result = fit(system, data, 0, setup, lambda shape: nn.Sequential(nn.Flatten(), nn.Linear(192, 2)))
+    logits = torch.cat([found for training, _, found in forwarded if training]).detach()
+    labels = torch.from_numpy(data.labels[np.concatenate([batch for _, batch, _ in steps])])
+    assert result.history[0]["train_loss"] == pytest.approx(float(F.cross_entropy(logits, labels)), rel=1e-5)
+    assert result.history[0]["train_accuracy"] == pytest.approx(float((logits.argmax(1) == labels).float().mean()))
+
+
 def test_an_empty_validation_part_is_watched_as_nan(run, data):
     parts = {**data.parts, "validation": np.array([], dtype=np.int64)}
     result = run(data=dataclasses.replace(data, parts=parts))

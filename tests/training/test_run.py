@@ -36,6 +36,7 @@ def make_corpus(folder, name, n_utterances, emotions=("happy", "sad", "calm"), n
         soundfile.write(path, 0.3 * tone + noise * rng.standard_normal(length), RATE)
         row = {"utterance": f"{prefix or name}{n}", "path": path.name, "emotion": emotion, "corpus": name}
         row |= {"sample_rate": str(RATE), "samples": str(length), "sha1": digest_file(path, "sha1")}
+        row["speaker"] = f"{n:02d}"
         rows.append(dict.fromkeys(COLUMNS, "") | row)
     write_csv(folder / f"{name}.csv", COLUMNS, rows)
     build_store(RECIPE, rows, folder / name, folder / f"{name}.zarr", 1)
@@ -285,7 +286,7 @@ def item_of(store, rows, utterance):
 
 
 def test_a_union_joins_its_members_in_the_order_of_the_split(spec, tmp_path):
-    """Two corpora whose utterances have the same names."""
+    """Two corpora whose utterances and speakers have the same names."""
     rows = {c: make_corpus(tmp_path, c, 4, ("sad", "happy"), noise, "u") for c, noise in {"a": 0.1, "b": 0.2}.items()}
     wanted = [("b", 3, "train"), ("a", 0, "train"), ("b", 0, "validation"), ("a", 2, "test")]
     wanted = [(c, rows[c][n]["utterance"], part) for c, n, part in wanted]
@@ -295,6 +296,7 @@ def test_a_union_joins_its_members_in_the_order_of_the_split(spec, tmp_path):
     data, _ = load_dataset(spec, manifests, stores, split)
     assert list(data.utterances) == [f"{c}/{utterance}" for c, utterance, _ in wanted]
     assert data.labels.tolist() == [0, 1, 1, 1]  # happy, and three sad ones
+    assert list(data.speakers) == ["b/03", "a/00", "b/00", "a/02"]
     for n, (c, utterance, _) in enumerate(wanted):
         np.testing.assert_array_equal(data.item(n), item_of(tmp_path / f"{c}.zarr", rows[c], utterance))
     only_b = write_split(tmp_path / "only_b.csv", [{}, {"b/u0": "train", "b/u1": "test"}])

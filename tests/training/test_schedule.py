@@ -160,6 +160,17 @@ def test_rmsprop_is_kerass():
         np.testing.assert_allclose(layer.weight.detach().numpy(), weight, rtol=1e-4, atol=1e-7)
 
 
+def test_adam_is_that_of_the_paper_without_decay_of_weights():
+    """Kingma and Ba: the first step is the rate times the sign of the gradient, however small beside the weight."""
+    layer = nn.Linear(2, 1, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[50.0, -50.0]]))
+    optimiser = make_optimiser(training(optimiser="adam", learning_rate=0.1), layer)
+    layer(torch.tensor([1e-3, 1e-3])).sum().backward()
+    optimiser.step()
+    torch.testing.assert_close(layer.weight.detach(), torch.tensor([[49.9, -50.1]]), rtol=0, atol=1e-4)
+
+
 # Early stopping
 
 ACCURACIES = [0.25, 0.5, 0.5, 0.375, 0.5]
