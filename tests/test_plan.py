@@ -5,6 +5,7 @@ import torch
 
 from serflow import plan
 from serflow.config import check_config
+from serflow.features.encoders import identify
 from serflow.io.files import read_csv, write_csv
 from serflow.papers.papers import Papers
 from serflow.runs import RunId
@@ -118,6 +119,16 @@ def test_a_cache_is_as_large_as_the_corpus_lasts():
     (_, plain), (_, leaking) = plan.find_caches(found)
     assert plan.cache_bytes(found, "ravdess", plain) == pytest.approx(5329 * 62.5 * 128 * 4, rel=0.02)
     assert plan.cache_bytes(found, "ravdess", leaking) == 4 * plan.cache_bytes(found, "ravdess", plain)
+
+
+def test_a_cache_of_hidden_states_is_as_wide_as_the_encoder_which_need_not_be_read(tmp_path):
+    """5329 s of RAVDESS, 50 frames a second of 768 values of 4 bytes."""
+    (tmp_path / "config.json").write_text('{"model_type": "wavlm", "hidden_size": 768}')
+    (tmp_path / "preprocessor_config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"no weights")
+    found = papers(papers=["emobox"], encoders={"wavlm_base": str(tmp_path)})
+    recipe = {"transform": "encoder", "weights": identify(tmp_path), "pooled": False}
+    assert plan.cache_bytes(found, "ravdess", recipe) == pytest.approx(5329 * 50 * 768 * 4, rel=0.001)
 
 
 def run_json(folder, seconds, training_seconds, epochs=50, **changes):

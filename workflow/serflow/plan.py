@@ -16,7 +16,8 @@ import numpy as np
 from serflow.config import Config
 from serflow.corpora.demo.names import utterances
 from serflow.corpora.registry import load
-from serflow.features.recipes import DTYPE, make_transform
+from serflow.features.encoders import FRAMES_PER_SECOND, identify, width_of
+from serflow.features.recipes import DTYPE, encoder_of, make_transform
 from serflow.io.files import digest_value, read_csv, read_json, write_csv
 from serflow.papers.model import Selection
 from serflow.papers.papers import Papers, Recipe
@@ -192,13 +193,21 @@ def find_caches(papers: Papers) -> list[tuple[str, Recipe]]:
 
 def cache_bytes(papers: Papers, corpus: str, recipe: Recipe) -> float:
     """Return about how large a feature cache is, from the published duration of a corpus."""
-    module, transform = load(corpus), make_transform(recipe)
-    noise = np.random.default_rng(0).standard_normal(2 * recipe["sample_rate"]).astype(np.float32)
-    per_second = transform(noise).size - transform(noise[: len(noise) // 2]).size
+    module, per_second = load(corpus), _values_per_second(papers, recipe)
     seconds = module.SECONDS
     if papers.config.source(corpus) == "demo":
         seconds *= len(utterances(corpus)) / module.EXPECTED.utterances
     return seconds * per_second * np.dtype(recipe.get("dtype", DTYPE)).itemsize * (1 + len(recipe.get("copies", {})))
+
+
+def _values_per_second(papers: Papers, recipe: Recipe) -> float:
+    """Return how many values a second of sound gives."""
+    if weights := encoder_of(recipe):  # whose gigabytes need not be read for this
+        folder = next(folder for folder in papers.config.encoders.values() if identify(folder) == weights)
+        return 0 if recipe["pooled"] else FRAMES_PER_SECOND * width_of(Path(folder))
+    transform = make_transform(recipe)
+    noise = np.random.default_rng(0).standard_normal(2 * recipe["sample_rate"]).astype(np.float32)
+    return transform(noise).size - transform(noise[: len(noise) // 2]).size
 
 
 def config_digest(system: Mapping[str, Any]) -> str:

@@ -28,6 +28,8 @@ CLASSES = {
 }
 #: What a digest starts with. A recipe as it is run has one for ``weights``, a paper file a name of `encoders`.
 DIGEST = "sha256:"
+#: Of all these encoders.
+FRAMES_PER_SECOND = 50
 SETTINGS = ("config.json", "preprocessor_config.json")
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 _CONVERT = "Convert the weights (docs/features.md): files that can hold code are not read."
@@ -80,6 +82,12 @@ def family_of(folder: Path) -> str:
     if family not in CLASSES:
         raise WeightsError(folder / SETTINGS[0], f"model_type is {family!r}", f"Allowed: {', '.join(CLASSES)}.")
     return str(family)
+
+
+def width_of(folder: Path) -> int:
+    """Return the number of values of a frame of hidden states; see `identify` for errors."""
+    settings = _read(folder / SETTINGS[0])
+    return int(settings.get("hidden_size") or settings["d_model"])  # the latter is Whisper's
 
 
 def _read(path: Path) -> Mapping[str, Any]:

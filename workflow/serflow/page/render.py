@@ -87,7 +87,6 @@ def write_page(
     rows = {(row["corpus"], row["utterance"]): row for path in manifests for row in read_manifest(path)}
     speakers = {key: speaker_of(row) for key, row in rows.items()}
     trees = dict(zip(dict.fromkeys(corpus for corpus, _ in rows), roots, strict=True))
-    names = [record.paper.paper for record in records]
     mistakes = find_mistakes(records, trained, speakers)
     text = (
         _environment()
@@ -100,14 +99,13 @@ def write_page(
             speaker_rows=make_speakers(records, trained, speakers),
             mistakes=[(one, _picture_of(one, rows, trees, n)) for n, one in _count_within_paper(mistakes)],
             audio=[_audio_of(one, rows, trees, output) for one in mistakes],
-            figures={
-                name: _figures(record, results, output, present) for name, record in zip(names, records, strict=True)
-            },
-            tables={name: _tables(record, results, present) for name, record in zip(names, records, strict=True)},
-            studies={name: _studies(record, results) for name, record in zip(names, records, strict=True)},
+            figures={record.paper.paper: _figures(record, results, output, present) for record in records},
+            tables={record.paper.paper: _tables(record, results, present) for record in records},
+            studies={record.paper.paper: _studies(record, results) for record in records},
             leaks={
-                name: _table_body(path) if (path := results / f"tables/{name}/data.html") in present else ""
-                for name in names
+                record.paper.paper: _table_body(path)
+                for record in records
+                if (path := results / f"tables/{record.paper.paper}/data.html") in present
             },
             costs=_table_body(costs) if costs else "",
             synthetic=any(record.synthetic for record in records),
