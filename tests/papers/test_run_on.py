@@ -116,6 +116,8 @@ def test_a_built_in_corpus_that_no_paper_has_is_run_too(papers):
             ["'calm'", "happy, sad, bored"],
         ),
         ({"run_on": {"mine": ["jin"]}}, ["run_on.mine", "'jin'", "Write PAPER.SYSTEM."]),
+        ({"run_on": {"mine": {"systems": "jin.resnet1d"}}}, ["run_on.mine.systems", "'jin.resnet1d'", "a list"]),
+        ({"run_on": {"mine": {"systems": ["jin.resnet1d"], "emotions": ["angry"]}}}, ["run_on.mine.emotions", "2"]),
         (
             {
                 "run_on": {"ravdess": {"systems": ["jin.resnet1d"], "emotions": ["angry", "sad"]}},

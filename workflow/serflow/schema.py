@@ -75,9 +75,16 @@ def hide_credentials(text: str) -> str:
 
 
 def _fault(error: ValidationError, model: type[BaseModel], value: Any, where: str) -> ConfigError:
-    """Return the fault that says most: an unknown key before a missing one, both before a wrong value."""
-    errors: list[Any] = sorted(error.errors(include_url=False), key=lambda one: _ORDER.get(one["type"], 2))
-    first = errors[0]
+    """Return the fault that says most: an unknown key before a missing one, both before a wrong value.
+
+    Of wrong values the innermost: where a key allows a list or a mapping, a mapping at fault is no list either.
+    """
+
+    def rank(one: Any) -> tuple[int, int]:
+        known = one["type"] in _ORDER
+        return _ORDER.get(one["type"], 2), 0 if known else -len(_real_path(one, value))
+
+    first: Any = min(error.errors(include_url=False), key=rank)
     path, schema = _real_path(first, value), model.model_json_schema()
     if first["type"] in UNKNOWN:
         allowed = sorted(_schema_at(schema, path[:-1], value).get("properties", {}))
