@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,19 @@ def speechlike(rate: int) -> np.ndarray:
     phase = 2 * np.pi * np.cumsum(180 - 40 * time) / rate
     tone = np.sum([np.sin(k * phase) / k for k in range(1, 12)], axis=0) * np.hanning(rate)
     return (0.2 * tone + 0.001 * np.random.default_rng(1).standard_normal(rate)).astype(np.float32)
+
+
+@pytest.fixture
+def write_corpus(tmp_path: Path, rate: int) -> Callable[[np.ndarray], list[dict[str, str]]]:
+    """Return a function: three recordings of a signal in `tmp_path`, each shorter at its start; a manifest's rows."""
+
+    def write(signal: np.ndarray) -> list[dict[str, str]]:
+        rows = []
+        for n in range(3):
+            samples = (signal[n * 2000 :] * 32767).astype(np.int16)
+            soundfile.write(tmp_path / f"u{n}.wav", samples, rate)
+            sha1 = hashlib.sha1(samples.tobytes(), usedforsecurity=False).hexdigest()
+            rows.append({"corpus": "toy", "utterance": f"u{n}", "path": f"u{n}.wav", "sha1": sha1})
+        return rows
+
+    return write

@@ -1,6 +1,5 @@
 """Pretrained encoders, where the extra `features` is installed: small ones with random weights, made here."""
 
-import hashlib
 import json
 import shutil
 import sys
@@ -108,20 +107,12 @@ def test_whisper_sees_the_recording_alone(recipe, signal):
     assert frames.mean() == pytest.approx(0, abs=1e-5)  # of these 25, not of all 1500
 
 
-def write_corpus(root, signal):
-    rows = []
-    for n in range(3):
-        samples = (signal[n * 3000 :] * 32767).astype(np.int16)
-        soundfile.write(root / f"u{n}.wav", samples, RATE)
-        sha1 = hashlib.sha1(samples.tobytes(), usedforsecurity=False).hexdigest()
-        rows.append({"corpus": "toy", "utterance": f"u{n}", "path": f"u{n}.wav", "sha1": sha1})
-    return rows
-
-
 @pytest.mark.parametrize("family", ["wav2vec2", "whisper"])
-def test_a_store_is_made_by_worker_processes_and_does_not_depend_on_their_number(tmp_path, recipe, signal, family):
+def test_a_store_is_made_by_worker_processes_and_does_not_depend_on_their_number(
+    tmp_path, recipe, signal, write_corpus, family
+):
     torch.stft(torch.zeros(480000), 400, window=torch.ones(400), return_complex=True)  # starts torch's threads here
-    rows, options = write_corpus(tmp_path, signal), recipe(family, layer=1)
+    rows, options = write_corpus(signal), recipe(family, layer=1)
     frames = []
     for workers in (1, 2):
         store = tmp_path / f"{workers}.zarr"
@@ -134,8 +125,8 @@ def test_a_store_is_made_by_worker_processes_and_does_not_depend_on_their_number
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.parametrize("family", MADE)
-def test_a_gpu_gives_the_same_frames_up_to_rounding(tmp_path, recipe, signal, family):
-    rows, options = write_corpus(tmp_path, signal), recipe(family)
+def test_a_gpu_gives_the_same_frames_up_to_rounding(tmp_path, recipe, signal, write_corpus, family):
+    rows, options = write_corpus(signal), recipe(family)
     frames = []
     for device in ("cpu", "cuda"):
         store = tmp_path / f"{device}.zarr"
@@ -151,8 +142,8 @@ def test_what_an_encoder_takes_is_put_on_its_device(recipe, family, monkeypatch,
     assert make_transform(recipe(family), "meta")(signal).shape == (50 if family == "whisper" else 49, 16)
 
 
-def test_a_gpu_without_room_for_a_recording_ends_in_its_name(tmp_path, recipe, signal, monkeypatch):
-    rows, options = write_corpus(tmp_path, signal), recipe("hubert")
+def test_a_gpu_without_room_for_a_recording_ends_in_its_name(tmp_path, recipe, signal, write_corpus, monkeypatch):
+    rows, options = write_corpus(signal), recipe("hubert")
 
     def fill(*_arguments, **_options):
         raise torch.OutOfMemoryError
@@ -218,8 +209,8 @@ def test_a_recipe_that_does_not_suit_the_encoder_is_refused(recipe, options, wor
         make_transform(recipe("wav2vec2", **options))
 
 
-def test_recordings_that_an_encoder_cannot_hear_are_named(tmp_path, recipe, signal):
-    rows = write_corpus(tmp_path, signal)
+def test_recordings_that_an_encoder_cannot_hear_are_named(tmp_path, recipe, signal, write_corpus):
+    rows = write_corpus(signal)
     soundfile.write(tmp_path / "u1.wav", signal[:100], RATE)
     with pytest.raises(CorpusError, match=r"u1\.wav: has 100 samples, too few for a frame"):
         build_store(recipe("wav2vec2"), rows, tmp_path, tmp_path / "features.zarr", 2)

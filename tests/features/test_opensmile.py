@@ -1,12 +1,10 @@
 """openSMILE's functionals, where the extra `features` is installed."""
 
-import hashlib
 import importlib.metadata
 import sys
 
 import numpy as np
 import pytest
-import soundfile
 
 from serflow.errors import ConfigError
 from serflow.features import store as stores
@@ -17,15 +15,10 @@ from serflow.features.store import open_store, store_key
 RECIPE = {"transform": "opensmile", "sample_rate": 16000, "feature_set": "eGeMAPSv02"}
 
 
-def test_a_store_holds_what_opensmile_gives_for_the_files(tmp_path, speechlike, rate):
+def test_a_store_holds_what_opensmile_gives_for_the_files(tmp_path, speechlike, write_corpus):
     """From worker processes, one frame per utterance; compared with the library reading the files itself."""
     opensmile = pytest.importorskip("opensmile")
-    rows = []
-    for n in range(3):
-        samples = (speechlike[n * 2000 :] * 32767).astype(np.int16)
-        soundfile.write(tmp_path / f"u{n}.wav", samples, rate)
-        sha1 = hashlib.sha1(samples.tobytes(), usedforsecurity=False).hexdigest()
-        rows.append({"corpus": "toy", "utterance": f"u{n}", "path": f"u{n}.wav", "sha1": sha1})
+    rows = write_corpus(speechlike)
     build_store(RECIPE, rows, tmp_path, tmp_path / "features.zarr", 2)
     found = open_store(tmp_path / "features.zarr", RECIPE, rows).read(np.arange(3))
     smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
