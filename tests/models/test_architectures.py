@@ -6,28 +6,14 @@ from torch import nn
 
 from serflow import models
 
+from .layers import count, shapes
+
 
 @pytest.fixture
 def network(request):
     torch.manual_seed(0)
     model, shape = request.param
     return models.build(model, 8, shape).eval()
-
-
-def shapes(network, batch, kinds):
-    """Return the output shape, without the batch, of each layer of the given kinds, in order."""
-    found = []
-    for layer in network.modules():
-        if isinstance(layer, kinds):
-            layer.register_forward_hook(lambda _, __, output: found.append(tuple(output.shape[1:])))
-    with torch.inference_mode():
-        logits = network(batch)
-    assert logits.shape == (len(batch), 8)
-    return found
-
-
-def count(layer):
-    return sum(parameter.numel() for parameter in layer.parameters())
 
 
 MITTAL = ({"module": "mittal", "dense": 128}, (1, 260, 270))

@@ -7,32 +7,19 @@ from torch import nn
 
 from serflow import models
 
+from .layers import count, shapes
+
 THREE = [[16, 12, 16], [24, 8, 12], [32, 5, 7]]
 FIVE = [*THREE, [32, 5, 5], [32, 3, 3]]
 LSTM = {"size": 128, "layers": 1, "attention": False}
+#: The layers that change the shape of what they are given.
+KINDS = (nn.Conv2d, nn.MaxPool2d, nn.Flatten, nn.Linear, nn.LSTM)
 
 
 def build(rows, convolutions, lstm, frames=300):
     torch.manual_seed(0)
     options = {"convolutions": convolutions, "dense": 64, "dropout": 0.5, "lstm": lstm}
     return models.build({"module": "satt", **options}, 4, (1, rows, frames)).eval()
-
-
-def shapes(network, rows, frames=300):
-    """Return the output shape, without the batch, of each layer that changes it, in order."""
-    found = []
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.Flatten | nn.Linear):
-            layer.register_forward_hook(lambda _, __, output: found.append(tuple(output.shape[1:])))
-        if isinstance(layer, nn.LSTM):
-            layer.register_forward_hook(lambda _, __, output: found.append(tuple(output[0].shape[1:])))
-    with torch.inference_mode():
-        assert network(torch.zeros(2, 1, rows, frames)).shape == (2, 4)
-    return found
-
-
-def count(layer):
-    return sum(parameter.numel() for parameter in layer.parameters())
 
 
 # 'same' keeps a map's size, pooling halves it, rounding down: rows 200, 100, 50, 25; frames 300, 150, 75, 37. The LSTM
@@ -43,7 +30,7 @@ def count(layer):
 
 def test_figure_1():
     network = build(200, THREE, LSTM)
-    assert shapes(network, 200) == [
+    assert shapes(network, torch.zeros(2, 1, 200, 300), KINDS) == [
         *[(16, 200, 300), (16, 100, 150)],
         *[(24, 100, 150), (24, 50, 75)],
         *[(32, 50, 75), (32, 25, 37)],
@@ -72,7 +59,7 @@ def test_the_network_of_row_3():
 def test_the_network_of_row_1():
     """Rows 400, 200, 100, 50, 25, 12; frames 300, 150, 75, 37, 18, 9: 32 * 12 * 9 = 3456 values are flattened."""
     network = build(400, FIVE, None)
-    assert shapes(network, 400) == [
+    assert shapes(network, torch.zeros(2, 1, 400, 300), KINDS) == [
         *[(16, 400, 300), (16, 200, 150)],
         *[(24, 200, 150), (24, 100, 75)],
         *[(32, 100, 75), (32, 50, 37)],
@@ -91,7 +78,7 @@ def test_the_network_of_row_1():
 def test_pooling_ends_with_one_row():
     """Eight layers: 100, 50, 25, 12, 6, 3, 1 rows and 150, 75, 37, 18, 9, 4, 2 columns; the eighth pools no more."""
     network = build(200, [*FIVE, *[[32, 3, 3]] * 3], None)
-    found = shapes(network, 200)
+    found = shapes(network, torch.zeros(2, 1, 200, 300), KINDS)
     assert found[12:] == [(32, 3, 4), (32, 1, 2), (32, 1, 2), (64,), (64,), (4,)]
     assert sum(isinstance(layer, nn.MaxPool2d) for layer in network.modules()) == 7
 
