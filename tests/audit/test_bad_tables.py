@@ -11,6 +11,10 @@ CASES = {
     "unknown part": (GOOD.replace("test", "dev"), "row 3, column part: unknown part 'dev'"),
     "empty speaker": (GOOD.replace("2,test", ",test"), "row 3, column speaker: is empty"),
     "a path twice": (GOOD + "b.wav,2,test\n", "row 4, column path: 'b.wav' stands in part test in row 3 too"),
+    "a path twice, written in two ways": (
+        GOOD + ".\\b.wav,2,test\n",
+        "row 4, column path: 'b.wav' stands in part test in row 3 too",
+    ),
     "one part": (GOOD.replace("test", "train"), "column part: has 'train' alone"),
     "no row": ("path,speaker,part\n\n", "has no row"),
     "empty": ("", "row 1: names no column 'path'"),

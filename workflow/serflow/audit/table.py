@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import NamedTuple
 
 from serflow.corpora.table import read_rows
@@ -41,6 +41,7 @@ def read_recordings(table: Path) -> list[Recording]:
     recordings = []
     for number, cells in read_rows(table, _check_header):
         _check_values(cells, f"{table}: row {number}")
+        cells["path"] = PureWindowsPath(cells["path"]).as_posix()  # ./a.wav is a.wav, and Windows writes backslashes
         recordings.append(Recording(number, *(cells.get(name, "") for name in (*NEEDED, *OPTIONAL))))
     _check_rows(recordings, table)
     return recordings
