@@ -118,7 +118,7 @@ class Training:
     augment: tuple[dict[str, Any], ...] = ()
     """Augmentations of the training part's batches: `kind` and its options."""
     precision: Literal["fp32", "bf16"] | None = None
-    """By default that of `config.yaml`."""
+    """What the network computes in; by default what `precision` in `config.yaml` says."""
 
     @classmethod
     def from_plain(cls, mapping: Mapping[str, Any]) -> Training:
