@@ -33,6 +33,7 @@ def test_linked_folders_are_read_once(record, tmp_path) -> None:
     record(f"tree/{NAME}")
     (tmp_path / "tree/Actor_02").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "tree/Actor_01/up").symlink_to(tmp_path / "tree")
+    (tmp_path / "tree/Actor_00").symlink_to("Actor_01")  # which is there by its own name too
     rows, _ = scan_corpus("ravdess", tmp_path / "tree", 1)
     assert [row["path"] for row in rows] == [NAME, "Actor_02/03-01-03-02-01-01-02.wav"]
 

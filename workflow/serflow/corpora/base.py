@@ -96,13 +96,15 @@ def files(root: Path) -> Iterator[str]:
     """
     if not root.is_dir():
         raise CorpusError(root, "is not a folder", "Set corpora.<name>.source to the corpus's archive or folder.")
-    entered: set[Path] = set()
+    root = root.resolve()
+    unlinked, entered = {Path(folder) for folder, *_ in os.walk(root)}, set[Path]()
     paths: list[str] = []
     for folder, folders, names in os.walk(root, followlinks=True):
-        place = Path(folder)
-        if (real := place.resolve()) in entered:  # a link to a folder above
+        place, real = Path(folder), Path(folder).resolve()
+        if real in entered or (real != place and real in unlinked):  # by its own name, or by another link
             folders.clear()
             continue
+        folders.sort()
         entered.add(real)
         paths += [(place / name).relative_to(root).as_posix() for name in names if (place / name).is_file()]
     yield from sorted(path for path in paths if not is_clutter(path))
