@@ -35,7 +35,10 @@ def costs(tmp_path):
 
 @pytest.mark.parametrize(
     ("hours", "expected"),
-    [(0.5, "30 min"), (5.24, "5.2 h"), (37.2, "37 h"), (158.4, "6 days 14 h"), (47.9, "48 h"), (59.8, "2 days 12 h")],
+    [
+        *((0.004, "less than 1 min"), (0.5, "30 min"), (5.24, "5.2 h"), (37.2, "37 h")),
+        *((158.4, "6 days 14 h"), (47.9, "48 h"), (59.8, "2 days 12 h")),
+    ],
 )
 def test_hours_are_written_as_a_person_would(hours, expected):
     assert plan.spell_hours(hours) == expected

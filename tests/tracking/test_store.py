@@ -149,6 +149,15 @@ def test_children_that_stay_hang_below_a_parent_that_is_replaced(write, client, 
     assert {client.get_run(after[f"p/seed{n}"]).data.tags["mlflow.parentRunId"] for n in (0, 1)} == {after["p"]}
 
 
+def test_runs_of_seeds_that_are_left_out_hang_below_a_parent_that_is_replaced(write, client, family):
+    before = write("fewer", family())
+    parent, child, _ = family()
+    after = write("fewer", [dataclasses.replace(parent, tags={"n_runs": "1"}), child])
+    left_out = client.get_run(before["p/seed1"])
+    assert left_out.info.lifecycle_stage == "active"
+    assert left_out.data.tags["mlflow.parentRunId"] == after["p"] != before["p"]
+
+
 def test_other_runs_and_experiments_are_left_alone(write, client, family):
     mine, theirs = write("alice/shared", family(loss=0.5)), write("bob/shared", family(loss=0.9))
     assert mine.keys() == theirs.keys()

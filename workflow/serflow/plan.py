@@ -79,6 +79,8 @@ class Load:
 
 def spell_hours(hours: float) -> str:
     """Return a duration as a person would write it: "40 min", "5.2 h", "37 h", "6 days 14 h"."""
+    if 0 < hours < 1 / 60:
+        return "less than 1 min"
     if hours < 1:
         return f"{60 * hours:.0f} min"
     if hours < 10:

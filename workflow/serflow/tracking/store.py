@@ -126,8 +126,7 @@ def write_entries(uri: str, name: str, note: str, entries: Sequence[Entry], arti
                 tags = {KEY: entry.key, DIGEST: digests[entry.key]}
                 tags |= {"mlflow.parentRunId": receipt[entry.parent]} if entry.parent else {}
                 receipt[entry.key] = _write(client, experiment, entry, tags)
-            elif entry.parent:
-                _set_parent(client, receipt[entry.key], receipt[entry.parent])
+        _hang(client, experiment, {entry.parent: receipt[entry.parent] for entry in entries if entry.parent})
         # MLflow's client repeats a request whose answer was lost, so that one run may have been made twice.
         if _keep(client, experiment, digests) != receipt:
             fault = f"does not hold the runs of experiment {name!r} as they were written"
@@ -277,10 +276,13 @@ def _write(client: MlflowClient, experiment: str, entry: Entry, tags: Mapping[st
     return run_id
 
 
-def _set_parent(client: MlflowClient, run_id: str, parent: str) -> None:
-    """Hang a run that stays below its parent, which may have been written anew."""
-    if client.get_run(run_id).data.tags.get("mlflow.parentRunId") != parent:
-        client.set_tag(run_id, "mlflow.parentRunId", parent)
+def _hang(client: MlflowClient, experiment: str, parents: Mapping[str, str]) -> None:
+    """Hang each run below its parent, which may have been written anew, those of seeds and folds left out now too."""
+    for run in _search(client, experiment):
+        tags, active = run.data.tags, run.info.lifecycle_stage == "active"
+        parent = next((parents[key] for key in parents if tags.get(KEY, "").startswith(f"{key}/")), None)
+        if active and parent and tags.get("mlflow.parentRunId") != parent:
+            client.set_tag(run.info.run_id, "mlflow.parentRunId", parent)
 
 
 def _log_dataset(client: MlflowClient, run_id: str, facts: Dataset) -> None:
