@@ -19,7 +19,7 @@ autodoc_typehints = "none"
 napoleon_google_docstring = False
 suppress_warnings = ["myst.header"]
 #: Verbs that people type.
-VERBS = ("predict", "export", "audit", "compare", "plan", "verify", "keep", "results")
+VERBS = ("predict", "export", "audit", "compare", "plan", "verify", "keep", "results", "record-costs", "reference")
 
 
 def help_of(*words: str) -> str:

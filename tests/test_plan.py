@@ -57,6 +57,9 @@ def test_what_is_kept_already_is_not_counted(costs, monkeypatch):
     monkeypatch.setattr(plan, "COSTS", costs)
     (line,) = plan.list_left(found, {RESNET})
     assert line.startswith("deepemo/resnet18: 2 trainings of 50 epochs")
+    assert line.endswith(": `ravdess/published/seed{1,2}/fold0`")  # as a shell takes them
+    (line,) = plan.list_left(papers(papers=["deepemo"], protocols=["speaker_independent"]), {})
+    assert line.endswith("`ravdess/speaker_independent/seed0/fold{0..5}`")
 
 
 @pytest.mark.parametrize(("before", "counts"), [([], True), ([{"epochs": 1, "height": 64, "width": 64}], False)])

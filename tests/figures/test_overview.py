@@ -1,3 +1,5 @@
+import pytest
+
 from serflow.figures.overview import draw_overview, plot_overview
 from serflow.figures.style import save
 from serflow.papers.names import ROLES
@@ -55,3 +57,18 @@ def test_a_row_has_room_for_the_points_that_there_are():
 def test_a_paper_that_is_speaker_independent_has_its_point_among_those_on_unseen_speakers():
     cells = {"published": Cell("speaker_independent", 0.6), "unseen": Cell(note=SAME)}
     assert values(draw_overview([result(cells=cells)])) == [90, 60, 60]
+
+
+def test_the_leaks_original_recordings_stand_beside_all_its_items_with_what_is_missing(
+    tmp_path, texts_of, assert_whole
+):
+    """Its control is to be compared with them."""
+    leak = Cell(
+        "leak", 0.615, 0.57, 0.66, originals=0.709, originals_low=0.65, originals_high=0.76, missing="1 of 3 seeds"
+    )
+    figure = draw_overview([result(cells={"leak": leak, "control": Cell("control", 0.634)})])
+    assert values(figure) == [90, 61.5, pytest.approx(70.9), 63.4]
+    save(figure, tmp_path / "figure", synthetic=False)
+    assert {"61.5 (1 of 3 seeds)", "70.9 (1 of 3 seeds)", "63.4"} <= set(texts_of(tmp_path / "figure"))
+    assert "ours, with the leak, original" in " ".join(texts_of(tmp_path / "figure"))
+    assert_whole(tmp_path / "figure")

@@ -170,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"serflow {version('serflow')}")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", help=argparse.SUPPRESS)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", help=argparse.SUPPRESS, prog="serflow")
     for name, (function, arguments) in VERBS.items():
         epilog = f"example: {EXAMPLES[name]}" if name in EXAMPLES else STAGE
         sub = verbs.add_parser(name, description=function.__doc__, epilog=epilog)
@@ -599,7 +599,7 @@ def results(root: Path, check: bool) -> None:
     jobs={"type": _count, "default": os.cpu_count(), "help": "trainings side by side (default: one per core)"},
 )
 def plan(config: list[str], costs: Path | None, jobs: int) -> None:
-    """Say what a configuration takes, before anything runs: trainings, hours, gigabytes."""
+    """Estimate trainings, hours and disk space before anything runs."""
     from serflow.config import read_config
     from serflow.papers.papers import Papers
     from serflow.plan import describe

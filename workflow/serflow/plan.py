@@ -6,7 +6,7 @@ Which jobs there are, `snakemake -n` says: it takes two seconds and counts what 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,13 +44,14 @@ Cost = Mapping[str, str]
 class Load:
     """The trainings of one system, and the recorded cost of one, if there is any.
 
-    ``items``: how many items each trains on. With early stopping ``epochs``, and with them the hours, are the most that
-    there can be.
+    ``items``: how many items each of ``runs`` trains on. With early stopping ``epochs``, and with them the hours, are
+    the most that there can be.
     """
 
     paper: str
     system: str
     epochs: int
+    runs: tuple[RunId, ...]
     items: tuple[float, ...]
     cost: Cost | None
 
@@ -138,8 +139,29 @@ def _tell_hours(loads: Sequence[Load], jobs: int, device: str) -> str:
 
 
 def list_left(papers: Papers, kept: Collection[RunId]) -> list[str]:
-    """Return a line on the trainings of each system that are not among those kept: how many, and what they take."""
-    return list(map(str, find_loads(papers, read_csv(COSTS), "cpu", kept)))
+    """Return a line on the trainings of each system that are not among those kept: how many, what they take, which."""
+    loads = find_loads(papers, read_csv(COSTS), "cpu", kept)
+    return [f"{load}: {', '.join(_tell_runs(load.runs))}" for load in loads]
+
+
+def _tell_runs(runs: Sequence[RunId]) -> Iterator[str]:
+    """Yield which runs of one system there are: their folders, alike ones in braces as a shell takes them."""
+    folds: dict[tuple[str, str, int], list[int]] = {}
+    for run in runs:
+        folds.setdefault((run.corpus, run.protocol, run.seed), []).append(run.fold)
+    seeds: dict[tuple[str, str, tuple[int, ...]], list[int]] = {}
+    for (corpus, protocol, seed), own in folds.items():
+        seeds.setdefault((corpus, protocol, tuple(own)), []).append(seed)
+    for (corpus, protocol, tested), chosen in seeds.items():
+        yield f"`{corpus}/{protocol}/seed{_brace(chosen)}/fold{_brace(tested)}`"
+
+
+def _brace(numbers: Sequence[int]) -> str:
+    """Return numbers as a shell expands them: "2", "{0,2}", "{0..5}"."""
+    first, last = numbers[0], numbers[-1]
+    if len(numbers) > 2 and list(numbers) == list(range(first, last + 1)):
+        return f"{{{first}..{last}}}"
+    return str(first) if len(numbers) == 1 else f"{{{','.join(map(str, numbers))}}}"
 
 
 def find_loads(papers: Papers, recorded: Sequence[Cost], device: str, kept: Collection[RunId] = ()) -> list[Load]:
@@ -156,7 +178,7 @@ def find_loads(papers: Papers, recorded: Sequence[Cost], device: str, kept: Coll
         effective = papers.spec(runs[0]).system
         epochs = effective.get("training", {}).get("epochs", 0)
         cost = find_cost(recorded, config_digest(effective), device if epochs else "cpu")
-        loads.append(Load(paper, system, epochs, tuple(count_items(papers, run) for run in runs), cost))
+        loads.append(Load(paper, system, epochs, tuple(runs), tuple(count_items(papers, run) for run in runs), cost))
     return loads
 
 

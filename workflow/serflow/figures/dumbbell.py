@@ -20,7 +20,10 @@ LIMITS = (0.0, 120.0)
 
 @dataclass(frozen=True)
 class Point:
-    """One value in per cent with its interval, if it has one; `name` stands in the legend, `face` None is `colour`."""
+    """One value in per cent with its interval, if it has one.
+
+    `name` stands in the legend, `note` behind the number; `face` None is `colour`.
+    """
 
     value: float
     name: str
@@ -29,6 +32,7 @@ class Point:
     colour: str = BLACK
     marker: str = "D"
     face: str | None = None
+    note: str = ""
 
 
 def make_point(
@@ -70,4 +74,4 @@ def draw(axes: Axes, points: Sequence[Point | None], y: float, size: float = 1.0
         edge = max(point.value, point.value if point.high is None else point.high)
         place: Any = {"textcoords": "offset points", "ha": "left", "va": "center", "fontsize": 8, "zorder": 3}
         place["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-        axes.annotate(f"{point.value:.1f}", (edge, height), (6, 0), **place)
+        axes.annotate(f"{point.value:.1f} {point.note}".rstrip(), (edge, height), (6, 0), **place)

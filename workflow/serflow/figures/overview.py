@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from textwrap import fill
 
@@ -10,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from serflow.corpora.names import display_name
-from serflow.figures.dumbbell import LIMITS, Point, draw, make_point, row_height
+from serflow.figures.dumbbell import Point, draw, make_point, row_height
 from serflow.figures.style import BLUE, GREEN, GREY, ORANGE, VERMILION, draw_rows, new_figure, place_legend, save, style
 from serflow.papers.names import ROLES
 from serflow.protocols.base import Role
@@ -22,6 +23,10 @@ TITLE = (
     "Published numbers and ours (paper's protocol: on the part named at the left; all others: test part)\n"
     "bars: 95 % bootstrap intervals over speakers (over utterances where fewer than six are tested)"
 )
+#: Axis limits in per cent: room for a number, and for the folds and seeds that are missing, right of 100.
+LIMITS = (0.0, 135.0)
+#: What stands in the legend behind the name of a protocol that tests augmented copies too.
+ALONE = ", original recordings alone"
 LOOKS: dict[Role, tuple[str, str]] = {
     "published": (BLUE, "o"),
     "random": (BLUE, "D"),
@@ -67,15 +72,21 @@ def draw_overview(results: Sequence[Result]) -> Figure:
     right.spines[:].set_visible(False)
     for one in (axes, right):
         one.tick_params(axis="y", length=0)
-    place_legend(figure, 3, order=["published", *map(_legend, LOOKS), UNIFORM].index)
+    ours = (name for role in LOOKS for name in (_legend(role), _legend(role) + ALONE))
+    place_legend(figure, 3, order=["published", *ours, UNIFORM].index)
     return figure
 
 
 def _points(result: Result) -> list[Point]:
     """Return the points of a system: the published number, and ours by role."""
-    cells = [(role, result.shown(role)) for role in LOOKS]
-    ours = [make_point(_legend(role), cell.value, cell.low, cell.high, LOOKS[role]) for role, cell in cells]
-    return [point for point in (make_point("published", result.published), *ours) if point]
+    points = [make_point("published", result.published)]
+    for role, look in LOOKS.items():
+        cell, name = result.shown(role), _legend(role)
+        note = f"({cell.missing})" if cell.missing else ""
+        alone = make_point(name + ALONE, cell.originals, cell.originals_low, cell.originals_high, look)
+        own = make_point(name, cell.value, cell.low, cell.high, look)
+        points += [replace(point, note=note) for point in (own, alone and replace(alone, face="white")) if point]
+    return [point for point in points if point]
 
 
 def _draw_line(axes: Axes, result: Result, points: Sequence[Point], y: float, size: float) -> None:

@@ -88,11 +88,14 @@ def write_page(
     speakers = {key: speaker_of(row) for key, row in rows.items()}
     trees = dict(zip(dict.fromkeys(corpus for corpus, _ in rows), roots, strict=True))
     mistakes = find_mistakes(records, trained, speakers)
+    headline = find_headline(found)
+    split_of = {record.paper.paper: record.paper.unsaid_split for record in records}
     text = (
         _environment()
         .get_template("index.html")
         .render(
-            headline=find_headline(found),
+            headline=headline,
+            split=split_of.get(headline.paper) if headline else None,
             cards=[make_card(record, found) for record in records],
             rows=make_rows(records, found, numbers),
             systems=make_systems(records, trained),

@@ -42,7 +42,7 @@ def list_changes(before: Plain, after: Plain) -> list[str]:
 
 def _show(value: Any) -> str:
     """Return a value as text; of the digest of weights as many digits as their file's name has."""
-    return re.sub(r"^(sha256:[0-9a-f]{8})[0-9a-f]+$", r"\1", str(value))
+    return re.sub(r"^(sha256:[0-9a-f]{8})[0-9a-f]+$", r"other weights (\1)", str(value))
 
 
 def select_deviations(found: list[Deviation], group: Group, systems: Mapping[str, System]) -> list[str]:

@@ -302,6 +302,11 @@ class Paper(Model):
         asked = [self.systems[name].protocols for name in self.studies[study].systems]
         return [name for name in asked[0] if all(name in own for own in asked)]
 
+    @property
+    def unsaid_split(self) -> Assumption | None:
+        """What the paper leaves unsaid of how it split the recordings, and what is chosen."""
+        return next((one for one in self.assumptions if one.topic == "split"), None)
+
     def title_of(self, kind: Literal["systems", "protocols"], name: str) -> str:
         """Return the title of a system or protocol; its name where the paper has none of it."""
         entry = (self.systems if kind == "systems" else self.protocols).get(name)

@@ -14,7 +14,7 @@ from serflow.schema import Model
 #: What may stand on both sides of a split.
 LEAKS = ("speakers", "statements", "identical_recordings", "augmented_siblings")
 #: What a protocol is for: the paper's own; speakers never trained on; speakers and sentences never trained on; a corpus
-#: never trained on; the leak that explains high numbers; or the leak's copies without the leak, on speakers that are
+#: never trained on; the leak that can explain high numbers; or the leak's copies without the leak, on speakers that are
 #: trained on and on others.
 Role = Literal[
     "published", "random", "unseen", "unseen_statements", "other_corpus", "leak", "control", "unseen_control"

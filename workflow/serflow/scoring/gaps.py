@@ -24,6 +24,7 @@ PAIRS: tuple[tuple[Role, Role], ...] = (
     ("random", "unseen"),
     ("random", "published"),
     ("leak", "control"),
+    ("control", "published"),
     ("unseen_control", "unseen"),
 )
 #: What both sides of a difference share, and so take each draw of together.
@@ -202,10 +203,11 @@ def find_contradictions(
             told = list(dict.fromkeys(text for key in keys for text in obstacles.get(key, ())))
             names = [record.paper.title_of("systems", name) for name in (gap.first_system, gap.second_system)]
             numbers = [f"{100 * number:+.1f}" for number in (theirs, gap.value, gap.low, gap.high)]
+            verdict = f"not judged ({'; '.join(told)})" if told else "contradicted"
             found.append(
-                f"The paper's order {'would be' if told else 'is'} contradicted: {label_of(gap.metric)} of {names[0]} "
-                f"less that of {names[1]} on {gap.corpus}: published {numbers[0]}, ours {numbers[1]} [{numbers[2]}, "
-                f"{numbers[3]}] points{', were it not for: ' if told else ''}{'; '.join(told)}."
+                f"The paper's order is {verdict}: "
+                f"{label_of(gap.metric)} of {names[0]} less that of {names[1]} on {gap.corpus}: published "
+                f"{numbers[0]}, ours {numbers[1]} [{numbers[2]}, {numbers[3]}] points."
             )
     return found
 

@@ -121,13 +121,12 @@ def make_cell(record: PaperRecord, scores: Scores, score: Score | None, protocol
     if score is None or score.value is None:
         reason = score.reason.split(";")[0] if score else ""
         return Cell(protocol, note=reason or reason_of(record, entry.corpus, entry.system))
-    alone = scores.find(entry.corpus, entry.system, protocol, entry.metric, ORIGINALS)
-    note = ""
-    if alone and alone.value is not None and score.part == "test":
-        note = f"original recordings alone {100 * alone.value:.1f} %"
     shared = ("value", "low", "high", "sd", "unit", "seed_variance", "n_effective", "spread", "collapsed", "missing")
     numbers = {name: getattr(score, name) for name in shared}
-    return Cell(protocol, **numbers, speakers=score.n_speakers, seeds=score.n_runs, note=note, deviations=told)
+    alone = scores.find(entry.corpus, entry.system, protocol, entry.metric, ORIGINALS)
+    if alone and score.part == "test":
+        numbers |= {"originals": alone.value, "originals_low": alone.low, "originals_high": alone.high}
+    return Cell(protocol, **numbers, speakers=score.n_speakers, seeds=score.n_runs, deviations=told)
 
 
 def find_headline(results: Iterable[Result]) -> Result | None:

@@ -23,7 +23,8 @@ SAME = "the paper's protocol is speaker-independent"
 class Cell:
     """Ours under one protocol: a fraction in 0..1, or the reason in ``note`` why there is none.
 
-    ``seeds``: their number; the fields from ``unit`` to ``missing`` as in `scores.Score`.
+    ``seeds``: their number; the fields from ``unit`` to ``missing`` as in `scores.Score`. ``originals`` and its bounds:
+    of the original recordings alone, where augmented copies are tested too.
     ``protocol`` is empty if there is no such protocol; ``deviations``: where its runs depart from the paper.
     """
 
@@ -40,6 +41,9 @@ class Cell:
     spread: float | None = None
     collapsed: int | None = None
     missing: str = ""
+    originals: float | None = None
+    originals_low: float | None = None
+    originals_high: float | None = None
     note: str = ""
     deviations: tuple[str, ...] = ()
 

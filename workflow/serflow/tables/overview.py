@@ -125,4 +125,18 @@ def _format_cell(cell: Cell, metric: str) -> str:
     if cell.collapsed:
         who = "1 run predicts" if cell.collapsed == 1 else f"{cell.collapsed} runs predict"
         told.append(f"collapsed: {who} one class")
-    return "; ".join(filter(None, (*told, cell.note)))
+    return "; ".join(filter(None, (*told, tell_originals(cell))))
+
+
+def percent(value: float, low: float | None, high: float | None) -> str:
+    """Return a fraction and its interval in per cent, "72.5 % [65.1, 78.9]"."""
+    return f"{100 * value:.1f} %" + (
+        f" [{100 * low:.1f}, {100 * high:.1f}]" if low is not None and high is not None else ""
+    )
+
+
+def tell_originals(cell: Cell) -> str:
+    """Return ours of the original recordings alone, where augmented copies are tested too; else nothing."""
+    if cell.originals is None:
+        return ""
+    return f"original recordings alone {percent(cell.originals, cell.originals_low, cell.originals_high)}"

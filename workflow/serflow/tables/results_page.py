@@ -32,7 +32,7 @@ from serflow.scoring.studies import score_study, tabulate_study
 from serflow.scoring.verdicts import CANNOT
 from serflow.tables import texts
 from serflow.tables.evidence import Evidence, read_evidence
-from serflow.tables.overview import PARTS, list_deviations, list_findings
+from serflow.tables.overview import PARTS, list_deviations, list_findings, percent, tell_originals
 from serflow.tables.paper import score_tables
 from serflow.tables.studies import study_table
 from serflow.tables.table import NOTHING, Table
@@ -50,7 +50,8 @@ HEAD = (
 )
 NOT_RUN = (
     "What the paper files and `evidence/config.yaml` ask for on the corpora above, with the default seeds, and no kept "
-    "run covers; hours one after the other, from the costs that `serflow plan` knows. Other corpora were not at hand."
+    "run covers; hours one after the other, from the costs that `serflow plan` knows; then the runs, as "
+    "CORPUS/PROTOCOL/seedS/foldK. Other corpora were not at hand."
 )
 #: Whose curves and confusion matrices are shown.
 DRAWN: tuple[Role, ...] = ("published", "unseen")
@@ -82,22 +83,17 @@ def make_pages(root: Path, evidence: Evidence) -> Pages:
     records = list(evidence.records.values())
     scored = {record.paper.paper: _score(evidence, record) for record in records}
     results = compare_papers(records, Scores(tuple(score for scores, _, _ in scored.values() for score in scores)))
-    findings = list_findings(records, results, [gap for _, gaps, _ in scored.values() for gap in gaps])
-    parts = [
-        "# Results on real corpora",
-        HEAD,
-        "## The finding",
-        tell_finding(results),
-        *(f"- {text}" for text in findings),
-    ]
+    finding = tell_finding(results, evidence.records)
+    parts = ["# Results on real corpora", HEAD, "## The finding", finding]
     parts += ["![Published numbers and ours](images/results.png)", *_describe_audio(evidence.manifests)]
-    main = _main_table(results)
+    main = _main_table(results, evidence.records)
     parts += [_demote(main.to_markdown()), "[verdicts.md](verdicts.md) says how a published number is judged."]
     parts += ["## Paper by paper"]
     pages, drawn = {}, {}
     for name, (scores, gaps, runs) in sorted(scored.items(), key=lambda item: not item[1][2]):  # measured ones first
         record = evidence.records[name]
-        told = [f"- {text}" for one in results if one.paper == name and (text := tell(one))]
+        own = [one for one in results if one.paper == name]
+        told = [f"- {text}" for text in [*filter(None, map(tell, own)), *list_findings([record], own, gaps)]]
         parts += [f"### {paper_title(record)}", *_comment(root, name)]
         if not runs:
             parts += ["No run of this paper's systems is kept yet."]
@@ -114,7 +110,7 @@ def make_pages(root: Path, evidence: Evidence) -> Pages:
     parts += [_demote(_measured(evidence.runs).to_markdown())]
     pages[PAGE] = "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
     rows = main.to_markdown().removeprefix(f"# {main.title}").strip()
-    pages[README] = _fill(root / README, {"finding": tell_finding(results), "main results": rows})
+    pages[README] = _fill(root / README, {"finding": finding, "main results": rows})
     return Pages(pages, _find_main(results), drawn)
 
 
@@ -254,13 +250,12 @@ def _tabulate_studies(evidence: Evidence, record: PaperRecord) -> Iterator[Table
 
 
 def _percent(cell: Cell) -> str:
-    text = f"{100 * (cell.value or 0.0):.1f} %"
-    text += f" [{100 * cell.low:.1f}, {100 * cell.high:.1f}]" if cell.low is not None and cell.high is not None else ""
-    told = "; ".join(filter(None, (cell.note, cell.missing)))
+    text = percent(cell.value or 0.0, cell.low, cell.high)
+    told = "; ".join(filter(None, (tell_originals(cell), cell.missing)))
     return text + (f" ({told})" if told else "")
 
 
-def _main_table(results: Sequence[Result]) -> Table:
+def _main_table(results: Sequence[Result], records: Mapping[str, PaperRecord]) -> Table:
     """Return one row per system and corpus of which something was measured, of its first metric."""
     columns = ["System", "Corpus", "Metric (part)", "Published", *MAIN.values(), "Verdict"]
     first: dict[tuple[str, str, str], Result] = {}
@@ -277,7 +272,13 @@ def _main_table(results: Sequence[Result]) -> Table:
         ]
         for one in first.values()
     ]
-    notes = [*_list_departures(results), PARTS, texts.metric_note(), texts.INTERVALS]
+    notes = [
+        *_list_departures(results),
+        *_tell_chosen_splits(first.values(), records),
+        PARTS,
+        texts.metric_note(),
+        texts.INTERVALS,
+    ]
     return Table("Published numbers and ours", columns, rows, notes)
 
 
@@ -300,7 +301,14 @@ def _find_main(results: Iterable[Result]) -> list[Result]:
     return sorted(filter(is_main, results), key=lambda one: (one.published is None, one.verdict.startswith(CANNOT)))
 
 
-def tell_finding(results: Iterable[Result]) -> str:
+def _tell_chosen_splits(results: Iterable[Result], records: Mapping[str, PaperRecord]) -> list[str]:
+    """Return a note that names the papers whose split is our choice."""
+    names = sorted({one.paper for one in results if records[one.paper].paper.unsaid_split})
+    told = "These papers do not say all of how they split the recordings, so their protocol is partly our choice"
+    return [f"{told}, which each paper's page gives: {', '.join(names)}."] if names else []
+
+
+def tell_finding(results: Iterable[Result], records: Mapping[str, PaperRecord]) -> str:
     """Return the sentence on the published number that loses most on unseen speakers."""
     found = find_headline(results)
     if not found:
@@ -312,12 +320,14 @@ def tell_finding(results: Iterable[Result]) -> str:
         what = f"recognises {told['unseen']} of the recordings of speakers"
     part = "" if found.part == "test" else f" (on the {found.part} part)"
     place = f"{found.title}, `{found.paper}`, {display_name(found.corpus)}"
+    split = records[found.paper].paper.unsaid_split
+    chosen = f" (the paper leaves unsaid {split.unsaid}; chosen here: {split.chosen})" if split else ""
     more = "".join(
-        f" {words} {told[role]}."
-        for role, words in (
-            ("published", f"Under the paper's own protocol it reaches{part}"),
-            ("leak", "With the leak, where augmented copies of test recordings are trained on, it reaches"),
-            ("control", "With its control, where as many copies of training recordings alone are made, it reaches"),
+        f" {words} {told[role]}{more}."
+        for role, words, more in (
+            ("published", f"Under the paper's protocol it reaches{part}", chosen),
+            ("leak", "With the leak, where augmented copies of test recordings are trained on, it reaches", ""),
+            ("control", "With its control, where as many copies of training recordings alone are made, it reaches", ""),
         )
         if role in told
     )
