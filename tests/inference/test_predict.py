@@ -9,10 +9,12 @@ import soundfile
 import soxr
 
 from serflow import cli
+from serflow.errors import ConfigError
 from serflow.inference import recordings
+from serflow.inference.predict import Piece, recognise
 from serflow.inference.recordings import Windows, cut_windows, find_recordings
 from serflow.io.files import read_csv, read_json, write_json
-from toy_recipe import RATE
+from toy_recipe import RATE, RECIPE
 
 LABELS = ["neutral", "happy", "sad"]
 
@@ -222,6 +224,33 @@ def test_a_broken_recording_is_a_row_and_the_others_are_done(trained, run_of, tm
         assert rows[name][-1]["emotion"] == ""
     err = capsys.readouterr().err
     assert err.splitlines()[-1].startswith(f"serflow predict: {len(faults)} of {len(faults) + 1} recordings: ")
+
+
+def test_a_recording_that_a_system_does_not_take_is_a_row_and_the_others_are_done(tmp_path):
+    """A user's own system may take frames of a fixed number without cutting recordings into segments."""
+
+    class Short:
+        def classify(self, frames):
+            if max(len(item) for signal in frames for item in signal) > 26:
+                raise ConfigError("input.frames", "is 26, but an item has 40 frames", "Raise it.")
+            return np.tile([0.2, 0.8], (len(frames), 1)), np.ones(len(frames), int)
+
+    pieces = [Piece(tmp_path / f"{n}.wav", None, None, [np.zeros((n, 4))]) for n in (20, 40, 26)]
+    rows = list(recognise([pieces], Short(), ["sad", "happy"]))
+    assert [row.emotion for row in rows] == ["happy", "", "happy"]
+    assert rows[1].fault == "input.frames is 26, but an item has 40 frames"
+
+
+def test_what_a_system_does_not_hear_is_told(trained, run_of, capsys):
+    seconds = 30 * RECIPE["hop_length"] / RATE
+    for arguments, told in (((), "of a recording"), (("--window", 0.5), "of a window"), (("--window", 0.2), None)):
+        predict(run_of("sequence"), trained / "corpus/u23.wav", *arguments)
+        note = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+        assert len(note) == (told is not None)
+        if told:
+            assert note[0].startswith(f"note: this system hears the first {seconds:.1f} s {told}")
+            window = float(note[0].partition("--window ")[2].split()[0])
+            assert seconds - 0.1 < window <= seconds
 
 
 def test_recordings_that_are_all_broken_are_told_for_a_combined_run_too(run_of, tmp_path, capsys):

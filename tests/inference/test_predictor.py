@@ -43,8 +43,11 @@ def test_posteriors_are_those_that_the_training_job_wrote(run_of, signals, syste
 
 def test_threads_are_the_trainings_unless_told(run_of):
     for options, expected in (({"threads": 2}, 2), ({}, 1)):
-        inference.load(run_of("net"), **options)
-        assert torch.get_num_threads() == expected
+        network = inference.load(run_of("net"), **options)
+        taken = []
+        network.network.register_forward_hook(lambda *_, taken=taken: taken.append(torch.get_num_threads()))
+        network.posteriors([np.ones(4000, np.float32)])
+        assert taken == [expected]
 
 
 @pytest.mark.parametrize(

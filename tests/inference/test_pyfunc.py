@@ -5,6 +5,7 @@ import shutil
 import mlflow
 import pandas as pd
 import pytest
+import torch
 
 from serflow.errors import SerflowError
 from serflow.io.files import read_csv
@@ -33,6 +34,20 @@ def test_posteriors_are_those_of_the_experiment(logged, trained):
         assert list(found["emotion"]) == [row["predicted"] for row in written.values()]
         expected = [[float(row[label]) for label in LABELS] for row in written.values()]
         assert found[LABELS].to_numpy().tolist() == expected
+
+
+def test_there_is_a_row_for_each_path_also_of_one_that_comes_twice(logged, trained):
+    _, model = logged
+    paths = [str(trained / "corpus" / name) for name in ("u07.wav", "u03.wav", "u07.wav")]
+    found = model.predict(pd.DataFrame({"path": paths}))
+    assert list(found["file"]) == paths
+    assert found["emotion"][0] == found["emotion"][2]
+
+
+def test_a_model_that_is_loaded_changes_no_settings_of_torch(logged, trained, tmp_path):
+    torch.set_deterministic_debug_mode("default")
+    mlflow.pyfunc.load_model(str(tmp_path)).predict([str(trained / "corpus/u07.wav")])
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_a_broken_recording_has_its_error_and_a_missing_one_is_told(logged, trained, tmp_path):

@@ -287,6 +287,42 @@ def test_a_model_that_would_undo_the_inputs_standardisation_is_told(folder):
     assert remedy == "Set it to false."
 
 
+@pytest.mark.parametrize(
+    ("changes", "key", "fault", "remedy"),
+    [
+        (
+            {"deepemonet": {"systems": {"bilstm": {"input": {"scope": "speaker"}}}}},
+            "deepemonet: systems.bilstm.input.scope",
+            "nothing is standardised",
+            "standardise: true",
+        ),
+        (
+            {"deepemo": {"recipes": {"logmel128": {"top_db": 60.0}}}},
+            "deepemo: systems.resnet18.input.floor_db",
+            "top_db is 60",
+            "Set it to -60.",
+        ),
+        (
+            {"deepemonet": {"systems": {"resnet34": {"recipe": "lnmel128_deepemonet"}}}},
+            "deepemonet: systems.resnet34.input.kind",
+            "lnmel gives no decibels below the maximum",
+            "`top_db`",
+        ),
+        (
+            {"mittal": {"systems": {"cnn": {"training": {"early_stopping": {"metric": "UA", "patience": 9}}}}}},
+            "mittal: systems.cnn.training.early_stopping",
+            "published has no validation part",
+            "Remove it",
+        ),
+    ],
+)
+def test_options_that_would_silently_do_nothing_or_fail_after_hours_are_told_first(changes, key, fault, remedy, folder):
+    found = told({"overrides": changes, "allow_partial": True}, folder)
+    assert found[0].startswith(f"config.yaml: overrides.{key}")
+    assert fault in found[1]
+    assert remedy in found[2]
+
+
 def test_a_system_that_is_taken_away_from_those_based_on_it_is_told(folder):
     where, fault, _ = told({"overrides": {"satt": {"systems": {"cnn_10hz": None}}}}, folder)
     assert where.startswith("config.yaml: overrides.satt: systems.")

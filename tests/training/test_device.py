@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from serflow.errors import TrainingError
-from serflow.training.device import choose_device, choose_precision, make_deterministic, seed_all
+from serflow.training.device import choose_device, choose_precision, deterministic, make_deterministic, seed_all
 
 CPU = torch.device("cpu")
 
@@ -48,6 +48,18 @@ def test_one_seed_covers_python_numpy_and_torch():
     assert draw(2) == draw(2)
     assert all(a != b for a, b in zip(draw(2), draw(3), strict=True))
     draw(2**32 + 1)  # more than NumPy's generator takes
+
+
+def test_what_applies_a_network_leaves_the_settings_of_its_process_alone():
+    torch.set_deterministic_debug_mode("default")
+    torch.set_num_threads(1)
+    torch.backends.cudnn.allow_tf32 = True
+    with deterministic(2):
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.get_num_threads() == 2
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.get_num_threads() == 1
+    assert torch.backends.cudnn.allow_tf32
 
 
 def test_determinism_and_threads_are_set():

@@ -216,6 +216,11 @@ def test_a_checkpoint_is_of_this_very_run(start, tiny, spec, folder, tmp_path, m
     start(split=tmp_path / "split.csv")
     make_corpus(tmp_path, "a", 12, noise=0.02)
     start(manifests=[tmp_path / "a.csv"], stores=[tmp_path / "a.zarr"])
+    text = (folder / "a.csv").read_text()
+    labels = [row["emotion"] for row in read_csv(folder / "a.csv")]
+    old, new = labels[0], next(label for label in labels if label != labels[0])
+    (tmp_path / "corrected.csv").write_text(text.replace(f",{old},", f",{new},", 1))
+    start(manifests=[tmp_path / "corrected.csv"])  # the split's file is the same
     spec["seed"] = 1
     start()
     spec["system_config"]["training"]["learning_rate"] = 2e-3

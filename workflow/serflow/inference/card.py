@@ -12,7 +12,7 @@ from serflow.corpora import CORPORA
 from serflow.features.encoders import FOLDERS
 from serflow.features.recipes import encoder_of
 from serflow.inference.evaluation import speech
-from serflow.inference.systems import TrainedRun
+from serflow.inference.systems import TrainedRun, heard_seconds
 
 #: Licences of corpora that Hugging Face has a name for.
 LICENCES = {"CC BY-NC-SA 4.0": "cc-by-nc-sa-4.0"}
@@ -144,8 +144,8 @@ def _limits(run: TrainedRun, known: Mapping[str, Any]) -> Iterator[str]:
     yield f"It knows {speech(known)} alone: on other speakers, languages, rooms and microphones expect less."
     yield "Its posteriors are not calibrated; an emotion that is none of its classes is given one of them."
     yield "A recording is taken as one utterance of up to 60 s; longer ones need `--window`."
-    if run.models[0].info["system_config"]["input"]["kind"] == "sequence":
-        yield "Of a recording it hears a fixed number of frames from the beginning alone."
+    if seconds := heard_seconds(run):
+        yield f"Of a recording it hears the first {seconds:.1f} s alone."
     if encoder := encoder_of(run.recipe):
         yield f"It needs the pretrained encoder `{encoder}`, which is not in this folder: set {FOLDERS} to where it is."
     for deviation in known["deviations"]:

@@ -17,8 +17,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from serflow.errors import SerflowError
-from serflow.features.recipes import TRANSFORMS, Recipe, make_transform
+from serflow.errors import ConfigError, SerflowError
+from serflow.features.recipes import Recipe, make_transform
 from serflow.inference.frames import compute_frames
 from serflow.inference.recordings import (
     LONGEST,
@@ -31,7 +31,7 @@ from serflow.inference.recordings import (
     read_recording,
     seconds_of,
 )
-from serflow.inference.systems import TrainedRun, find_folds, find_run
+from serflow.inference.systems import TrainedRun, find_folds, find_run, heard_seconds
 from serflow.io.files import atomic_path, read_csv
 from serflow.io.log import say, show_progress
 from serflow.io.workers import start_workers
@@ -122,7 +122,7 @@ def predict(
     with start_workers(threads, _begin, run.recipe) as pool:
         batches = _start_batches(pool, _jobs(files, run.recipe, windows))
         committee = _load(runs, device, threads)
-        _introduce(run, runs, files)
+        _introduce(run, runs, files, windows)
         labels = list(run.info["labels"])
         broken = _write(recognise(batches, committee, labels), labels, files, total, windows is not None, output)
     if broken:
@@ -154,7 +154,7 @@ def _load(runs: Sequence[TrainedRun], device: str, threads: int) -> Committee:
     return load(runs, device, threads)
 
 
-def _introduce(run: TrainedRun, runs: Sequence[TrainedRun], files: Sequence[Path]) -> None:
+def _introduce(run: TrainedRun, runs: Sequence[TrainedRun], files: Sequence[Path], windows: Windows | None) -> None:
     """Say which model it is, how good it is, what it hears, and what it has heard."""
     from serflow.inference.evaluation import describe, evaluate, warn
 
@@ -163,19 +163,19 @@ def _introduce(run: TrainedRun, runs: Sequence[TrainedRun], files: Sequence[Path
     say(f"model: {run.folder} ({known['system']}; {known['paper']}){folds}")
     for line in describe(known):
         say(line)
-    for warning in (warn(known), _heard(runs, files), _hears(run)):
+    for warning in (warn(known), _heard(runs, files), _hears(run, windows)):
         if warning:
             say(warning, aloud=True)
 
 
-def _hears(run: TrainedRun) -> str | None:
-    """Return how much of a recording a system takes, if not all of it."""
-    config, recipe = run.models[0].info["system_config"], run.recipe
-    hop = recipe.get("hop_length") or int(TRANSFORMS.constant(recipe["transform"], "HOP_LENGTH", "0"))
-    if config["input"]["kind"] != "sequence" or recipe.get("pooled") or not hop:
+def _hears(run: TrainedRun, windows: Windows | None) -> str | None:
+    """Return how much of a recording, or of a window of it, a system takes, if not all of it."""
+    seconds = heard_seconds(run)
+    if seconds is None or (windows and windows.length <= seconds):
         return None
-    seconds = config["input"]["frames"] * hop / recipe["sample_rate"]
-    return f"note: this system hears the first {seconds:.1f} s of a recording; --window {seconds:.0f} hears all of it."
+    told = f"note: this system hears the first {seconds:.1f} s of a {'window' if windows else 'recording'}"
+    whole = math.floor(10 * seconds) / 10
+    return told + (f"; --window {whole:g} hears all of it." if whole >= SHORTEST else ".")
 
 
 def _heard(runs: Sequence[TrainedRun], files: Sequence[Path]) -> str | None:
@@ -245,14 +245,28 @@ def _start_batches(pool: Executor, jobs: Iterator[Job]) -> Iterator[list[Piece]]
 def recognise(batches: Iterable[Sequence[Piece]], committee: Committee, labels: Sequence[str]) -> Iterator[Row]:
     """Yield a row per piece, in order."""
     for batch in batches:
-        frames = [piece.frames for piece in batch if not piece.fault]
-        results = zip(*committee.classify(frames), strict=True) if frames else iter(())
+        results = _classify([piece.frames for piece in batch if not piece.fault], committee)
         for piece in batch:
-            if piece.fault:
-                yield Row(piece.path, piece.start, piece.end, fault=piece.fault)
-                continue
-            own, best = next(results)
-            yield Row(piece.path, piece.start, piece.end, labels[best], [f"{p:.6g}" for p in own])
+            found = piece.fault or next(results)
+            if isinstance(found, str):
+                yield Row(piece.path, piece.start, piece.end, fault=found)
+            else:
+                own, best = found
+                yield Row(piece.path, piece.start, piece.end, labels[best], [f"{p:.6g}" for p in own])
+
+
+def _classify(frames: Sequence[Sequence[np.ndarray]], committee: Committee) -> Iterator[tuple[np.ndarray, int] | str]:
+    """Yield for each recording its posteriors and class, or why the system does not take it: the others are done."""
+    if not frames:
+        return
+    try:
+        yield from zip(*committee.classify(frames), strict=True)
+    except ConfigError as error:
+        for one in frames:
+            if len(frames) == 1:
+                yield f"{error.where} {error.fault}"
+            else:
+                yield from _classify([one], committee)
 
 
 def _write(

@@ -22,7 +22,7 @@ from serflow.io.files import read_json
 from serflow.training import classical
 from serflow.training.batches import make_picker
 from serflow.training.dataset import Dataset, Inputs, prepare
-from serflow.training.device import autocast, choose_device, make_deterministic, out_of_memory_as_error
+from serflow.training.device import autocast, choose_device, deterministic, out_of_memory_as_error
 from serflow.training.fit import EVALUATION_BATCH
 
 #: Of a device's memory, which the processes of `serflow noisy` share.
@@ -36,11 +36,15 @@ class InferenceError(SerflowError):
 
 @dataclass(frozen=True)
 class Predictor:
-    """A trained run: ``info``, its run.json; ``network``, in evaluation mode, or the estimator; where it computes."""
+    """A trained run: ``info``, its run.json; ``network``, in evaluation mode, or the estimator; where it computes.
+
+    ``threads``: of a network on the CPU. torch's settings are as before once it has computed.
+    """
 
     info: Mapping[str, Any]
     network: Any
     device: torch.device | None
+    threads: int = 1
 
     @property
     def recipe(self) -> Recipe:
@@ -119,6 +123,7 @@ class Predictor:
         """Return a network's posteriors of all items, shape (n_items, n_classes), float64."""
         logits = []
         with (
+            deterministic(self.threads),
             out_of_memory_as_error("device", f"on {device} with {n_items} items at once", FEWER),
             torch.inference_mode(),
             autocast(device, self.info["precision"]),
@@ -176,7 +181,6 @@ def model_file(folder: Path, info: Mapping[str, Any]) -> Path:
 
 
 def _load_network(info: Mapping[str, Any], path: Path, device: str, threads: int | None) -> Predictor:
-    make_deterministic(threads or info["threads"])
     place = choose_device(device)
     network: nn.Module = models.build(info["system_config"]["model"], len(info["labels"]), info["input_shape"])
     try:
@@ -184,7 +188,9 @@ def _load_network(info: Mapping[str, Any], path: Path, device: str, threads: int
     except (RuntimeError, SafetensorError) as error:
         fault = f"does not fit the network ({str(error).splitlines()[0]})"
         raise InferenceError(path, fault, RETRAIN) from error
-    return Predictor(info, network.to(place).to(memory_format=torch.channels_last).eval(), place)
+    return Predictor(
+        info, network.to(place).to(memory_format=torch.channels_last).eval(), place, threads or info["threads"]
+    )
 
 
 def _load_estimator(path: Path) -> Any:

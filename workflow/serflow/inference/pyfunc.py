@@ -25,6 +25,9 @@ class Recogniser:
     def predict(self, model_input: Any, params: None = None) -> pd.DataFrame:
         """Return one row per recording: file, emotion, the posterior of each class, and the error if there is one.
 
+        Rows stand in the order of the paths: where these are files, there is one row for each, also for one that comes
+        twice.
+
         Parameters
         ----------
         model_input
@@ -37,7 +40,8 @@ class Recogniser:
         """
         paths = model_input.iloc[:, 0] if isinstance(model_input, pd.DataFrame) else model_input
         labels = list(self.run.info["labels"])
-        rows = recognise(self._compute(find_recordings([Path(path) for path in paths])), self.committee, labels)
+        files = [file for path in paths for file in find_recordings([Path(path)])]
+        rows = recognise(self._compute(files), self.committee, labels)
         found = pd.DataFrame([cells_of(row, labels, timed=False) for row in rows])
         found[labels] = found[labels].apply(pd.to_numeric)
         return found

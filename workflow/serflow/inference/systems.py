@@ -187,6 +187,16 @@ def _check_applies(run: TrainedRun) -> None:
         check_own_code(run)
 
 
+def heard_seconds(run: TrainedRun) -> float | None:
+    """Return how many seconds of a recording a system takes, from its beginning; None: all of it."""
+    config, recipe = run.models[0].info["system_config"], run.recipe
+    hop = recipe.get("hop_length") or int(TRANSFORMS.constant(recipe["transform"], "HOP_LENGTH", "0"))
+    if config["input"]["kind"] != "sequence" or recipe.get("pooled") or not hop:
+        return None
+    seconds: float = config["input"]["frames"] * hop / recipe["sample_rate"]
+    return seconds
+
+
 def check_own_code(run: TrainedRun) -> None:
     """Raise a ModelError if applying a run would run code that is no part of serflow."""
     system = run.info["system_config"]

@@ -123,7 +123,9 @@ def _check_system(paper: Paper, name: str, where: str) -> None:
             check_names([system.input["kind"]], taken, f"{where}.input.kind")
         _within(f"{where}.input", "", check_input, system.input)
         _check_scope(system.input, system.model, f"{where}.model")
+        _check_floor(system.input, paper.recipes[system.recipe], f"{where}.input")
         _check_training(system, where)
+        _check_validation(paper, name, f"{where}.training.early_stopping")
     _check_classes(paper, name, where)
 
 
@@ -167,6 +169,31 @@ def _check_scope(taken: Mapping[str, Any], model: Mapping[str, Any], where: str)
     if taken.get("scope") and again and model.get("standardise", again.default):
         fault = f"is true, which would undo the input's scope: {taken['scope']}"
         raise ConfigError(f"{where}.standardise", fault, "Set it to false.")
+
+
+def _check_floor(taken: Mapping[str, Any], recipe: Mapping[str, Any], where: str) -> None:
+    """Raise unless what an image takes for black is the lowest value of the recipe."""
+    if taken["kind"] != "image":
+        return
+    lowest = -recipe["top_db"] if "top_db" in recipe else None
+    if lowest is None and recipe["transform"] in TRANSFORMS.known():
+        fault = f"is image, but the recipe's {recipe['transform']} gives no decibels below the maximum"
+        raise ConfigError(f"{where}.kind", fault, "Take a recipe that has `top_db`, or another kind.")
+    if lowest is not None and taken["floor_db"] != lowest:
+        fault = f"is {taken['floor_db']:g}, but the recipe's top_db is {recipe['top_db']:g}"
+        raise ConfigError(f"{where}.floor_db", fault, f"Set it to {lowest:g}.")
+
+
+def _check_validation(paper: Paper, name: str, where: str) -> None:
+    """Raise where an epoch is to be chosen under a protocol that has no validation part."""
+    training = paper.systems[name].training
+    if training is None or training.early_stopping is None:
+        return
+    for corpus in paper.all_corpora:
+        for protocol in paper.asked(corpus, name):
+            if not paper.protocols[protocol].has_validation(members(corpus)):
+                fault = f"protocol {protocol} has no validation part to choose the epoch by"
+                raise ConfigError(where, fault, "Remove it, or do without this protocol.")
 
 
 def _check_training(system: System, where: str) -> None:

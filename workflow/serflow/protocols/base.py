@@ -73,6 +73,10 @@ class Protocol(Model):
         """Return the number of folds on a corpus or a union of corpora, known without data."""
         raise NotImplementedError
 
+    def has_validation(self, corpora: Sequence[str]) -> bool:
+        """Return whether there is a validation part."""
+        return True
+
     def training_share(self, corpora: Sequence[str]) -> float:
         """Return about how many items it trains on, per item that is split."""
         raise NotImplementedError

@@ -77,6 +77,24 @@ def make_deterministic(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
+@contextlib.contextmanager
+def deterministic(threads: int) -> Iterator[None]:
+    """Set torch up as `make_deterministic` does inside the block alone, which runs in a process of somebody else's."""
+    mode, memory = torch.get_deterministic_debug_mode(), torch.utils.deterministic
+    filled: bool = memory.fill_uninitialized_memory  # type: ignore[attr-defined]
+    cudnn = torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32
+    before = torch.get_num_threads()
+    make_deterministic(threads)
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(mode)
+        memory.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = cudnn
+        if before != threads:
+            torch.set_num_threads(before)
+
+
 def seed_all(seed: int) -> None:
     """Seed Python's, NumPy's and torch's global generators."""
     random.seed(seed)

@@ -221,5 +221,8 @@ def check_input(input_options: Mapping[str, Any]) -> None:
         value = input_options.get(key, default)
         if input_options.get("channels") == 1 and value != without:
             raise ConfigError(key, f"is {value}, which needs 3 channels", f"Set `{key}: {without}`, or 3 channels.")
+    switch, scope = INPUTS.options(input_options["kind"]).get("standardise"), input_options.get("scope", "train")
+    if switch and scope != "train" and not input_options.get("standardise", switch.default):
+        raise ConfigError("scope", f"is {scope}, but nothing is standardised", "Add `standardise: true`, or remove it.")
     if (input_options.get("mel_axis") or math.inf) <= 1000:
         raise ConfigError("mel_axis", f"is {input_options['mel_axis']}", "Allowed: above 1000 (Hz).")

@@ -12,7 +12,7 @@ import numpy as np
 
 from serflow import sources
 from serflow.errors import WeightsError
-from serflow.io.files import check_writable, digest_file
+from serflow.io.files import check_writable, digest_file, digest_value
 from serflow.io.log import say
 from serflow.models.weights import published_digest
 from serflow.runs import Predictions, Spec, write_run
@@ -65,6 +65,7 @@ def train(
     data, frames = load_dataset(spec, manifests, stores, split)
     say(f"{spec.run.path}: " + ", ".join(f"{len(index)} {part}" for part, index in data.parts.items()) + " items")
     facts = {"split": digest_file(split), "frames": frames, "code": code_digest(spec.system), "weights": start}
+    facts["labels"] = digest_value([list(column) for column in (data.utterances, data.emotions, data.speakers)])
     train_run = TRAINERS.load(trainer_of(spec.system))
     trained = train_run(spec, data, weights, checkpoint, [spec.plain(), facts], device, precision, threads)
     before = sum(row["seconds"] for row in trained.fit.history[: trained.fit.resumed_after])

@@ -21,7 +21,7 @@ from serflow.features.encoders import CLASSES, family_of, find
 from serflow.types import Count, Index, Text
 
 #: What it needs beside serflow's own libraries.
-EXTRA = "transformers"
+EXTRA = "transformers torch"
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # which huggingface_hub reads when it is imported
 try:

@@ -22,6 +22,10 @@ class Given(Protocol):
         """Return 1."""
         return 1
 
+    def has_validation(self, corpora: Sequence[str]) -> bool:
+        """Return whether a table names one."""
+        return any("validation" in _parts_of(name).values() for name in corpora)
+
     def training_share(self, corpora: Sequence[str]) -> float:
         """Return the share of the training part."""
         parts = [part for name in corpora for part in _parts_of(name).values()]

@@ -44,6 +44,10 @@ class Random(Protocol):
         """Return 1."""
         return 1
 
+    def has_validation(self, corpora: Sequence[str]) -> bool:
+        """Return whether it takes a fraction."""
+        return self.parts.validation > 0
+
     def training_share(self, corpora: Sequence[str]) -> float:
         """Return the fraction of the training part."""
         return self.parts.train
