@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -47,3 +49,17 @@ def test_chance_among_all_labels_is_not_drawn_for_a_system_of_some(rows, make_re
     for axes in draw_comparison(Scores((*rows, *more)), paper).axes:
         chance = [line for line in axes.lines if line.get_label().startswith("chance")]
         assert [np.mean(line.get_ydata()) for line in chance] == [0]
+
+
+def test_missing_folds_stand_in_the_legend_where_all_systems_lack_them_else_at_their_points(rows, make_record):
+    some = [replace(row, missing="1 of 6 folds") if row.protocol == "speaker_independent" else row for row in rows]
+    legend, points = (
+        {text.get_text() for text in draw_comparison(Scores(tuple(found)), make_record().paper).legends[0].get_texts()}
+        for found in (some, [*some, score("e", "WA", "speaker_independent", value=0.3)])
+    )
+    assert any(text.endswith("(1 of 6 folds)") for text in legend)
+    assert not any(text.endswith("(1 of 6 folds)") for text in points)
+    figure = draw_comparison(Scores((*some, score("e", "WA", "speaker_independent", value=0.3))), make_record().paper)
+    told = [text.get_text() for text in figure.axes[0].texts]
+    assert "46.2 (1 of 6 folds)" in told
+    assert "30.0" in told

@@ -1,11 +1,12 @@
 """The results page, made from files of the toy paper."""
 
 import html
+import os
 import re
 
 from serflow import cli
 from serflow.io.files import write_json
-from serflow.page.content import make_rows, make_speakers
+from serflow.page.content import find_mistakes, make_card, make_rows, make_speakers
 from serflow.runs import read_runs
 from serflow.scoring.overview import compare_papers
 from serflow.scoring.scores import Score, Scores
@@ -82,4 +83,40 @@ def test_a_paper_that_was_not_run_says_why(tmp_path):
     text = (tmp_path / "index.html").read_text()
     assert "the corpus toy is not configured" in text
     assert "an old number" not in text
-    assert "Nothing has been measured" in text
+    assert "No published number stands beside a result on unseen speakers yet." in text
+
+
+def test_deviations_of_any_protocol_stand_on_the_card():
+    deviations = {"toy/net/speaker_independent": ["training.epochs: 2 instead of 50"]}
+    record = make_record(published=[published("WA", "test", 0.9)], deviations=deviations)
+    unseen = Score("toypaper", "net", "speaker_independent", "toy", "test", "WA", value=0.5, n_runs=1)
+    card = make_card(record, compare_papers([record], Scores((unseen,))))
+    assert card.deviations == ["elsewhere: training.epochs: 2 instead of 50"]
+
+
+def test_mistakes_are_of_recordings_and_of_the_protocol_on_unseen_speakers_before_its_control(make_run, speakers):
+    control = {**PROTOCOLS["speaker_independent"], "copies": {"noise": {}}, "role": "unseen_control"}
+    record = make_record(
+        protocols=PROTOCOLS | {"a_control": control},
+        systems={"net": system("Net", "published", "speaker_independent", "a_control")},
+    )
+    wrong = [("u0_0", "test", "sad", "happy"), ("u0_0#noise", "test", "sad", "happy"), ("u1_0", "test", "sad", "sad")]
+    runs = read_runs([make_run(wrong, protocol=name) for name in ("a_control", "speaker_independent")])
+    (mistake,) = find_mistakes([record], runs, speakers)
+    assert (mistake.utterance, mistake.protocol) == ("u0_0", "unseen speakers")
+
+
+def test_a_study_that_is_older_than_its_paper_as_run_is_not_shown(tmp_path):
+    study = {"title": "width in Hz", "systems": ["net", "other"]}
+    record = make_record(systems={"net": system("Net"), "other": system("Other")}, studies={"width": study})
+    as_run, table = tmp_path / "papers/toypaper.json", tmp_path / "tables/toypaper/studies/width.html"
+    write_json(as_run, record.model_dump(mode="json", by_alias=True, exclude_none=True))
+    table.parent.mkdir(parents=True)
+    table.write_text("<body><table>a number</table></body>")
+    for age, shown in ((10, True), (-10, False)):
+        os.utime(table, (as_run.stat().st_mtime + age,) * 2)
+        words = ["page", "--papers", str(as_run), "--results", str(tmp_path), "--output", str(tmp_path / "index.html")]
+        assert cli.main(words) == 0
+        text = (tmp_path / "index.html").read_text()
+        assert ("a number" in text) is shown
+        assert ("<h3>Width in Hz</h3>" in text) is shown

@@ -11,7 +11,7 @@ from serflow.io.files import write_csv
 from serflow.papers.load import PAPERS, read_paper
 from serflow.papers.names import name_protocol
 from serflow.papers.papers import Papers
-from serflow.papers.targets import noisy_runs
+from serflow.papers.targets import drawn_figures, noisy_runs
 from serflow.plan import describe
 from serflow.runs import RunId
 
@@ -148,3 +148,12 @@ def test_a_mistake_is_told_with_its_key_and_what_is_allowed(papers, changes, tol
     with pytest.raises(SerflowError) as caught:
         papers(**{"run_on": {}, **changes})
     assert not [text for text in told if text not in str(caught.value)], str(caught.value)
+
+
+def test_a_figure_of_an_emotion_that_no_run_tells_apart_is_not_drawn(papers):
+    """DeepEMO's Figures 3 and 5 show a calm and a surprised recording, 2 and 4 a happy and a sad one."""
+    four = {"ravdess": {"systems": ["deepemo.resnet18"], "emotions": ["neutral", "happy", "sad", "angry"]}}
+    more = {"papers": ["deepemo"], "statement_independent": four}
+    found = papers({}, **more, protocols=["statement_independent"])
+    assert drawn_figures(found, "deepemo") == ["figure_2", "figure_4"]
+    assert drawn_figures(papers({}, **more), "deepemo") == [f"figure_{n}" for n in (2, 3, 4, 5)]

@@ -272,3 +272,20 @@ def test_without_published_numbers_it_tells_the_best_and_the_worst_on_unseen_spe
     ]
     assert told_of(*found) == ["B", "60.0", "A", "40.0"]
     assert told_of() == []
+
+
+def test_a_number_among_other_emotions_than_its_row_says_how_many():
+    """Under the paper's protocol three emotions are told apart, on unseen speakers two."""
+    guesses = [
+        score(name, metric="WA", value=1 / n, system="chance (uniform)", source="chance")
+        for name, n in (("first", 3), ("second", 2))
+    ]
+    result = judged(record(), score(), score("second", value=0.8), *guesses)
+    assert result.cells["unseen"].note == "2 emotions"
+    assert result.cells["published"].note == ""
+
+
+def test_a_paper_that_is_speaker_independent_can_lose_most_too():
+    own = score(corpus="iemocap", metric="WA", value=0.5)
+    found = compare_papers([satt()], Scores((own,)))
+    assert find_headline(found).shown("unseen").value == 0.5

@@ -47,3 +47,14 @@ def test_what_cannot_be_compared_is_told_in_one_sentence(folders, make_run, tmp_
     ):
         assert cli.main(["compare", str(first), str(second)]) == 1
         assert told in capsys.readouterr().err
+
+
+def test_protocols_are_compared_by_the_original_recordings_alone(folders, make_run, capsys):
+    """Of the leak's copies all are recognised, of the recordings three of six: as many as under the other protocol."""
+    copies = [(f"u{s}_{k}#noise", "test", "sad", "sad") for s in range(8) for k in range(6)]
+    leak = make_run([*rows(3), *copies], protocol="speaker_independent")
+    control = make_run(rows(3), seed=7)
+    assert cli.main(["compare", str(leak), str(control)]) == 0
+    text = capsys.readouterr().out
+    assert "+0.0 [+0.0, +0.0]" in text
+    assert "copies are left out" in text

@@ -182,3 +182,13 @@ def test_a_noisy_file_must_be_of_its_run(make_run, add_noise):
         read_noisy([path, short], read_runs(runs))
     with pytest.raises(RunError, match="harmonic"):
         read_noisy([path, short], read_runs(runs[:1]))
+
+
+def test_folds_and_seeds_that_are_missing_stand_against_a_verdict(make_run, add_noise, table_of):
+    clean = list(predictions(range(7), 0.8, 0))
+    run = make_run(clean)
+    path, _ = add_noise(run, clean)
+    lines, _ = table_of([run], [path], n_folds={"toy": {"published": 5}}, seeds={"published": [0, 1]})
+    for line in (lines[0], lines[2]):
+        assert line["Verdict"].startswith("cannot be compared")
+        assert "1 of 2 folds; 1 of 2 seeds" in line["Verdict"]  # of the two that the table asks for

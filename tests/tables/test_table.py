@@ -1,4 +1,5 @@
 import csv
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -85,3 +86,11 @@ def test_without_deviations_there_is_no_heading_for_them_and_data_replaces_the_c
     assert (tmp_path / "t.csv").read_text() == 'value\n0.123457\n""\n'
     assert "##" not in (tmp_path / "t.md").read_text()
     assert "<h2>" not in (tmp_path / "t.html").read_text()
+
+
+def test_columns_of_numbers_are_sorted_by_them_and_others_by_their_text():
+    rows = [["1-D net", "100.0 [99.0, 100.0]", "101 of 144"], ["SVM", "45.8 ± 1 [40.1, 51.0]", "-"], ["LSTM", "-", "9"]]
+    text = Table("T", ["System", "WA", "Copies"], rows).to_html()
+    keys = re.findall(r"<td( data-sort=\"([^\"]*)\")?>", text)
+    assert [key for attribute, key in keys if attribute] == ["100.0", "101", "45.8", "", "", "9"]
+    assert text.count("<td>") == 3

@@ -133,12 +133,14 @@ def tree(corpus):
     return source if source != "download" and Path(source).is_dir() else f"<resources>/corpora/{corpus}"
 
 
-@functools.cache
 def state_of(corpus):
-    """The digest of names, sizes and times of what lies in the user's own folder: Snakemake looks at the folder alone."""
-    folder = tree(corpus)
-    if folder != CONFIG.source(corpus):
-        return ""
+    """What lies in a corpus's folder, if that is the user's own."""
+    return state_of_folder(tree(corpus)) if tree(corpus) == CONFIG.source(corpus) else ""
+
+
+@functools.cache
+def state_of_folder(folder):
+    """The digest of names, sizes and times of what lies in a folder: Snakemake looks at the folder alone."""
     found = {path: os.stat(Path(folder, path)) for path in files(Path(folder))}
     return digest_value([[path, state.st_size, state.st_mtime_ns] for path, state in found.items()])
 

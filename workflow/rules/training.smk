@@ -158,6 +158,7 @@ rule noisy:
         ),
         run=lambda wildcards, input: str(Path(input.run).parent),
         folder=lambda wildcards, input: (["--folder", input.noise] if input.noise else []),
+        recordings=state_of_folder(CONFIG.noise.source) if CONFIG.noise.source else "",
         snrs=lambda wildcards: PAPERS.papers[wildcards.paper].noise.snr_db,
         device=CONFIG.device,
     message:

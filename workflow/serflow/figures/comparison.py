@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -65,13 +66,18 @@ def _points(scores: Scores, paper: Paper, corpus: str, system: str, metric: str)
     points: list[Point | None] = []
     for n, name in enumerate(paper.protocols):
         one = scores.find(corpus, system, name, metric)
-        label = f"ours, {name_protocol(paper, name)}{_missing(scores, name)}"
-        points.append(make_point(label, one.value, one.low, one.high, look_of(n)) if one else None)
+        missing = _missing(scores, name)
+        shared = missing.pop() if len(missing) == 1 else ""
+        told = f" ({shared})" if shared else ""
+        label = f"ours, {name_protocol(paper, name)}{told}"
+        point = make_point(label, one.value, one.low, one.high, look_of(n)) if one else None
+        points.append(
+            replace(point, note=f"({one.missing})") if one and point and one.missing and not shared else point
+        )
     return points
 
 
-def _missing(scores: Scores, protocol: str) -> str:
-    """Return which folds or seeds of a protocol are missing, as " (2 of 6 folds)"; empty where none is."""
+def _missing(scores: Scores, protocol: str) -> set[str]:
+    """Return which folds or seeds of a protocol are missing, "" where none is; several texts where systems differ."""
     found = scores.select(protocol=protocol, scope=ALL, part="test", source=PREDICTIONS)
-    told = dict.fromkeys(score.missing for score in found if score.value is not None and score.missing)
-    return f" ({'; '.join(told)})" if told else ""
+    return {score.missing for score in found if score.value is not None}

@@ -7,12 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from serflow.papers.model import PaperRecord
+from serflow.papers.model import Paper, PaperRecord
 from serflow.papers.names import ROLES, name_protocol
 from serflow.protocols.base import Role
 from serflow.runs import Group, RunRecord
 from serflow.scoring.metrics import METRICS
-from serflow.scoring.pooling import Counts, Speakers, count_confusions, group_runs, pooled_confusion
+from serflow.scoring.pooling import (
+    Counts,
+    Speakers,
+    count_confusions,
+    group_runs,
+    pooled_confusion,
+    without_copies,
+)
 from serflow.scoring.results import Result
 from serflow.scoring.scores import ALL, ORIGINALS, PREDICTIONS, UNIFORM, Score, Scores
 from serflow.scoring.verdicts import (
@@ -24,6 +31,7 @@ from serflow.scoring.verdicts import (
     NOT_REPRODUCED,
     REPRODUCED,
 )
+from serflow.tables.overview import list_deviations, tell_originals
 
 #: The roles of protocols that are shown of each system, those after the fourth where anything was run under them.
 SHOWN: tuple[Role, ...] = ("published", "unseen", "leak", "control", "random", "unseen_statements", "other_corpus")
@@ -57,12 +65,13 @@ class Bar:
 
 @dataclass(frozen=True)
 class Card:
-    """A paper and its main result; without a result ``reason`` says why."""
+    """A paper, its main result and in what that departs from the paper; without a result ``reason`` says why."""
 
     record: PaperRecord
     result: Result | None
     bars: Sequence[Bar]
     others: Sequence[Result]
+    deviations: Sequence[str] = ()
     reason: str = ""
 
 
@@ -140,7 +149,7 @@ def make_card(record: PaperRecord, results: Sequence[Result]) -> Card:
     order = sorted(mine, key=lambda one: (not one.measured, one.published is None))
     main = order[0] if order else None
     reason = "; ".join(record.not_run.values()) if not (main and main.measured) else ""
-    return Card(record, main, _bars(main) if main else (), order[1:], reason)
+    return Card(record, main, _bars(main) if main else (), order[1:], list_deviations(main) if main else (), reason)
 
 
 def make_rows(records: Sequence[PaperRecord], results: Sequence[Result], scores: Scores) -> list[Row]:
@@ -222,18 +231,19 @@ def make_speakers(records: Sequence[PaperRecord], runs: Sequence[RunRecord], spe
 
 
 def find_mistakes(records: Sequence[PaperRecord], runs: Sequence[RunRecord], speakers: Speakers) -> list[Mistake]:
-    """Return for each paper the test utterances that one system recognised wrongly and most surely.
+    """Return for each paper the test recordings that one system recognised wrongly and most surely, without copies.
 
-    The system is the paper's first that was run on unseen speakers, else its first; each utterance stands once, with
-    the run that was surest.
+    The system is the paper's first that was run on unseen speakers, else its first, and of its protocols the first in
+    the order of `ROLES`; each recording stands once, with the run that was surest.
     """
     found = []
     for record in records:
         paper, groups = record.paper, _groups_of(record, runs)
+        groups = dict(sorted(groups.items(), key=lambda item: _place_of(paper, item[0])))
         unseen = [group for group in groups if paper.protocols[group[2]].unseen_speakers]
         for group in [*unseen, *groups][:1]:
             surest: dict[str, Mistake] = {}
-            for run in groups[group]:
+            for run in map(without_copies, groups[group]):
                 for n in np.flatnonzero((run.parts == "test") & (run.truth != run.predicted)).tolist():
                     mistake = _mistake(record, run, n, speakers)
                     key, sure = run.utterances[n], mistake.posteriors[mistake.predicted]
@@ -249,6 +259,12 @@ def _groups_of(record: PaperRecord, runs: Iterable[RunRecord]) -> dict[Group, li
     return dict(sorted(groups.items(), key=lambda item: order.index(item[0][1])))
 
 
+def _place_of(paper: Paper, group: Group) -> tuple[int, int]:
+    """Return where a group stands: by the order of systems, then of the roles of protocols."""
+    _, system, protocol = group
+    return list(paper.systems).index(system), list(ROLES).index(paper.protocols[protocol].purpose)
+
+
 def _bars(result: Result) -> list[Bar]:
     bars = [Bar("printed", "published", result.published)] if result.published is not None else []
     for role in SHOWN:
@@ -261,7 +277,7 @@ def _bars(result: Result) -> list[Bar]:
                     cell.value,
                     cell.low,
                     cell.high,
-                    "; ".join(filter(None, (cell.note, cell.missing))),
+                    "; ".join(filter(None, (cell.note, tell_originals(cell), cell.missing))),
                 )
             )
     return bars

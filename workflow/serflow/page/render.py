@@ -39,7 +39,7 @@ from serflow.papers.names import ROLES, published_confusions, published_figures,
 from serflow.runs import RunRecord, read_runs
 from serflow.scoring.conditions import short_commit
 from serflow.scoring.metrics import METRICS
-from serflow.scoring.overview import compare_papers, find_headline
+from serflow.scoring.overview import NO_HEADLINE, compare_papers, find_headline
 from serflow.scoring.scores import Scores
 from serflow.scoring.verdicts import RULE
 
@@ -78,7 +78,7 @@ def write_page(
         The page; it links files by their path from there.
     shown
         Tables (HTML) and figures (PNG) below `results` that belong to these papers as run: others of their names may
-        be left from another configuration. Tables of studies are shown where they are there.
+        be left from another configuration. Tables of studies are shown where they are newer than their paper as run.
     costs
         The table of what all results took, if it is to be shown.
     """
@@ -95,6 +95,7 @@ def write_page(
         .get_template("index.html")
         .render(
             headline=headline,
+            no_headline=NO_HEADLINE,
             split=split_of.get(headline.paper) if headline else None,
             cards=[make_card(record, found) for record in records],
             rows=make_rows(records, found, numbers),
@@ -132,7 +133,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "name": display_name, "polyline": _polyline}
+    environment.filters |= {"percent": _percent, "name": display_name, "polyline": _polyline, "sentence": _sentence}
     environment.globals |= {"asset": _asset, "zip": zip}
     return environment
 
@@ -144,6 +145,11 @@ def _asset(name: str) -> Markup:
 
 def _percent(value: float | None, digits: int = 1) -> str:
     return "\N{EN DASH}" if value is None else f"{100 * value:.{digits}f}"
+
+
+def _sentence(text: str) -> str:
+    """Return a text with a capital at its beginning; jinja's filter `capitalize` would make all others small."""
+    return text[:1].upper() + text[1:]
 
 
 def _polyline(values: Sequence[float], width: float, height: float) -> str:
@@ -188,13 +194,14 @@ def _tables(record: PaperRecord, results: Path, present: Collection[Path]) -> li
 
 
 def _studies(record: PaperRecord, results: Path) -> list[tuple[str, Markup]]:
-    """Return title and body of each study that was run."""
-    paper = record.paper
-    bodies = (
-        (study.title, _table_body(results / f"tables/{paper.paper}/studies/{name}.html"))
-        for name, study in paper.studies.items()
-    )
-    return [(title, body) for title, body in bodies if body]
+    """Return title and body of each study that was run of the paper as it is configured now."""
+    paper, found = record.paper, []
+    as_run = results / f"papers/{paper.paper}.json"
+    for name, study in paper.studies.items():
+        path = results / f"tables/{paper.paper}/studies/{name}.html"
+        if path.is_file() and as_run.is_file() and path.stat().st_mtime >= as_run.stat().st_mtime:
+            found.append((study.title, _table_body(path)))
+    return found
 
 
 def _table_body(path: Path) -> Markup:
@@ -203,8 +210,8 @@ def _table_body(path: Path) -> Markup:
         return Markup()
     body = path.read_text(encoding="utf-8").partition("<body>")[2].partition("</body>")[0]
     body = re.sub(r"<h1>.*?</h1>|<p class=\"banner\">.*?</p>", "", body)
-    body = body.replace("<table>", '<table class="sortable">').replace("<h2>", "<h4>").replace("</h2>", "</h4>")
-    return Markup(body.replace('<div class="scroll">', '<div class="wrap" tabindex="0">'))  # noqa: S704 -- Table's own
+    body = body.replace("<table>", '<table class="sortable n-last">').replace("<h2>", "<h4>").replace("</h2>", "</h4>")
+    return Markup(body.replace('<div class="scroll" tabindex="0">', '<div class="wrap" tabindex="0">'))  # noqa: S704 -- Table's own
 
 
 def _count_within_paper(mistakes: Sequence[Mistake]) -> list[tuple[int, Mistake]]:

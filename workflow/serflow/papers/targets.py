@@ -85,7 +85,14 @@ def runs_shown(papers: Papers, paper: str, entry: Figure | PublishedConfusion) -
         run
         for run in papers.runs(paper)
         if run.corpus in corpora and run.system in systems and entry.protocol in (None, run.protocol)
+        if isinstance(entry, PublishedConfusion) or set(_emotions_of(entry)) <= set(papers.labels_of(run))
     ]
+
+
+def _emotions_of(figure: Figure) -> list[str]:
+    """Return the emotions that a figure shows, of which its runs must have been trained to tell each."""
+    chosen = figure.options.get("emotions", figure.options.get("emotion", []))
+    return [chosen] if isinstance(chosen, str) else list(chosen)
 
 
 def shown_corpus(papers: Papers, paper: str, figure: Figure) -> str:

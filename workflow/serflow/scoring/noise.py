@@ -14,7 +14,7 @@ from serflow.papers.model import NoiseTable, PaperRecord
 from serflow.runs import RERUN, RunId, RunRecord
 from serflow.scoring.frames import read_frame
 from serflow.scoring.gaps import Difference, bootstrap_runs
-from serflow.scoring.paper import reason_of, score_part
+from serflow.scoring.paper import describe_missing, reason_of, score_part
 from serflow.scoring.pooling import Speakers
 from serflow.scoring.scores import ALL, NOT_RUN, Score, Scores
 
@@ -141,14 +141,18 @@ def _score_case(
     place = (blank.corpus, system, blank.protocol)
     mine = [one for one in heard if one.run.group == place]
 
+    there_are = record.folds.get((blank.corpus, blank.protocol))
+    n_folds = None if there_are is None else len([fold for fold in noise.folds if fold < there_are])
+    missing = describe_missing([one.run for one in mine], n_folds, record.seeds.get(blank.protocol, ()))
+
     def score(sound: str | None = None) -> list[Score]:
         found = _runs_of(noise, blank.case, mine, blank.snr_db, sound)
-        return score_part(found, "test", speakers) if found else []
+        return [replace(row, missing=missing) for row in score_part(found, "test", speakers)] if found else []
 
     whole = score()
     if not whole:
-        missing = f"{NOT_RUN}no noise at {blank.snr_db:g} dB was added"
-        return replace(blank, reason=missing if mine else reason_of(record, blank.corpus, system))
+        reason = f"{NOT_RUN}no noise at {blank.snr_db:g} dB was added"
+        return replace(blank, reason=reason if mine else reason_of(record, blank.corpus, system))
     rows = {sound: score(sound) for sound in sounds_of(mine)} if blank.case.noisy else {}
     sounds = {sound: row for sound, found in rows.items() for row in found if (row.metric, row.scope) == ("WA", ALL)}
     return replace(blank, whole=Scores(tuple(whole)), sounds=sounds)

@@ -16,6 +16,9 @@ from serflow.scoring.results import SAME, Cell, Result
 from serflow.scoring.scores import ALL, MAJORITY, ORIGINALS, PREDICTIONS, UNIFORM, Score, Scores
 from serflow.scoring.verdicts import judge
 
+#: What is said where `find_headline` finds nothing.
+NO_HEADLINE = "No published number stands beside a result on unseen speakers yet."
+
 
 class Entry(NamedTuple):
     """What ours is compared with: a published number at the end of training or of the last epoch that is printed."""
@@ -107,12 +110,22 @@ def compare(record: PaperRecord, entry: Entry, scores: Scores) -> Result:
     chance = {name: found.value for name in guessers if (found := find(name, fair, entry.part))}
     uniform = scores.find(entry.corpus, UNIFORM, fair, "WA", entry.part)  # of C emotions 1 / C
     n_emotions = round(1 / uniform.value) if guessers and uniform and uniform.value else len(paper.labels)
+    cells = {
+        role: _note_emotions(cell, entry, scores, n_emotions) if guessers else cell for role, cell in cells.items()
+    }
     title = paper.title_of("systems", entry.system)
     about = (paper.paper, entry.corpus, entry.system, title, entry.metric, entry.part, entry.epoch, entry.value)
     result = Result(*about, cells, chance.get(UNIFORM), chance.get(MAJORITY), synthetic=record.synthetic)
     if n_emotions != len(paper.labels):
         result = replace(result, emotions=n_emotions)
     return replace(result, **judge(result)._asdict())
+
+
+def _note_emotions(cell: Cell, entry: Entry, scores: Scores, usual: int) -> Cell:
+    """Return the cell with a note where another number of emotions is told apart than elsewhere in its row."""
+    found = scores.find(entry.corpus, UNIFORM, cell.protocol, "WA")
+    n_emotions = round(1 / found.value) if found and found.value else usual
+    return replace(cell, note=f"{n_emotions} emotions") if cell.value is not None and n_emotions != usual else cell
 
 
 def make_cell(record: PaperRecord, scores: Scores, score: Score | None, protocol: str, entry: Entry) -> Cell:
@@ -134,10 +147,10 @@ def find_headline(results: Iterable[Result]) -> Result | None:
 
     Results of all folds and seeds come before those of some.
     """
-    known = [one for one in results if one.published is not None and one.cells["unseen"].value is not None]
+    known = [one for one in results if one.published is not None and one.shown("unseen").value is not None]
 
     def rank(one: Result) -> tuple[bool, float]:
-        unseen = one.cells["unseen"]
+        unseen = one.shown("unseen")
         return not unseen.missing, (one.published or 0) - (unseen.value or 0)
 
     return max(known, key=rank, default=None)

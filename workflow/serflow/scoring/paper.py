@@ -84,8 +84,7 @@ def score_group(record: PaperRecord, group: Group, runs: Sequence[RunRecord], sp
     if not runs:
         about = Score(record.paper.paper, system, protocol, corpus, note=reason_of(record, corpus, system))
         return [replace(about, part=part, metric=metric) for part in PARTS for metric in METRICS]
-    folds = _describe_folds(runs, record.folds.get((corpus, protocol)))
-    missing = "; ".join(filter(None, (folds, _describe_seeds(runs, record.seeds.get(protocol, ())))))
+    missing = describe_missing(runs, record.folds.get((corpus, protocol)), record.seeds.get(protocol, ()))
     parts = (row for part in (*PARTS, ORIGINALS) for row in score_part(runs, part, speakers))
     return [replace(row, missing=missing) for row in (*parts, *_score_history(record.paper, runs))]
 
@@ -177,6 +176,11 @@ def _spread(values: np.ndarray) -> float | None:
     """Return the sample standard deviation of what is no NaN; None of fewer than two."""
     values = values[~np.isnan(values)]
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def describe_missing(runs: Sequence[RunRecord], n_folds: int | None, seeds: Collection[int]) -> str:
+    """Return e.g. "2 of 6 folds; 1 of 3 seeds" if not all folds and seeds were run, else an empty string."""
+    return "; ".join(filter(None, (_describe_folds(runs, n_folds), _describe_seeds(runs, seeds))))
 
 
 def _describe_folds(runs: Sequence[RunRecord], n_folds: int | None) -> str:

@@ -12,7 +12,7 @@ from serflow.runs import RunRecord, read_runs
 from serflow.scoring.differences import Estimate
 from serflow.scoring.gaps import Gap, subtract_runs
 from serflow.scoring.metrics import label_of
-from serflow.scoring.pooling import read_speakers
+from serflow.scoring.pooling import read_speakers, without_copies
 from serflow.scoring.scores import Scores
 from serflow.tables import texts
 from serflow.tables.table import NOTHING, Table
@@ -67,6 +67,8 @@ def of_estimate(difference: Estimate) -> str:
 def compare_folders(first: Path, second: Path, part: str, manifests: Sequence[Path] = ()) -> list[Gap]:
     """Return the differences between the runs of two systems, protocols or configurations.
 
+    Between protocols of the original recordings alone, as in `find_gaps`: one of them may test augmented copies.
+
     Parameters
     ----------
     first, second
@@ -88,6 +90,8 @@ def compare_folders(first: Path, second: Path, part: str, manifests: Sequence[Pa
         if not found:
             raise RunError(first, "stands in no results folder, which would hold manifests", "Give --manifests.")
         manifests = [Path(results, "manifests", f"{corpus}.csv") for corpus in corpora]
+    if runs[0][0].id.protocol != runs[1][0].id.protocol:
+        runs = [list(map(without_copies, found)) for found in runs]
     gaps = subtract_runs(runs[0], runs[1], part, read_speakers(manifests))
     if not gaps:
         labels = ["/".join(found[0].labels) for found in runs]
@@ -103,6 +107,8 @@ def describe_gaps(gaps: Sequence[Gap]) -> str:
     lines = [f"{names[0]} minus {names[1]}, {one.paper} on {one.corpus}, {one.part} part, in points [95 %]:"]
     lines += [f"  {label_of(gap.metric):9} {of_gap(gap)}" for gap in gaps]
     lines.append(f"Bootstrap over {one.n_units} {one.unit}; both sides share: {one.method}.")
+    if one.first_protocol != one.second_protocol:
+        lines.append("Augmented copies are left out on both sides.")
     if one.p is not None:
         lines.append(f"McNemar's exact test on the mean posteriors: p = {one.p:.2g}.")
     return "\n".join(lines)

@@ -125,7 +125,7 @@ def _format_cell(cell: Cell, metric: str) -> str:
     if cell.collapsed:
         who = "1 run predicts" if cell.collapsed == 1 else f"{cell.collapsed} runs predict"
         told.append(f"collapsed: {who} one class")
-    return "; ".join(filter(None, (*told, tell_originals(cell))))
+    return "; ".join(filter(None, (*told, tell_originals(cell), cell.note)))
 
 
 def percent(value: float, low: float | None, high: float | None) -> str:

@@ -17,14 +17,14 @@ from serflow.io.files import write_text
 from serflow.items import Row
 from serflow.labels import EMOTIONS
 from serflow.papers.model import Paper, PaperRecord
-from serflow.papers.names import name_protocol
+from serflow.papers.names import ROLES, name_protocol
 from serflow.plan import list_left
 from serflow.protocols.base import Role
 from serflow.runs import RunRecord
 from serflow.scoring.conditions import LIBRARIES, short_commit
 from serflow.scoring.gaps import Gap, find_gaps
 from serflow.scoring.metrics import label_of
-from serflow.scoring.overview import compare_papers, find_headline
+from serflow.scoring.overview import NO_HEADLINE, compare_papers, find_headline
 from serflow.scoring.paper import asked_groups, score_paper
 from serflow.scoring.results import SAME, Cell, Result
 from serflow.scoring.scores import Scores
@@ -251,7 +251,7 @@ def _tabulate_studies(evidence: Evidence, record: PaperRecord) -> Iterator[Table
 
 def _percent(cell: Cell) -> str:
     text = percent(cell.value or 0.0, cell.low, cell.high)
-    told = "; ".join(filter(None, (tell_originals(cell), cell.missing)))
+    told = "; ".join(filter(None, (cell.note, tell_originals(cell), cell.missing)))
     return text + (f" ({told})" if told else "")
 
 
@@ -312,8 +312,8 @@ def tell_finding(results: Iterable[Result], records: Mapping[str, PaperRecord]) 
     """Return the sentence on the published number that loses most on unseen speakers."""
     found = find_headline(results)
     if not found:
-        return "Nothing has been measured on unseen speakers yet."
-    told = {role: _percent(cell) for role, cell in found.cells.items() if cell.value is not None}
+        return NO_HEADLINE
+    told = {role: _percent(cell) for role in ROLES if (cell := found.shown(role)).value is not None}
     metric = "" if found.metric == "WA" else f" {label_of(found.metric)}"
     what = f"reaches {told['unseen']}{metric} on speakers"
     if not metric:
@@ -321,11 +321,12 @@ def tell_finding(results: Iterable[Result], records: Mapping[str, PaperRecord]) 
     part = "" if found.part == "test" else f" (on the {found.part} part)"
     place = f"{found.title}, `{found.paper}`, {display_name(found.corpus)}"
     split = records[found.paper].paper.unsaid_split
+    same = found.cells["unseen"].note == SAME
     chosen = f" (the paper leaves unsaid {split.unsaid}; chosen here: {split.chosen})" if split else ""
     more = "".join(
         f" {words} {told[role]}{more}."
         for role, words, more in (
-            ("published", f"Under the paper's protocol it reaches{part}", chosen),
+            *([] if same else [("published", f"Under the paper's protocol it reaches{part}", chosen)]),
             ("leak", "With the leak, where augmented copies of test recordings are trained on, it reaches", ""),
             ("control", "With its control, where as many copies of training recordings alone are made, it reaches", ""),
         )

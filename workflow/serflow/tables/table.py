@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -15,6 +16,8 @@ from serflow.scoring.frames import write_frame
 
 #: What stands in a cell without a value.
 NOTHING = "-"
+#: What a cell of a column of numbers begins with, such as "45.8 ± 1.2 [40.1, 51.0]" or "+3" or "101 of 144".
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(?=$|[ %])")
 SYNTHETIC = "Synthetic demo corpus: these numbers say nothing about speech."
 ASSUMPTIONS = "What the paper leaves unsaid, and what was chosen"
 DEVIATIONS = "Where these runs depart from the paper"
@@ -83,6 +86,10 @@ class Table:
         """The cells alone."""
         return pd.DataFrame(self.rows, columns=list(self.columns), dtype="str")
 
+    def _filled(self) -> list[list[str]]:
+        """Return the cells of each column that hold something."""
+        return [[row[n] for row in self.rows if row[n] != NOTHING] for n in range(len(self.columns))]
+
     def to_markdown(self) -> str:
         """Return the table with its notes, deviations and assumptions as GitHub Markdown."""
         lines = [f"# {self.title}", ""]
@@ -117,14 +124,16 @@ class Table:
     def to_html(self) -> str:
         """Return a standalone page: banner, table with a sticky header, notes, deviations, assumptions."""
         head = "".join(f'<th scope="col">{escape(column)}</th>' for column in self.columns)
-        body = "\n".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in self.rows)
+        numeric = [all(map(NUMBER.match, filled)) for filled in self._filled()]
+        body = "\n".join(f"<tr>{''.join(map(_html_cell, row, numeric))}</tr>" for row in self.rows)
         told = "".join(f"<dt>{escape(one.topic)}</dt><dd>{escape(_explain(one))}</dd>\n" for one in self.assumptions)
         deviations = "" if self.deviations is None else _html_list(self.deviations or [NO_DEVIATION])
         parts = [
             f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(self.title)}</title>',
             f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>{escape(self.title)}</h1>",
             f'<p class="banner">{escape(self.banner)}</p>' if self.banner else "",
-            f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>',
+            f'<div class="scroll" tabindex="0"><table>\n<thead><tr>{head}</tr></thead>',
+            f"<tbody>\n{body}\n</tbody>\n</table></div>",
             _html_list(self.notes),
             f"<h2>{DEVIATIONS}</h2>\n{deviations}" if deviations else "",
             f"<h2>{ASSUMPTIONS}</h2>\n<dl>\n{told}</dl>" if told else "",
@@ -141,6 +150,13 @@ def tex_escape(text: str) -> str:
 def _explain(one: Assumption) -> str:
     unsaid, chosen, why = (text.rstrip(".") for text in (one.unsaid, one.chosen, one.why))
     return f"unsaid: {unsaid}. Chosen: {chosen}. Why: {why}."
+
+
+def _html_cell(cell: str, numeric: bool) -> str:
+    """Return a cell of HTML; of a column of numbers with the number that it is sorted by, empty where there is none."""
+    number = NUMBER.match(cell)
+    key = f' data-sort="{number[0] if number else ""}"' if numeric else ""
+    return f"<td{key}>{escape(cell)}</td>"
 
 
 def _md_line(cells: Sequence[str]) -> str:
