@@ -3,8 +3,10 @@ import csv
 import pandas as pd
 import pytest
 
+from serflow import cli
 from serflow.scoring.costs import TYPES
 from serflow.tables.costs import cost_table, read_cost_table
+from serflow.tables.table import SYNTHETIC
 
 COSTS = pd.DataFrame(
     [
@@ -33,3 +35,12 @@ def test_the_table_has_the_most_expensive_first_and_the_sum_of_what_was_measured
 def test_the_table_is_read_back_without_its_sum(written):
     again = read_cost_table(written).sort_values("stage", ignore_index=True)
     pd.testing.assert_frame_equal(again, COSTS.sort_values("stage", ignore_index=True))
+
+
+def test_a_demo_that_was_once_run_in_the_folder_does_not_mark_the_costs_of_real_corpora(make_run, tmp_path):
+    (tmp_path / "benchmarks/demo").mkdir(parents=True)
+    run = make_run([("u0_0", "test", "sad", "sad")])
+    words = ["costs", "--benchmarks", str(tmp_path / "benchmarks"), "--runs", str(run), "--stem"]
+    assert cli.main([*words, str(tmp_path / "real")]) == 0
+    assert cli.main([*words, str(tmp_path / "demo"), "--synthetic"]) == 0
+    assert [SYNTHETIC in (tmp_path / f"{name}.md").read_text() for name in ("real", "demo")] == [False, True]

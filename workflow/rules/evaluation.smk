@@ -185,8 +185,18 @@ rule costs:
         code=code("costs"),
         runs=lambda wildcards, input: folders(input.runs),
         benchmarks=f"{CONFIG.results}/benchmarks",
+        synthetic=(
+            ["--synthetic"]
+            if any(
+                CONFIG.source(name) == "demo"
+                for paper in PAPERS.active()
+                for corpus in PAPERS.corpora(paper)
+                for name in members(corpus)
+            )
+            else []
+        ),
         stem=lambda wildcards, output: output.html.removesuffix(".html"),
     message:
         "Adding up what the reproduction costs"
     shell:
-        "serflow costs --benchmarks {params.benchmarks:q} --runs {params.runs:q} --stem {params.stem:q} --log {log:q}"
+        "serflow costs --benchmarks {params.benchmarks:q} --runs {params.runs:q} --stem {params.stem:q} {params.synthetic} --log {log:q}"

@@ -535,12 +535,17 @@ def figure_overview(comparison: Path, stem: Path) -> None:
     plot_overview(comparison, stem)
 
 
-@verb(benchmarks=ONE | {"help": "folder of benchmark files"}, runs=RUNS, stem=STEM)
-def costs(benchmarks: Path, runs: list[Path], stem: Path) -> None:
+@verb(
+    benchmarks=ONE | {"help": "folder of benchmark files"},
+    runs=RUNS,
+    stem=STEM,
+    synthetic={"action": "store_true", "default": False, "help": "say that a corpus is a synthetic demo"},
+)
+def costs(benchmarks: Path, runs: list[Path], stem: Path, synthetic: bool) -> None:
     """Add up what the reproduction cost."""
     from serflow.tables.costs import write_costs
 
-    write_costs(benchmarks, runs, stem)
+    write_costs(benchmarks, runs, stem, synthetic=synthetic)
 
 
 @verb(

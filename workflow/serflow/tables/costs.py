@@ -26,9 +26,11 @@ NOTES = (
 )
 
 
-def write_costs(benchmarks: Path | str, runs: Iterable[Path | str], stem: Path | str) -> None:
+def write_costs(
+    benchmarks: Path | str, runs: Iterable[Path | str], stem: Path | str, *, synthetic: bool = False
+) -> None:
     """Write the table of costs as csv, md, tex and html; see `scoring.costs.read_costs`."""
-    cost_table(read_costs(benchmarks, runs), synthetic=Path(benchmarks, "demo").is_dir()).write(stem)
+    cost_table(read_costs(benchmarks, runs), synthetic=synthetic).write(stem)
 
 
 def cost_table(costs: pd.DataFrame, *, synthetic: bool = False) -> Table:
