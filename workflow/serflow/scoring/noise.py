@@ -141,8 +141,8 @@ def _score_case(
     place = (blank.corpus, system, blank.protocol)
     mine = [one for one in heard if one.run.group == place]
 
-    there_are = record.folds.get((blank.corpus, blank.protocol))
-    n_folds = None if there_are is None else len([fold for fold in noise.folds if fold < there_are])
+    available = record.folds.get((blank.corpus, blank.protocol))
+    n_folds = None if available is None else len([fold for fold in noise.folds if fold < available])
     missing = describe_missing([one.run for one in mine], n_folds, record.seeds.get(blank.protocol, ()))
 
     def score(sound: str | None = None) -> list[Score]:
