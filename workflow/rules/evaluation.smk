@@ -199,4 +199,4 @@ rule costs:
     message:
         "Adding up what the reproduction costs"
     shell:
-        "serflow costs --benchmarks {params.benchmarks:q} --runs {params.runs:q} --stem {params.stem:q} {params.synthetic} --log {log:q}"
+        "serflow costs --benchmarks {params.benchmarks:q} --runs {params.runs:q} --stem {params.stem:q} {params.synthetic:q} --log {log:q}"
