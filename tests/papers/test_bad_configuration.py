@@ -68,6 +68,12 @@ CONFIG = [
     ),
     ({"encoders": {"wavlm_base": "{folder}/nothing"}}, "config.yaml: encoders.wavlm_base", "is no folder", "Name a"),
     ({"encoders": {"wavlm": "{folder}/encoder"}}, "config.yaml: encoders", "'wavlm'", "Did you mean 'wavlm_base'?"),
+    (
+        {"papers": ["jin"], "encoders": {"wavlm": "{folder}/encoder"}},
+        "config.yaml: encoders",
+        "'wavlm'",
+        "Did you mean 'wavlm_base'?",
+    ),
     ({"encoders": {"wavlm_base": "{folder}/pickle"}}, "config.yaml: encoders.wavlm_base", "neither", "Convert"),
     # types, ranges, choices
     ({"device": "gpu"}, "config.yaml: device", "'gpu'", "auto, cpu, cuda"),

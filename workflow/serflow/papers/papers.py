@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ class Papers:
             effective, model = apply_config(content, paper, config)
             if name in wanted:
                 self._take(name, content, effective, model)
-        self._check_narrowing()
+        self._check_narrowing(folder)
         self.recipes = self._merge_recipes()
 
     def _take(self, name: str, content: Plain, effective: Plain, model: Paper) -> None:
@@ -250,7 +251,7 @@ class Papers:
             synthetic="demo" in sources,
         )
 
-    def _check_narrowing(self) -> None:
+    def _check_narrowing(self, folder: Path) -> None:
         """Raise a ConfigError if config.yaml asks for names or folds that no paper has, or for nothing at all."""
         config, papers = self.config, self.papers.values()
         for key in ("systems", "protocols"):
@@ -260,9 +261,10 @@ class Papers:
         if config.folds and max(config.folds) >= n_folds:
             fault = f"{max(config.folds)} is a fold of no protocol"
             raise ConfigError("config.yaml: folds", fault, f"Allowed: 0 to {n_folds - 1}.")
-        if not config.papers:
-            named = {encoder for paper in papers for one in paper.recipes.values() if (encoder := encoder_of(one))}
-            check_names(config.encoders, named, "config.yaml: encoders")
+        named = _find_encoders(papers)
+        if config.encoders.keys() - named:  # a paper that is not asked for may take it
+            named |= _find_encoders(read_paper(path)[1] for path in folder.glob("*.yaml"))
+        check_names(config.encoders, named, "config.yaml: encoders")
         if any(map(self.corpora, self.papers)) and not self.active():
             asked = {key: getattr(config, key) for key in ("papers", "systems", "protocols", "folds")}
             chosen = ", ".join(f"{key}: {value}" for key, value in asked.items() if value)
@@ -292,3 +294,8 @@ def _say_missing(names: list[str], what: str) -> str:
     """Return the words that names are not configured, or whatever they have to be."""
     listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
     return f"{listed} {'is' if len(names) == 1 else 'are'} not {what}"
+
+
+def _find_encoders(papers: Iterable[Paper]) -> set[str]:
+    """Return the names that papers' recipes give to encoders."""
+    return {encoder for paper in papers for recipe in paper.recipes.values() if (encoder := encoder_of(recipe))}
