@@ -22,6 +22,8 @@ NOTES = (
     "Wall-clock seconds and peak resident memory of each job, from Snakemake's benchmarks; of trainings without one, "
     "from run.json. A resumed training counts with all its epochs, any other resumed job from its resumption. "
     f"{NOTHING}: not measured, and left out of the sum.",
+    "Stages other than train count each job whose benchmark is in the results folder: also those of papers that are no "
+    "longer configured.",
     "Jobs that run side by side share the machine: the sum of seconds may exceed the time on the clock.",
 )
 
