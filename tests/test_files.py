@@ -208,6 +208,11 @@ def test_digest_of_a_value_knows_content_not_the_order_of_keys():
     assert digest_value({"a": 1}) != digest_value({"a": 2})
 
 
+def test_digest_of_names_that_are_not_in_utf_8():
+    latin = os.fsdecode("für.txt".encode("latin-1"))
+    assert digest_value([latin]) != digest_value([os.fsdecode(b"fur.txt")])
+
+
 def test_an_error_survives_the_way_back_from_a_worker_process():
     error = pickle.loads(pickle.dumps(CorpusError("a.wav", "has no samples", "Replace it.")))  # noqa: S301
     assert isinstance(error, CorpusError)

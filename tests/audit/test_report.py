@@ -85,9 +85,11 @@ def test_validation_that_is_test_is_told(record, utter, tabulate, capsys):
     assert any("no statement" in told for told in report["not_checked"])
 
 
-def test_silence_and_the_shortest_recordings_are_no_copies(record, utter, tabulate):
+@pytest.mark.parametrize("rate", [16_000, 44_100, 96_000])
+@pytest.mark.parametrize("n_samples", [1, 2, 5, 11])
+def test_silence_and_the_shortest_recordings_are_no_copies(record, utter, tabulate, rate, n_samples):
     record("silent.wav", utter(0) * 0)
-    record("short.wav", utter(1)[8000:8002])
+    record("short.wav", utter(1)[8000 : 8000 + n_samples], rate)
     record("speech.wav", utter(2))
     rows = [["silent.wav", "A", "train"], ["speech.wav", "B", "train"], ["short.wav", "C", "test"]]
     status, report = audit(tabulate("path speaker part", *rows))

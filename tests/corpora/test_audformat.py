@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from serflow.config import check_config
-from serflow.corpora.database import files_of
+from serflow.corpora.database import files_of, read_database
 from serflow.corpora.registry import load, use_tables
 from serflow.corpora.scan import scan_corpus
 from serflow.corpora.table import Table, make_corpus
@@ -76,6 +76,23 @@ def test_a_database_gives_what_its_labels_as_a_table_give(tmp_path, record, data
     assert manifests[0] == manifests[1]
     assert {(row["sex"], row["speaker"]) for row in manifests[0][0]} == {(sex, name) for name, sex in SPEAKERS.items()}
     assert {row["statement"] for row in manifests[0][0]} == {"s1", "s2"}
+
+
+@pytest.mark.parametrize("scheme", ["gender", None])
+def test_speakers_that_stand_in_a_table_of_their_own_keep_their_sex(database, scheme):
+    def with_misc_table(db):
+        import audformat
+        import pandas as pd
+
+        if scheme:
+            db.schemes[scheme] = audformat.Scheme(labels=["female", "male"])
+        db["speaker"] = audformat.MiscTable(pd.Index(list(SPEAKERS), name="speaker", dtype="string"))
+        db["speaker"]["gender"] = audformat.Column(scheme_id=scheme)
+        db["speaker"]["gender"].set(list(SPEAKERS.values()))
+        db.schemes["speaker"] = audformat.Scheme("str", labels="speaker")
+
+    rows = read_database(database(with_misc_table))
+    assert {(row["speaker"], row["sex"]) for row in rows} == set(SPEAKERS.items())
 
 
 def test_a_change_of_any_of_its_tables_is_seen(database):

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from serflow import cli
 from serflow.corpora.manifest import read_manifest
 from serflow.corpora.row import write_manifest
 from serflow.corpora.scan import read_pcm16, scan_corpus
-from serflow.errors import CorpusError
+from serflow.errors import CorpusError, SerflowError
 from serflow.features.audio import read_signal
 from serflow.features.build import build_store, make_signals
 from serflow.features.noise import mix
@@ -102,6 +103,49 @@ def test_a_truncated_flac_is_refused(tmp_path):
 
 
 READERS = [read_pcm16, lambda path: read_signal(path, RATE), seconds_of]
+#: How libsndfile names formats that say how much there should be -> file.
+FORMATS = {
+    **{"AIFF": "a.aiff", "AU": "a.au", "CAF": "a.caf", "FLAC": "a.flac", "RF64": "a.rf64", "W64": "a.w64"},
+    **{"WAV": "a.wav", "WAVEX": "b.wav"},
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("share", [0.3, 0.7, 0.9])
+def test_a_file_that_was_cut_off_is_refused_by_every_reader(tmp_path, name, share):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 3 * RATE).astype(np.float32)
+    whole, cut = tmp_path / FORMATS[name], tmp_path / f"cut{Path(FORMATS[name]).suffix}"
+    soundfile.write(whole, noise, RATE, format=name)
+    cut.write_bytes(whole.read_bytes()[: int(share * whole.stat().st_size)])
+    for read in READERS[: 2 if name == "FLAC" else 3]:  # the header of a FLAC does not tell
+        read(whole)
+        with pytest.raises(SerflowError, match=re.escape(str(cut))):
+            read(cut)
+
+
+def test_an_ogg_whose_last_page_is_lost_is_refused(tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 3 * RATE).astype(np.float32)
+    soundfile.write(tmp_path / "a.ogg", noise, RATE)
+    content = (tmp_path / "a.ogg").read_bytes()
+    (tmp_path / "a.ogg").write_bytes(content[: content.rindex(b"OggS")])
+    for read in READERS:
+        with pytest.raises(SerflowError, match="is truncated: its stream has no end"):
+            read(tmp_path / "a.ogg")
+
+
+@pytest.mark.parametrize("change", ["longer", "one sample", "other rate"])
+def test_a_recording_that_was_replaced_after_the_manifest_is_named_and_no_cache_written(tmp_path, change):
+    names = ["03-01-01-01-01-01-01.wav", "03-01-02-01-01-01-01.wav"]
+    for name in names:
+        soundfile.write(tmp_path / name, np.stack([SOUND, -SOUND / 2], axis=1), RATE)
+    rows, _ = scan_corpus("ravdess", tmp_path, 1)
+    samples, _ = soundfile.read(tmp_path / names[1], dtype="int16")
+    samples[100, 1] += change == "one sample"
+    samples = np.concatenate([samples] * (1 + (change == "longer")))
+    soundfile.write(tmp_path / names[1], samples, RATE // 2 if change == "other rate" else RATE)
+    with pytest.raises(CorpusError, match=rf"{names[1]}: is not the recording that the manifest was made of"):
+        features(RECIPES["logspectrogram"], rows, tmp_path)
+    assert not (tmp_path.parent / f"{tmp_path.name}-cache/features.zarr").exists()
 
 
 @pytest.mark.parametrize("read", READERS)

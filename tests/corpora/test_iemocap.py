@@ -28,6 +28,12 @@ def test_a_name_outside_the_corpus_is_refused(path: str) -> None:
         corpus.parse(path)
 
 
+def test_recordings_and_dialogues_are_read_of_a_release_and_nothing_else() -> None:
+    read = [WAV.format("F000"), TEXT, TEXT.removeprefix("IEMOCAP_full_release/")]
+    other = ["IEMOCAP_full_release/README.txt", TEXT.replace(".txt", ".anvil"), "notes.txt"]
+    assert [path for path in (*read, *other) if corpus.is_read(path)] == read
+
+
 def test_labels_times_dimensions_and_votes_are_read(evaluation: str) -> None:
     turns = corpus.parse_evaluation(evaluation, "x.txt")
     assert list(turns) == ["Ses01F_impro01_F000", "Ses01F_impro01_M000"]

@@ -8,6 +8,7 @@ import pytest
 from serflow.corpora.archive import extract
 from serflow.corpora.scan import read_pcm16, scan_corpus
 from serflow.corpora.verify import find_differences
+from serflow.errors import CorpusError
 
 NAME = "Actor_01/03-01-01-01-01-01-01.wav"
 RAVDESS = Path(os.environ.get("SERFLOW_RAVDESS", "../shared/corpora/ravdess_speech_16k_flac.zip"))
@@ -36,6 +37,15 @@ def test_linked_folders_are_read_once(record, tmp_path) -> None:
     (tmp_path / "tree/Actor_00").symlink_to("Actor_01")  # which is there by its own name too
     rows, _ = scan_corpus("ravdess", tmp_path / "tree", 1)
     assert [row["path"] for row in rows] == [NAME, "Actor_02/03-01-03-02-01-01-02.wav"]
+
+
+def test_names_that_are_not_in_utf_8_are_left_out_or_named(record, tmp_path) -> None:
+    record(NAME)
+    (tmp_path / os.fsdecode("Lies für mich.txt".encode("latin-1"))).touch()
+    assert scan_corpus("ravdess", tmp_path, 1)[1]["left_out"] == {"neither WAV nor FLAC": 1}
+    (tmp_path / os.fsdecode("für.wav".encode("latin-1"))).touch()
+    with pytest.raises(CorpusError, match=r"f\\udcfcr\.wav'?: has a name that is not in UTF-8"):
+        scan_corpus("ravdess", tmp_path, 1)
 
 
 def test_the_digest_is_of_the_samples_so_wav_and_flac_agree(record, tmp_path) -> None:

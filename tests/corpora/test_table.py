@@ -1,5 +1,6 @@
 """A corpus from a table of labels: what is read, which folds are made, and how a bad table is refused."""
 
+import csv
 import itertools
 from collections import Counter
 from pathlib import Path
@@ -85,6 +86,33 @@ def test_what_spreadsheets_write_is_read(tmp_path, table, text, separator):
     (tmp_path / "labels.csv").write_bytes(text.format("\r\n".join(lines)).encode())
     found = make_corpus("mine", Table(labels=str(tmp_path / "labels.csv"), emotions=WUT))
     assert expected == (found.EXPECTED, found.LISTED)
+
+
+def test_a_statement_over_two_lines_is_one_line_of_the_manifest(tmp_path, record):
+    for row in GOOD:
+        record(f"tree/{row['path']}")
+    said = {"anna": "line one\rline two", "ben": "line one  line two"}
+    with (tmp_path / "labels.csv").open("w", newline="") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+        writer.writerow([*GOOD[0], "statement"])
+        writer.writerows([*row.values(), said.get(row["speaker"], "line one line two")] for row in GOOD)
+    use_tables({"mine": {"labels": str(tmp_path / "labels.csv"), "emotions": WUT}})
+    write_manifest(scan_corpus("mine", tmp_path / "tree", 1)[0], tmp_path / "mine.csv")
+    assert {row["statement"] for row in read_manifest(tmp_path / "mine.csv")} == {"line one line two"}
+
+
+@pytest.mark.parametrize(("code", "key"), [("01", "1"), ("no", "False")])
+def test_a_label_that_yaml_reads_otherwise_is_to_be_put_in_quotes(table, code, key):
+    with pytest.raises(CorpusError, match=f"unknown label '{code}'. Put '{code}' in quotes .* reads it as {key}"):
+        table([row | {"emotion": row["emotion"].replace("wut", code)} for row in GOOD], {key: "angry"})
+
+
+def test_what_is_read_of_a_folder_is_what_the_table_lists(table):
+    rows = [row | {"path": row["path"].replace("anna", "a\u0308nna")} for row in GOOD]  # as macOS writes it
+    read = table(rows).is_read
+    assert [read(path) for path in ("ben/wut2.wav", "änna/happy1.wav", "results/spare.wav", "labels.csv")] == [
+        *(True, True, False, False)
+    ]
 
 
 def test_the_folds_of_the_table_stand_in_their_order(table):

@@ -1,6 +1,5 @@
 """Two processes at one folder, a reader beside a writer, and folders that cannot be written to."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from recordings import facts
 from serflow.errors import CacheError
 from serflow.features.build import build_store
 from serflow.features.store import open_store
@@ -91,6 +91,7 @@ WRITER = """
 import json, sys
 from pathlib import Path
 from serflow.features.build import build_store
+from recordings import facts
 recipes, rows, root, store = json.loads(sys.stdin.read())
 for n in range(24):
     build_store(recipes[n % len(recipes)], rows, Path(root), Path(store), 1)
@@ -104,8 +105,7 @@ def corpus(tmp_path):
     for n, length in enumerate((800, 1234, 400, 2000, 81, 1600, 999)):
         samples = rng.integers(-8000, 8000, length).astype(np.int16)
         soundfile.write(tmp_path / f"u{n}.wav", samples, RATE)
-        sha1 = hashlib.sha1(samples.tobytes(), usedforsecurity=False).hexdigest()
-        rows.append({"corpus": "toy", "utterance": f"u{n}", "path": f"u{n}.wav", "sha1": sha1})
+        rows.append({"corpus": "toy", "utterance": f"u{n}", "path": f"u{n}.wav"} | facts(tmp_path / f"u{n}.wav"))
     return tmp_path, rows
 
 

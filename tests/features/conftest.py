@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from recordings import facts
 from serflow.features.build import build_store
 
 RATE = 8000
@@ -44,9 +44,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[st
         path = root / "wav" / f"u{n}.wav"
         path.parent.mkdir(exist_ok=True)
         soundfile.write(path, samples, RATE)
-        sha1 = hashlib.sha1(samples.tobytes(), usedforsecurity=False).hexdigest()
-        row = {"corpus": "toy", "utterance": f"u{n}", "path": f"wav/u{n}.wav", "sha1": sha1}
-        rows.append(row | {"samples": str(length), "sample_rate": str(RATE)})
+        rows.append({"corpus": "toy", "utterance": f"u{n}", "path": f"wav/u{n}.wav"} | facts(path))
     return root, rows
 
 
@@ -99,8 +97,7 @@ def write_corpus(tmp_path: Path, rate: int) -> Callable[[np.ndarray], list[dict[
         for n in range(3):
             samples = (signal[n * 2000 :] * 32767).astype(np.int16)
             soundfile.write(tmp_path / f"u{n}.wav", samples, rate)
-            sha1 = hashlib.sha1(samples.tobytes(), usedforsecurity=False).hexdigest()
-            rows.append({"corpus": "toy", "utterance": f"u{n}", "path": f"u{n}.wav", "sha1": sha1})
+            rows.append({"corpus": "toy", "utterance": f"u{n}", "path": f"u{n}.wav"} | facts(tmp_path / f"u{n}.wav"))
         return rows
 
     return write

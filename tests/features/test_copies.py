@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from recordings import facts
 from serflow.features.audio import read_signal
 from serflow.features.build import build_store, make_signals
 from serflow.features.recipes import make_copies, make_transform
@@ -71,7 +72,7 @@ def test_store_with_copies_names_each_item_and_holds_its_frames(tmp_path, speech
     manifest = []
     for k, name in enumerate(["u1", "u2", "u3"]):
         soundfile.write(tmp_path / f"{name}.wav", speechlike[: rate - 2000 * k], rate)
-        manifest.append({"corpus": "toy", "utterance": name, "path": f"{name}.wav", "sha1": name})
+        manifest.append({"corpus": "toy", "utterance": name, "path": f"{name}.wav"} | facts(tmp_path / f"{name}.wav"))
     build_store(RECIPE, manifest, tmp_path, tmp_path / "store.zarr", workers=1)
     features = open_store(tmp_path / "store.zarr", RECIPE, manifest)
     expected = [Item("toy", name, copy) for name in ("u1", "u2", "u3") for copy in ("", "noise", "pitch", "stretch")]

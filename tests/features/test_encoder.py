@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import torch
 
+from recordings import facts
 from serflow import cli
 from serflow.errors import ConfigError, CorpusError, WeightsError
 from serflow.features.build import build_store
@@ -212,6 +213,7 @@ def test_a_recipe_that_does_not_suit_the_encoder_is_refused(recipe, options, wor
 def test_recordings_that_an_encoder_cannot_hear_are_named(tmp_path, recipe, signal, write_corpus):
     rows = write_corpus(signal)
     soundfile.write(tmp_path / "u1.wav", signal[:100], RATE)
+    rows[1] |= facts(tmp_path / "u1.wav")
     with pytest.raises(CorpusError, match=r"u1\.wav: has 100 samples, too few for a frame"):
         build_store(recipe("wav2vec2"), rows, tmp_path, tmp_path / "features.zarr", 2)
     assert not (tmp_path / "features.zarr").exists()

@@ -84,7 +84,7 @@ COPIES = {"copies": {"noise": {"snr_db": 15.0}}}
         ("features/copies.py", ("snr_db / 10", "snr_db / 20"), ["copies"]),
         ("features/trim.py", ("[0]", "[0][1:]"), ["trimmed"]),
         ("features/stand_ins.py", ("RMS = 0.1", "RMS = 0.2"), []),
-        ("corpora/scan.py", ("SLACK = 64", "SLACK = 65"), []),
+        ("corpora/scan.py", ('"VORBIS", ', ""), []),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

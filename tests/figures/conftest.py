@@ -17,6 +17,7 @@ from matplotlib.image import imread
 from matplotlib.text import Text
 
 import toy_paper
+from recordings import facts
 from serflow.corpora.base import row as make_row
 from serflow.corpora.manifest import COLUMNS
 from serflow.io.files import write_csv
@@ -103,9 +104,8 @@ def make_corpus(tmp_path: Path) -> Callable[..., Path]:
         rows = []
         for name, speaker, emotion, signal in recordings:
             soundfile.write(tmp_path / f"{name}.wav", signal, RATE)
-            known = {"utterance": name, "path": f"{name}.wav", "corpus": corpus, "speaker": speaker, "sha1": name}
-            audio = {"samples": str(len(signal)), "sample_rate": str(RATE)}
-            rows.append(make_row(**known, emotion=emotion, **audio))
+            known = {"utterance": name, "path": f"{name}.wav", "corpus": corpus, "speaker": speaker}
+            rows.append(make_row(**known, emotion=emotion, **facts(tmp_path / f"{name}.wav")))
         path = tmp_path / f"{corpus}.csv"
         write_csv(path, COLUMNS, rows)
         return path

@@ -7,9 +7,10 @@ import pytest
 import soundfile
 import torch
 
+from recordings import facts
 from serflow.corpora.manifest import COLUMNS, read_manifest
 from serflow.features.build import build_store
-from serflow.io.files import digest_file, read_csv, write_csv, write_json
+from serflow.io.files import read_csv, write_csv, write_json
 from serflow.runs import RunId, Spec
 from serflow.scoring.scores import Score, Scores
 from serflow.training.run import train
@@ -86,8 +87,7 @@ def _write_corpus(folder):
             "emotion": LABELS[n % 3],
             "speaker": str(speaker),
         }
-        about |= {"sample_rate": RATE, "samples": len(seconds), "sha1": digest_file(path, "sha1")}
-        rows.append(dict.fromkeys(COLUMNS, "") | about)
+        rows.append(dict.fromkeys(COLUMNS, "") | about | facts(path))
         parts = {0: "test", 1: "validation"}
         split += [{"utterance": name, "fold": k, "part": parts.get((speaker + k) % 4, "train")} for k in (0, 1)]
     (folder / "manifests").mkdir()

@@ -104,6 +104,14 @@ def test_what_is_not_configured_is_left_out_and_said(tmp_path, toy):
     assert list(nothing.runs("toy")) == []
 
 
+def test_a_corpus_of_linked_folders_is_one(tmp_path):
+    (tmp_path / "disc").mkdir()
+    (tmp_path / "disc/03-01-01-01-01-01-01.wav").touch()
+    (tmp_path / "ravdess").mkdir()
+    (tmp_path / "ravdess/Actor_01").symlink_to(tmp_path / "disc")
+    assert papers(papers=["jin"], corpora={"ravdess": {"source": str(tmp_path / "ravdess")}}).active() == ["jin"]
+
+
 @pytest.fixture
 def installed(monkeypatch):
     """Both libraries of the extra, as if they were installed."""

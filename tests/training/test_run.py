@@ -6,6 +6,7 @@ import soundfile
 import torch
 from torch import nn
 
+from recordings import facts
 from serflow import cli, models
 from serflow.corpora.manifest import COLUMNS, read_manifest
 from serflow.errors import CacheError, RunError, TrainingError, WeightsError
@@ -35,9 +36,8 @@ def make_corpus(folder, name, n_utterances, emotions=("happy", "sad", "calm"), n
         path.parent.mkdir(exist_ok=True)
         soundfile.write(path, 0.3 * tone + noise * rng.standard_normal(length), RATE)
         row = {"utterance": f"{prefix or name}{n}", "path": path.name, "emotion": emotion, "corpus": name}
-        row |= {"sample_rate": str(RATE), "samples": str(length), "sha1": digest_file(path, "sha1")}
         row["speaker"] = f"{n:02d}"
-        rows.append(dict.fromkeys(COLUMNS, "") | row)
+        rows.append(dict.fromkeys(COLUMNS, "") | row | facts(path))
     write_csv(folder / f"{name}.csv", COLUMNS, rows)
     build_store(RECIPE, rows, folder / name, folder / f"{name}.zarr", 1)
     return rows

@@ -227,6 +227,7 @@ def test_a_recording_that_is_replaced_in_a_folder_of_ones_own_is_read_anew(proje
     edited("test.yaml", "ravdess: {source: demo}", f"ravdess: {{source: '{tmp_path / 'own'}'}}")
     edited("test.yaml", "results: out", "results: own")
     snakemake(project, "own/manifests/ravdess.csv")
+    (tmp_path / "own/notes.txt").touch()  # which is not read
     assert "Nothing to be done" in snakemake(project, "-n", "own/manifests/ravdess.csv")
     os.utime(next((tmp_path / "own").rglob("*.wav")), (1, 1))
     assert jobs(snakemake(project, "-n", "own/manifests/ravdess.csv"))["manifest"] == 1

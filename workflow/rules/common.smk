@@ -33,6 +33,7 @@ from serflow.corpora.names import display_name
 from serflow.corpora.registry import members
 from serflow.errors import SerflowError
 from serflow.features.encoders import FOLDERS
+from serflow.features.noise import list_sounds
 from serflow.features.recipes import encoder_of
 from serflow.features.recipes import kinds_of as kinds_of_recipe
 from serflow.io.files import digest_file, digest_value
@@ -133,15 +134,35 @@ def tree(corpus):
     return source if source != "download" and Path(source).is_dir() else f"<resources>/corpora/{corpus}"
 
 
-def state_of(corpus):
-    """What lies in a corpus's folder, if that is the user's own."""
-    return state_of_folder(tree(corpus)) if tree(corpus) == CONFIG.source(corpus) else ""
+def is_own(corpus):
+    """Whether a corpus's recordings are in a folder of the user's own."""
+    return tree(corpus) == CONFIG.source(corpus)
+
+
+def recordings(corpus):
+    """A corpus's tree as a job's input; of the time of the user's own folder see `state_of`."""
+    return ancient(tree(corpus)) if is_own(corpus) else tree(corpus)
 
 
 @functools.cache
-def state_of_folder(folder):
-    """The digest of names, sizes and times of what lies in a folder: Snakemake looks at the folder alone."""
-    found = {path: os.stat(Path(folder, path)) for path in files(Path(folder))}
+def state_of(corpus):
+    """What is read of a corpus's folder, if that is the user's own: Snakemake looks at the time of the folder alone,
+    which says nothing of what lies deeper, and changes with every file that nobody reads."""
+    if not is_own(corpus):
+        return ""
+    return state_of_files(tree(corpus), filter(registry.load(corpus).is_read, files(Path(tree(corpus)))))
+
+
+@functools.cache
+def state_of_noise():
+    """What is read of the user's folder of noises, if there is one."""
+    folder = CONFIG.noise.source
+    return state_of_files(folder, [path.name for path in list_sounds(Path(folder))]) if folder else ""
+
+
+def state_of_files(folder, paths):
+    """The digest of files' names, sizes and times."""
+    found = {path: os.stat(Path(folder, path)) for path in paths}
     return digest_value([[path, state.st_size, state.st_mtime_ns] for path, state in found.items()])
 
 
@@ -314,9 +335,9 @@ def figure_inputs(wildcards):
     if "features" in needs:
         inputs["features"] = [f"<results>/features/{shown[0]}/{entry.recipe}"]
     if "roots" in needs:
-        inputs["roots"] = [tree(name) for name in shown]
+        inputs["roots"] = [recordings(name) for name in shown]
     if "sounds" in needs and CONFIG.noise.source:
-        inputs["sounds"] = [CONFIG.noise.source]
+        inputs["sounds"] = [ancient(CONFIG.noise.source)]
     return inputs
 
 

@@ -55,7 +55,7 @@ rule demo:
 
 rule manifest:
     input:
-        tree=lambda wildcards: tree(wildcards.corpus),
+        tree=lambda wildcards: recordings(wildcards.corpus),
         tables=lambda wildcards: tables_of_corpora([wildcards.corpus]),
     output:
         manifest="<results>/manifests/{corpus}.csv",

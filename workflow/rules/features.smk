@@ -4,7 +4,7 @@
 rule features:
     input:
         manifest="<results>/manifests/{corpus}.csv",
-        tree=lambda wildcards: tree(wildcards.corpus),
+        tree=lambda wildcards: recordings(wildcards.corpus),
     output:
         directory("<results>/features/{corpus}/{recipe}"),
     log:

@@ -63,7 +63,7 @@ rule figure_published:
     params:
         code=lambda wildcards: code("figure_published", *kind_of_figure(wildcards)),
         inputs=figure_options,
-        sounds=lambda wildcards, input: state_of_folder(CONFIG.noise.source) if hasattr(input, "sounds") else "",
+        sounds=lambda wildcards, input: state_of_noise() if hasattr(input, "sounds") else "",
         stem=lambda wildcards, output: output.png.removesuffix(".png"),
     message:
         "Drawing {wildcards.published} of {wildcards.paper}"

@@ -7,7 +7,7 @@ rule page:
         scores=lambda wildcards: expand("<results>/scores/{paper}.csv", paper=active_on(wildcards.page)),
         runs=lambda wildcards: [run for paper in active_on(wildcards.page) for run in runs_of(paper)],
         manifests=lambda wildcards: [f"<results>/manifests/{corpus}.csv" for corpus in shown_corpora(wildcards.page)],
-        roots=lambda wildcards: [tree(corpus) for corpus in shown_corpora(wildcards.page)],
+        roots=lambda wildcards: [recordings(corpus) for corpus in shown_corpora(wildcards.page)],
         shown=lambda wildcards: [
             path for paper in active_on(wildcards.page) for path in (*tables_of(paper), *figures_of(paper))
         ],

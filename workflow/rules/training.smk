@@ -136,9 +136,9 @@ rule noisy:
     input:
         run="<results>/runs/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}/run.json",
         manifest="<results>/manifests/{corpus}.csv",
-        tree=lambda wildcards: tree(wildcards.corpus),
+        tree=lambda wildcards: recordings(wildcards.corpus),
         split="<results>/splits/{paper}/{corpus}/{protocol}/seed{seed}.csv",
-        noise=CONFIG.noise.source or [],
+        noise=ancient(CONFIG.noise.source) if CONFIG.noise.source else [],
     output:
         "<results>/noise/{paper}/{corpus}/{system}/{protocol}/seed{seed}/fold{fold}.csv",
     log:
@@ -158,7 +158,7 @@ rule noisy:
         ),
         run=lambda wildcards, input: str(Path(input.run).parent),
         folder=lambda wildcards, input: (["--folder", input.noise] if input.noise else []),
-        recordings=state_of_folder(CONFIG.noise.source) if CONFIG.noise.source else "",
+        sounds=state_of_noise(),
         snrs=lambda wildcards: PAPERS.papers[wildcards.paper].noise.snr_db,
         device=CONFIG.device,
     message:

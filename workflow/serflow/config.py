@@ -260,16 +260,12 @@ def _check_source(name: str, corpus: CorpusConfig) -> None:
     if source in KEYWORDS:
         return
     from serflow.corpora.archive import is_archive
-    from serflow.corpora.base import AUDIO_SUFFIXES
+    from serflow.corpora.base import files, not_audio
 
     try:
         if not path.exists():
             raise ConfigError(key, f"{source!r} does not exist", remedy)
-        if (
-            path.is_dir()
-            and not corpus.table
-            and not any(found.suffix.lower() in AUDIO_SUFFIXES for found in path.rglob("*"))
-        ):
+        if path.is_dir() and not corpus.table and all(map(not_audio, files(path))):
             raise ConfigError(key, f"{source!r} is a folder without a WAV or FLAC file", remedy)
         if not path.is_dir() and not is_archive(path):
             raise ConfigError(key, f"{source!r} is no whole zip, tar or tar.gz archive", remedy)
@@ -292,9 +288,9 @@ def _check_noise(source: str | None) -> None:
     """Raise a ConfigError unless the folder of noises holds a recording."""
     if source is None:
         return
-    from serflow.features.noise import SUFFIXES
+    from serflow.features.noise import SUFFIXES, list_sounds
 
-    if not any(path.suffix.lower() in SUFFIXES for path in Path(source).glob("*")):
+    if not list_sounds(Path(source)):
         fault = f"{source!r} is no folder with recordings"
         remedy = f"Allowed: a folder that holds some ({', '.join(SUFFIXES)}), or null for generated noises."
         raise ConfigError("config.yaml: noise.source", fault, remedy)

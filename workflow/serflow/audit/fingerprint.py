@@ -104,7 +104,7 @@ def _active_seconds(signal: np.ndarray) -> float:
     """Return how long a signal's speech lasts, in s, whatever its gain: it begins and ends at `ACTIVE` shares."""
     frames = np.pad(signal, (0, -len(signal) % HOP)).reshape(-1, HOP)
     total = np.cumsum(np.sqrt((frames**2).mean(axis=1)))
-    if not total[-1]:
+    if not len(total) or not total[-1]:  # resampled, a few samples are none
         return 0.0
     begin, end = np.interp(ACTIVE, total / total[-1], np.arange(len(total)))
     return float(end - begin) * HOP / RATE

@@ -22,16 +22,16 @@ from typing import Any
 from serflow.corpora.manifest import COLUMNS
 from serflow.errors import CorpusError
 
+AUDIO_SUFFIXES = (".wav", ".flac")
 #: What a corpus module may offer, and the value where it does not: ``CITATION`` and ``LICENCE``; ``DOWNLOAD`` (a
 #: `Download`; none where nothing is downloaded); ``SECONDS``, about how long all recordings last, in s; ``EXPECTED``
 #: (an `Expected`), the published counts; ``SELECTIONS`` (of `Selection`), parts with published counts of their own;
-#: ``expected_utterances()``, the set of published names.
+#: ``expected_utterances()``, the set of published names; ``is_read(path)``, whether a file of its tree is read.
 OPTIONAL: dict[str, Any] = {
     **{"CITATION": "", "LICENCE": "", "DOWNLOAD": None, "SECONDS": None, "EXPECTED": None, "SELECTIONS": ()},
     "expected_utterances": set,
+    "is_read": lambda path: not_audio(path) is None,
 }
-
-AUDIO_SUFFIXES = (".wav", ".flac")
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def scan_names(
     Raises
     ------
     CorpusError
-        If a name cannot be parsed, an utterance occurs twice, or there is none.
+        If a name is not in UTF-8 or cannot be parsed, an utterance occurs twice, or there is none.
     """
     rows: dict[str, dict[str, str]] = {}
     left_out: Counter[str] = Counter()
@@ -149,6 +149,8 @@ def scan_names(
         if reason is not None:
             left_out[reason] += 1
             continue
+        if any("\udc80" <= letter <= "\udcff" for letter in path):  # how Python reads what is no UTF-8
+            raise CorpusError(f"{root}/{ascii(path)}", "has a name that is not in UTF-8", "Rename the file.")
         try:
             found = parse(path)
         except CorpusError as error:

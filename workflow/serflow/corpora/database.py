@@ -92,6 +92,8 @@ def _find(database: Any, names: tuple[str, ...]) -> str | None:
     """Return the first of some schemes that a database has, as a scheme or as a label of one."""
     known = {*database.schemes}
     for scheme in database.schemes.values():
+        if isinstance(scheme.labels, str):  # the name of a misc table, whose columns are labels
+            known |= set(database.misc_tables[scheme.labels].columns)
         for label in scheme.labels.values() if isinstance(scheme.labels, dict) else ():
             known |= set(label) if isinstance(label, dict) else set()
     return next((name for name in names if name in known), None)

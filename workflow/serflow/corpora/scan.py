@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +18,6 @@ from serflow.io.audio import open_audio
 from serflow.io.log import say
 from serflow.items import Row
 
-#: Bytes that a WAV header may announce too many before the file is taken for truncated: some writers count the header.
-SLACK = 64
-#: From here on what a WAV header announces is no length: programs that write to a pipe do not know it yet.
-NO_LENGTH = 2**31 - 2**16
 #: What is decoded to floats: libsndfile clips none of them when it reads integers, so that loud samples change sign.
 FLOATING = ("FLOAT", "DOUBLE", "VORBIS", "OPUS")
 _REMEDY = "Replace the file from the corpus's archive."
@@ -42,14 +37,8 @@ def read_pcm16(path: Path) -> tuple[np.ndarray, int]:
     with open_audio(path) as sound:
         rate, floating = sound.samplerate, sound.subtype in FLOATING
         samples = sound.read(dtype="float64" if floating else "int16", always_2d=True)
-        # What libsndfile says of a file; it reads as much as there is.
-        data = re.search(r"^data : (\d+) \(should be (\d+)\)$", sound.extra_info, re.MULTILINE)
     if not len(samples):
         raise CorpusError(path, "is empty (0 samples)", _REMEDY)
-    announced, held = map(int, data.groups()) if data else (0, 0)
-    if held + SLACK < announced < NO_LENGTH:
-        fault = f"is truncated: it holds {held:,} bytes of samples, its header announces {announced:,}"
-        raise CorpusError(path, fault, _REMEDY)
     if floating:
         if not np.isfinite(samples).all():
             raise CorpusError(path, "holds samples that are not finite", _REMEDY)

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import ModuleType
 from typing import Annotated
 
+import yaml
 from pydantic import Field
 
 from serflow.corpora.base import OPTIONAL, Expected, Scan, files, not_audio, row
@@ -66,7 +67,7 @@ def make_corpus(name: str, table: Table) -> ModuleType:
     path = Path(table.labels)
     raw = read_table(path)
     rows = _make_rows(raw, path, table.emotions)
-    corpus = ModuleType(name)
+    corpus, listed = ModuleType(name), {_compose(one["path"]) for one in rows}
     vars(corpus).update(OPTIONAL)
     vars(corpus).update(
         TITLE=name,
@@ -76,6 +77,7 @@ def make_corpus(name: str, table: Table) -> ModuleType:
         PARTS=_parts_of(raw, rows, path),
         LISTED=Expected(len(rows), *(Counter(one[key] for one in rows) for key in ("speaker", "emotion"))),
         scan=lambda root: _scan(root, raw, rows, path),
+        is_read=lambda place: _compose(place) in listed,
     )
     return corpus
 
@@ -205,14 +207,25 @@ def _make_rows(raw: Sequence[Mapping[str, str]], path: Path, emotions: Mapping[s
                 raise CorpusError(where, fault, f"Allowed: {', '.join(EMOTIONS)}.")
             allowed = ", ".join(dict.fromkeys([*emotions, *EMOTIONS]))
             remedy = f"Say what it means under `emotions` of the corpus in config.yaml. Allowed: {allowed}."
+            if (read := _as_yaml(label)) != label and read in emotions:
+                remedy = f"Put {label!r} in quotes under `emotions` of the corpus in config.yaml: YAML reads it as {read}."
             raise CorpusError(where, f"unknown label {label!r}", remedy)
-        given = {key: cells[key] for key in ("speaker", "sex", "statement", "session", "intensity") if key in cells}
+        given = {key: cells[key] for key in ("speaker", "sex", "session", "intensity") if key in cells}
+        given["statement"] = " ".join(cells.get("statement", "").split())  # one line, and equal where it is said alike
         rows.append(row(utterance=name, path=place, emotion=emotion, native_label=label, **given))
     found = sorted({one["emotion"] for one in rows}.difference(NO_EMOTIONS))
     if len(found) < 2:
         fault = f"has {found[0] if found else rows[0]['emotion']} alone"
         raise CorpusError(f"{path}: column emotion", fault, "Give two emotions or more.")
     return rows
+
+
+def _as_yaml(label: str) -> str:
+    """Return how the keys of config.yaml name a label that stands there without quotes: `01` as 1, `no` as False."""
+    try:
+        return str(yaml.safe_load(label))
+    except yaml.YAMLError:
+        return label
 
 
 def _name(text: str) -> str:
@@ -331,12 +344,17 @@ def make_folds(rows: Sequence[Mapping[str, str]], n_folds: int) -> tuple[tuple[s
     return tuple(tuple(sorted(names)) for names in speakers)
 
 
+def _compose(path: str) -> str:
+    """Return a path with its accents on their letters: macOS takes them apart in names of files."""
+    return unicodedata.normalize("NFC", path)
+
+
 def _scan(root: Path, raw: Sequence[Mapping[str, str]], rows: Sequence[dict[str, str]], path: Path) -> Scan:
     """Return the recordings that the table lists, all of which must lie under `root`."""
     there = set(files(root))
-    written = {unicodedata.normalize("NFC", found): found for found in there}  # macOS takes accents apart in names
+    written = {_compose(found): found for found in there}
     for cells, one in zip(raw, rows, strict=True):
-        one["path"] = written.get(unicodedata.normalize("NFC", one["path"]), one["path"])
+        one["path"] = written.get(_compose(one["path"]), one["path"])
         if one["path"] not in there:
             fault = f"{one['path']!r} is not in {root}"
             where = f"{path}: row {cells['row']}, column path"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from pathlib import Path
 
@@ -10,12 +11,23 @@ import soxr
 
 from serflow.errors import CorpusError
 from serflow.io.audio import open_audio
+from serflow.items import Row
 
 _FETCH_AGAIN = "Replace the file from the original archive."
 
 
-def read_signal(path: Path, sample_rate: int) -> np.ndarray:
+def read_signal(path: Path, sample_rate: int, row: Row | None = None) -> np.ndarray:
     """Return a recording as the mean of its channels, resampled (soxr HQ) to `sample_rate` Hz.
+
+    Parameters
+    ----------
+    path
+        The recording.
+    sample_rate
+        In Hz.
+    row
+        Its row in the manifest, if it must be what that was made of: as long, at the same rate and, where its samples
+        have 16 bits, with the same samples.
 
     Returns
     -------
@@ -25,15 +37,32 @@ def read_signal(path: Path, sample_rate: int) -> np.ndarray:
     Raises
     ------
     CorpusError
-        If the file cannot be decoded, does not say how long it is, is empty or holds values that are not finite.
+        If the file cannot be decoded, does not say how long it is, is empty, holds values that are not finite, or is
+        not what `row` says.
     """
     with open_audio(path) as sound:
         signal, native_rate = sound.read(dtype="float32", always_2d=True), sound.samplerate
+        exact = sound.subtype == "PCM_16"
     mono = signal.mean(axis=1) if signal.shape[1] > 1 else signal[:, 0]
     if not len(mono) or not np.isfinite(mono).all():
         fault = "holds values that are not finite" if len(mono) else "has no samples"
         raise CorpusError(path, fault, _FETCH_AGAIN)
+    if row is not None and not _is_recording_of(row, signal, native_rate, exact):
+        remedy = "Put the recording back, or delete the manifest; then run snakemake again."
+        raise CorpusError(path, "is not the recording that the manifest was made of", remedy)
     return mono if native_rate == sample_rate else _resample(mono, native_rate, sample_rate)
+
+
+def _is_recording_of(row: Row, signal: np.ndarray, rate: int, exact: bool) -> bool:
+    """Return whether a signal, (n_samples, n_channels), is that of a row; `exact`: all samples are compared.
+
+    The manifest's SHA-1 is of samples of 16 bits. Others were rounded for it, and decoding them again takes as long as
+    reading them.
+    """
+    if (str(rate), str(len(signal))) != (row["sample_rate"], row["samples"]):
+        return False
+    samples = (signal * 2**15).astype("<i2").tobytes() if exact else b""
+    return not exact or hashlib.sha1(samples, usedforsecurity=False).hexdigest() == row["sha1"]
 
 
 def _resample(signal: np.ndarray, native_rate: int, sample_rate: int) -> np.ndarray:

@@ -39,8 +39,7 @@ def build_store(
     recipe
         See `serflow.features.recipes`.
     manifest
-        Rows with ``corpus``, ``utterance``, ``path`` (relative to `root`) and ``sha1``; for a recipe with
-        ``segment_seconds`` also ``samples`` and ``sample_rate``.
+        Rows with ``corpus``, ``utterance``, ``path`` (relative to `root`), ``samples``, ``sample_rate`` and ``sha1``.
     root
         The corpus tree.
     store
@@ -55,7 +54,7 @@ def build_store(
     ConfigError, WeightsError
         If the recipe cannot be used.
     CorpusError
-        If a recording cannot be read or its features are not finite.
+        If a recording cannot be read, is not the one that the manifest was made of, or its features are not finite.
     CacheError
         If what was written cannot be read back complete.
     """
@@ -144,7 +143,7 @@ def _compute_batch(utterances: Sequence[tuple[Row, Path, int]], recipe: Recipe, 
     transform, copies, dtype = make_transform(recipe, device), make_copies(recipe), recipe.get("dtype", DTYPE)
     items = []
     for row, path, n_segments in utterances:
-        signals = make_signals(read_signal(path, recipe["sample_rate"]), row, copies)
+        signals = make_signals(read_signal(path, recipe["sample_rate"], row), row, copies)
         try:
             frames = [transform(part).astype(dtype, copy=False) for one in signals for part in cut(one, n_segments)]
         except CorpusError as error:  # of a transform, which does not know whose signal it is

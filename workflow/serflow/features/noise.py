@@ -48,6 +48,11 @@ def mix(signal: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
     return mixed
 
 
+def list_sounds(folder: Path) -> list[Path]:
+    """Return the recordings in a folder, sorted; none where there is no such folder."""
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
+
+
 def read_sounds(folder: Path, sample_rate: int) -> dict[str, np.ndarray]:
     """Return the recordings in a folder by their names without suffix, in alphabetical order.
 
@@ -70,7 +75,7 @@ def read_sounds(folder: Path, sample_rate: int) -> dict[str, np.ndarray]:
     CorpusError
         If a recording cannot be read or is silent.
     """
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    files = list_sounds(folder)
     if not files:
         fault = "holds no recording of noise" if folder.is_dir() else "is no folder"
         raise ConfigError(folder, fault, f"Put recordings there ({', '.join(SUFFIXES)}), or leave out the folder.")

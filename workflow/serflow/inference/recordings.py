@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ import soundfile
 import soxr
 
 from serflow.corpora.base import is_clutter
-from serflow.corpora.scan import NO_LENGTH, SLACK
 from serflow.errors import SerflowError
 from serflow.features.audio import read_signal
 from serflow.io.audio import open_audio
@@ -167,11 +165,6 @@ def _resampled(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
 
 
 def _check(sound: soundfile.SoundFile, path: Path) -> None:
-    """Raise unless there are samples, and as many as the header says."""
+    """Raise unless there are samples."""
     if not sound.frames:
         raise RecordingError(path, "has no samples", "Replace the file.")
-    data = re.search(r"^data : (\d+) \(should be (\d+)\)$", sound.extra_info, re.MULTILINE)
-    announced, held = map(int, data.groups()) if data else (0, 0)
-    if held + SLACK < announced < NO_LENGTH:
-        fault = f"is truncated: it holds {held:,} bytes of samples, its header announces {announced:,}"
-        raise RecordingError(path, fault, "Replace the file.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,14 @@ from serflow.errors import CorpusError
 
 #: What libsndfile says of a FLAC file without a length is at least this.
 NO_FRAMES = 2**62
+#: Bytes that a header may announce too many before the file is taken for truncated: some writers count the header.
+SLACK = 64
+#: From here on what a WAV header announces is no length: programs that write to a pipe do not know it yet.
+NO_LENGTH = 2**31 - 2**16
+#: What libsndfile says of a file that is shorter than its header announces (WAV, AIFF, AU, W64, RF64), and of an Ogg
+#: stream that does not end.
+_SHORTER = re.compile(r"^ *(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)$", re.MULTILINE)
+_NO_END = re.compile(r"without an End-Of-Stream flag|lacks an end-of-stream bit")
 
 
 @contextlib.contextmanager
@@ -21,7 +30,8 @@ def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
     Raises
     ------
     CorpusError
-        If it cannot be opened or read as audio, or does not say how long it is: libsndfile cannot read it then.
+        If it cannot be opened or read as audio, is truncated (as far as its format tells), or does not say how long it
+        is: libsndfile cannot read it then.
     """
     if path.suffix.lower() == ".raw":
         fault = "cannot be read as audio (a .raw file does not say its sampling rate and format)"
@@ -31,6 +41,17 @@ def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
             if sound.frames >= NO_FRAMES:
                 fault = "does not say how long it is, as a FLAC file that was written to a pipe"
                 raise CorpusError(path, fault, "Write it again, e.g. with `ffmpeg -i OLD.flac NEW.flac`.")
+            if fault := _tell_truncated(sound.extra_info):
+                raise CorpusError(path, f"is truncated: {fault}", "Replace the file.")
             yield sound
     except (soundfile.SoundFileError, OSError) as error:
         raise CorpusError(path, f"cannot be read as audio ({error})", "Replace the file.") from error
+
+
+def _tell_truncated(said: str) -> str:
+    """Return in what a file is truncated by what libsndfile says of it, which reads as much as there is; "": it is not."""
+    if found := _SHORTER.search(said):
+        announced, held = map(int, found.groups())
+        if held + SLACK < announced < NO_LENGTH:
+            return f"it holds {held:,} bytes where its header announces {announced:,}"
+    return "its stream has no end" if _NO_END.search(said) else ""

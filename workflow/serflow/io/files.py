@@ -206,5 +206,9 @@ def digest_file(path: Path | str, algorithm: str = "sha256") -> str:
 
 
 def digest_value(value: object) -> str:
-    """Return the SHA-256 of a JSON-serialisable value; the order of keys does not matter."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    """Return the SHA-256 of a JSON-serialisable value; the order of keys does not matter.
+
+    Names of files that are not in UTF-8 may be in it, as Python reads them.
+    """
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()

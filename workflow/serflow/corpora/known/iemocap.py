@@ -271,6 +271,11 @@ def scan(root: Path) -> Scan:
     return Scan(turns, recorded.left_out)
 
 
+def is_read(path: str) -> bool:
+    """Return whether a file of the tree is read: the recordings are, and the texts in ``dialog``."""
+    return not_audio(path) is None or bool(re.search(r"(?:^|/)dialog/.*\.txt$", path))
+
+
 def _check_orphans(release: Path, annotations: Collection[str], recordings: Collection[str]) -> None:
     """Refuse orphan annotations and orphan recordings; name the first one and the file that it lacks."""
     orphan_annotations = sorted(set(annotations) - set(recordings))
