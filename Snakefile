@@ -56,6 +56,8 @@ rule figures:
 
 
 for name in PAPERS.active():
+    if name == "index" or workflow.is_rule(name):
+        raise WorkflowError(f"workflow/papers/{name}.yaml: serflow has a target of this name. Give the paper another one.")
 
     rule:
         name:

@@ -68,4 +68,4 @@ def test_a_dry_run_imports_nothing_heavy_and_tells_overrides_that_change_nothing
     ours = packages - imported(tmp_path, tmp_path / "empty.smk")[0]
     assert "serflow" in ours
     assert not ours.intersection(HEAVY)
-    assert "config.yaml: overrides: those of deepemo change nothing, since papers is ['jin']." in said
+    assert "config.yaml: overrides.deepemo changes nothing, since papers is jin." in said

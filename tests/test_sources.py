@@ -259,6 +259,20 @@ def test_files_of_a_user(package, tmp_path):
     assert found.digest(own, TRAIN) != before
 
 
+def test_packages_of_a_user_are_followed(package, tmp_path):
+    own = write(tmp_path / "mine/own.py", "from layers.head import make\nimport flat.deep.er\n")
+    (tmp_path / "mine/layers").mkdir()
+    (tmp_path / "mine/flat/deep").mkdir(parents=True)
+    write(tmp_path / "mine/layers/__init__.py", "")
+    head = write(tmp_path / "mine/layers/head.py", "from .tail import end\nfrom blocks import one\ndef make(): pass\n")
+    for name in ("layers/tail.py", "blocks.py", "flat/deep/er.py", "unused.py"):
+        write(tmp_path / "mine" / name, f"NAME = '{name}'\n")
+    assert sorted(reached(package, own)) == ["__init__.py", "blocks.py", "er.py", "head.py", "own.py", "tail.py"]
+    before = Sources(package).digest(own)
+    edit(head, "pass", "return 1")
+    assert Sources(package).digest(own) != before
+
+
 def test_path_in_the_package_is_its_module(package, monkeypatch):
     monkeypatch.chdir(package)
     assert digest(package, Path("models/satt.py")) == digest(package, "ser.models.satt")

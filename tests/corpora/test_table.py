@@ -103,7 +103,7 @@ def test_a_statement_over_two_lines_is_one_line_of_the_manifest(tmp_path, record
 
 @pytest.mark.parametrize(("code", "key"), [("01", "1"), ("no", "False")])
 def test_a_label_that_yaml_reads_otherwise_is_to_be_put_in_quotes(table, code, key):
-    with pytest.raises(CorpusError, match=f"unknown label '{code}'. Put '{code}' in quotes .* reads it as {key}"):
+    with pytest.raises(CorpusError, match=f"unknown label '{code}'. Put it in quotes .* reads it as {key}"):
         table([row | {"emotion": row["emotion"].replace("wut", code)} for row in GOOD], {key: "angry"})
 
 

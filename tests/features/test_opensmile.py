@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from serflow.errors import ConfigError
-from serflow.features import store as stores
+from serflow.features import recipes
 from serflow.features.build import build_store
 from serflow.features.recipes import TRANSFORMS, make_transform
 from serflow.features.store import open_store, store_key
@@ -44,8 +44,8 @@ def test_without_the_library_the_error_names_the_extra(monkeypatch):
 
 def test_the_librarys_version_is_part_of_the_key_of_its_recipes_alone(monkeypatch, recipe):
     def keys(number):
-        monkeypatch.setattr(stores, "version", lambda name: number if name == "opensmile" else real(name))
-        return [store_key(one, [])["code"] for one in (RECIPE, recipe)]
+        monkeypatch.setattr(recipes, "version", lambda name: number if name == "opensmile" else real(name))
+        return [store_key(one, [])["libraries"] for one in (RECIPE, recipe)]
 
     real = importlib.metadata.version
     (before, other), (after, same) = keys("2.6.0"), keys("2.7.0")

@@ -1,4 +1,5 @@
 import hashlib
+import importlib.metadata
 import shutil
 import tracemalloc
 from pathlib import Path
@@ -9,7 +10,7 @@ import zarr
 
 from serflow import kinds, sources
 from serflow.errors import CacheError
-from serflow.features import build
+from serflow.features import build, recipes
 from serflow.features import store as stores
 from serflow.features.build import build_store
 from serflow.features.store import INDEX, Features, open_store, store_key
@@ -96,10 +97,13 @@ def test_edit_invalidates_the_stores_that_are_computed_with_it(edit, name, edite
     assert [key for key, recipe in recipes.items() if store_key(recipe, [])["code"] != before[key]] == invalidated
 
 
-def test_version_of_a_library_is_part_of_the_key(monkeypatch, recipe):
-    before = store_key(recipe, [])["code"]
-    monkeypatch.setattr(stores, "version", lambda name: "0.0")
-    assert store_key(recipe, [])["code"] != before
+def test_a_store_made_with_another_version_of_a_library_is_refused(monkeypatch, corpus, recipe, tmp_path):
+    store = tmp_path / "x.zarr"
+    build_store(recipe, corpus[1], corpus[0], store, 1)
+    real = importlib.metadata.version
+    monkeypatch.setattr(recipes, "version", lambda name: "0.0" if name == "soxr" else real(name))
+    with pytest.raises(CacheError, match=f"was made with soxr {real('soxr')} instead of 0.0"):
+        open_store(store, recipe, corpus[1])
 
 
 def test_reading_imports_neither_the_builder_nor_librosa():

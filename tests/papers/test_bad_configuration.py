@@ -315,6 +315,18 @@ def test_a_model_that_would_undo_the_inputs_standardisation_is_told(folder):
             "`top_db`",
         ),
         (
+            {
+                "deepemonet": {
+                    "systems": {
+                        "svm": {"training": {"epochs": 5, "batch_size": 8, "optimiser": "adam", "learning_rate": 0.1}}
+                    }
+                }
+            },
+            "deepemonet: systems.svm.training",
+            "svm is not trained in epochs",
+            "Remove it",
+        ),
+        (
             {"mittal": {"systems": {"cnn": {"training": {"early_stopping": {"metric": "UA", "patience": 9}}}}}},
             "mittal: systems.cnn.training.early_stopping",
             "published has no validation part",

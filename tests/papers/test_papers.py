@@ -14,6 +14,7 @@ from serflow.papers.load import PAPERS, derive_systems, read_paper
 from serflow.papers.model import PaperRecord
 from serflow.papers.papers import Papers
 from serflow.papers.targets import noisy_runs
+from serflow.plan import describe
 from serflow.runs import RunId
 from serflow.scoring.paper import reason_of
 
@@ -102,6 +103,19 @@ def test_what_is_not_configured_is_left_out_and_said(tmp_path, toy):
     nothing = papers(tmp_path, corpora={"ravdess": {"source": None}})
     assert nothing.active() == []
     assert list(nothing.runs("toy")) == []
+
+
+def test_what_is_asked_of_papers_that_are_left_out_is_told():
+    asked = {"run_on": {"ravdess": ["jin.resnet1d", "deepemonet.svm"]}, "overrides": {"mittal": {}}}
+    corpora = {"ravdess": {"source": "demo"}, "savee": {"source": "demo"}}
+    cross = [{"train": ["ravdess"], "test": "savee", "systems": ["mittal.cnn"]}]
+    found = papers(papers=["jin"], corpora=corpora, cross_corpus=cross, **asked)
+    assert found.tell_unused() == [
+        f"config.yaml: {key} changes nothing, since papers is jin."
+        for key in ("overrides.mittal", "cross_corpus.0: mittal.cnn", "run_on.ravdess: deepemonet.svm")
+    ]
+    assert all(line in describe(found) for line in found.tell_unused())
+    assert papers(corpora=corpora, cross_corpus=cross, **asked).tell_unused() == []
 
 
 def test_a_corpus_of_linked_folders_is_one(tmp_path):

@@ -230,6 +230,17 @@ def test_two_runs_of_one_identity_are_named_and_nothing_is_kept(root, results):
     assert gzip.decompress((place(root) / "predictions.csv.gz").read_bytes()) == before
 
 
+def test_a_run_that_was_made_differently_from_those_kept_is_refused(root, results):
+    made, other = (RunId("deepemonet", "ravdess", "svm", "published", seed, 0) for seed in (0, 7))
+    shutil.copytree(results / "runs" / made.path, results / "runs" / other.path)
+    path = results / "runs" / other.path / "run.json"
+    system = json.loads(path.read_text())["system_config"]
+    edit(path, seed=7, system_config=system | {"model": system["model"] | {"C": 10.0}})
+    with pytest.raises(RunError, match=r"seed7/fold0.*made differently.*model\.C: 10\.0 instead of 1\.0"):
+        keep(results, root / "evidence", "again")
+    assert not (root / "evidence/runs" / other.path).exists()
+
+
 def test_another_version_of_the_corpus_is_refused(root, results):
     rows = manifest()
     rows[0]["sha1"] = "other"

@@ -39,10 +39,13 @@ def test_two_systems_are_compared_from_their_folders(folders, tmp_path, capsys):
 def test_what_cannot_be_compared_is_told_in_one_sentence(folders, make_run, tmp_path, capsys):
     other = make_run([("u0_0", "train", "sad", "sad")], system="third")
     moved = shutil.copytree(folders[0], tmp_path / "moved")
+    left = make_run(rows(5), system="folds").parents[1]
+    make_run(rows(5), system="folds", fold=4)  # of an earlier division
     for first, second, told in (
         (tmp_path / "none", folders[1], "holds no run"),
-        (folders[0].parents[1], folders[1], "holds runs of toypaper/toy/net/published, toypaper/toy/other/published"),
+        (folders[0].parents[1], folders[1], "holds runs of toypaper/toy/folds/published, toypaper/toy/net/published"),
         (folders[0], other, "cannot be compared"),
+        (left, folders[1], "tests u0_0, as"),
         (moved, folders[1], "Give --manifests"),
     ):
         assert cli.main(["compare", str(first), str(second)]) == 1

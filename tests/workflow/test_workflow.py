@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -231,6 +232,36 @@ def test_a_recording_that_is_replaced_in_a_folder_of_ones_own_is_read_anew(proje
     assert "Nothing to be done" in snakemake(project, "-n", "own/manifests/ravdess.csv")
     os.utime(next((tmp_path / "own").rglob("*.wav")), (1, 1))
     assert jobs(snakemake(project, "-n", "own/manifests/ravdess.csv"))["manifest"] == 1
+
+
+def test_an_older_file_in_place_of_the_labels_or_the_archive_is_seen(project, edited, tmp_path):
+    with (project / "out/manifests/ravdess.csv").open() as file:
+        rows = [(row["path"], row["emotion"], row["speaker"]) for row in csv.DictReader(file)]
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(map(",".join, [("path", "emotion", "speaker"), *rows])))
+    archive = Path(shutil.make_archive(tmp_path / "ravdess", "zip", project / "out/corpora/ravdess"))
+    mine = f"mine: {{source: out/corpora/ravdess, labels: '{labels}'}}"
+    edited("test.yaml", "ravdess: {source: demo}", f"ravdess: {{source: '{archive}'}}\n  {mine}")
+    edited("test.yaml", "results: out", "results: older")
+    targets = ["older/manifests/mine.csv", "older/manifests/ravdess.csv"]
+    snakemake(project, *targets)
+    assert "Nothing to be done" in snakemake(project, "-n", *targets)
+    labels.write_text(labels.read_text().replace(",calm,", ",sad,", 1))
+    os.utime(labels, (1, 1))
+    assert jobs(snakemake(project, "-n", *targets)) == {"manifest": 1}
+    os.utime(archive, (1, 1))
+    assert jobs(snakemake(project, "-n", *targets)) == {"extract": 1, "manifest": 2}
+
+
+def test_a_paper_named_as_a_target_of_serflow_is_refused(project):
+    path = project / "workflow/papers/features.yaml"
+    text = (project / "workflow/papers/jin.yaml").read_text()
+    path.write_text(text.replace("paper: jin", "paper: features"))
+    try:
+        output = snakemake(project, "-n", "--config", "papers=[features]", "systems=null", check=False)
+    finally:
+        path.unlink()
+    assert "workflow/papers/features.yaml: serflow has a target of this name. Give the paper another one." in output
 
 
 def test_a_misspelt_key_stops_the_dry_run_and_is_named(project, edited):

@@ -33,8 +33,7 @@ from serflow.corpora.names import display_name
 from serflow.corpora.registry import members
 from serflow.errors import SerflowError
 from serflow.features.encoders import FOLDERS
-from serflow.features.noise import list_sounds
-from serflow.features.recipes import encoder_of
+from serflow.features.recipes import encoder_of, versions_of
 from serflow.features.recipes import kinds_of as kinds_of_recipe
 from serflow.io.files import digest_file, digest_value
 from serflow.models.weights import WORDS, file_name
@@ -58,12 +57,8 @@ try:
 except SerflowError as error:
     raise WorkflowError(str(error)) from None
 
-unused = sorted(set(CONFIG.overrides) - set(PAPERS.papers))
-if unused:
-    print(
-        f"config.yaml: overrides: those of {', '.join(unused)} change nothing, since papers is {CONFIG.papers}.",
-        file=sys.stderr,
-    )
+for line in PAPERS.tell_unused():
+    print(line, file=sys.stderr)
 
 for paper in PAPERS.papers:
     for corpus, reason in PAPERS.not_run(paper).items():
@@ -120,6 +115,12 @@ def archive(corpus):
     return f"<resources>/archives/{corpora.load(corpus).DOWNLOAD.filename}" if source == "download" else source
 
 
+def state_of_archive(corpus):
+    """Size and time of an archive of the user's own: one that is older than what was extracted may take its place."""
+    source = archive(corpus)
+    return [] if source != CONFIG.source(corpus) else [os.stat(source).st_size, os.stat(source).st_mtime_ns]
+
+
 def corpus_of_archive(wildcards):
     """The corpus that an archive to download is of."""
     found = {corpora.load(name).DOWNLOAD.filename: name for name in CORPORA if corpora.load(name).DOWNLOAD}
@@ -157,7 +158,11 @@ def state_of(corpus):
 def state_of_noise():
     """What is read of the user's folder of noises, if there is one."""
     folder = CONFIG.noise.source
-    return state_of_files(folder, [path.name for path in list_sounds(Path(folder))]) if folder else ""
+    if not folder:
+        return ""
+    from serflow.features.noise import list_sounds  # with soundfile, which a dry run can do without
+
+    return state_of_files(folder, [path.name for path in list_sounds(Path(folder))])
 
 
 def state_of_files(folder, paths):
@@ -229,6 +234,12 @@ def kinds_of_corpora(names):
 def tables_of_corpora(names):
     """The files with the labels of corpora that are not built in."""
     return [path for name in names if name in CONFIG.tables for path in files_of(CONFIG.tables[name]["labels"])]
+
+
+@functools.cache
+def labels_of_corpora(*names):
+    """The digests of those files: their times say nothing, where an older file takes the place of one."""
+    return [digest_file(path) for path in tables_of_corpora(names)]
 
 
 def table_options(names):

@@ -30,6 +30,8 @@ rule extract:
         "<results>/benchmarks/extract/{corpus}.tsv"
     conda:
         "../../envs/serflow.yaml"
+    params:
+        state=lambda wildcards: state_of_archive(wildcards.corpus),
     message:
         "Extracting {input}"
     shell:
@@ -70,6 +72,7 @@ rule manifest:
     params:
         code=lambda wildcards: code("manifest", *kinds_of_corpora([wildcards.corpus])),
         tables=lambda wildcards: table_options([wildcards.corpus]),
+        labels=lambda wildcards: labels_of_corpora(wildcards.corpus),
         state=lambda wildcards: state_of(wildcards.corpus),
     message:
         "Reading the recordings of {wildcards.corpus} into a manifest"

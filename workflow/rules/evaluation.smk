@@ -18,6 +18,7 @@ rule paper:
     params:
         code=lambda wildcards: code("paper_record", *kinds_of_paper(wildcards.paper)),
         config=lambda wildcards: config_of(wildcards.paper),
+        files=labels_of_corpora(*registry.known()),
         left_out=lambda wildcards: PAPERS.left_out(wildcards.paper),  # for want of a library, which is no setting
     message:
         "Recording {wildcards.paper} as this configuration runs it"

@@ -25,6 +25,7 @@ rule split:
             PAPERS.papers[wildcards.paper].labels_on(wildcards.corpus, wildcards.protocol)
         ),
         corpora=lambda wildcards: list(members(wildcards.corpus)),
+        files=lambda wildcards: labels_of_corpora(*members(wildcards.corpus)),
         select=selection_of,
         tables=lambda wildcards: table_options(members(wildcards.corpus)),
     message:

@@ -114,6 +114,7 @@ def describe(papers: Papers, costs: Path | None = None, jobs: int = 1) -> str:
     ]
     if unknown := [f"{load.paper}/{load.system}" for load in loads if load.cost is None]:
         lines.append(f"Not counted, since no cost is recorded: {', '.join(unknown)}.")
+    lines += papers.tell_unused()
     for paper in papers.papers:
         if papers.runs(paper) and (reason := papers.tell_left_out(paper)):
             lines.append(f"Left out: some systems of {paper}: {reason}.")

@@ -251,6 +251,20 @@ def read_runs(paths: Iterable[Path | str]) -> list[RunRecord]:
     return sorted((read_run(path) for path in paths), key=lambda run: (*run.group, run.id.seed, run.id.fold))
 
 
+def check_folds(runs: Iterable[RunRecord]) -> None:
+    """Raise a RunError if two folds of one seed test the same utterance; `runs` are of one system and protocol.
+
+    They are of two divisions of the speakers then: an earlier one's folds are left where it had more.
+    """
+    tested: dict[tuple[int, str], RunRecord] = {}
+    for run in runs:
+        for name in np.array(run.utterances)[run.parts == "test"].tolist():
+            first = tested.setdefault((run.id.seed, name), run)
+            if first is not run:
+                fault = f"tests {name}, as {first.path} does: the two are of different divisions into folds"
+                raise RunError(run.path, fault, "Delete the folders of the folds that are configured no longer.")
+
+
 def _check_columns(where: Path, rows: list[dict[str, str]], columns: Sequence[str]) -> None:
     missing = [column for column in columns if not rows or column not in rows[0]]
     if missing:

@@ -134,8 +134,7 @@ class Sources:
         """Return what the import of a name (with leading dots if relative) loads in the file `path`."""
         bare = name.lstrip(".")
         if path not in self._names:
-            beside = path.with_name(f"{bare.partition('.')[0]}.py")
-            return self._import(name) or ([Part(beside)] if beside.is_file() else [])
+            return self._import(name) or [Part(file) for file in _find_beside(name, path)]
         if level := len(name) - len(bare):
             above = self._names[path].split(".")
             above = above[: len(above) - level + (path.name == "__init__.py")]
@@ -191,6 +190,18 @@ class Sources:
                 partial.parent.mkdir(exist_ok=True)
                 partial.write_text(json.dumps({"version": VERSION, "files": self._stored}))
                 partial.replace(self._cache)
+
+
+def _find_beside(name: str, path: Path) -> list[Path]:
+    """Return what the import of a name loads in a user's file: modules and packages beside it or its package."""
+    bare = name.lstrip(".")
+    up = max(0, len(name) - len(bare) - 1)  # dots of a relative import
+    for folder in (path.parents[up], path.parents[up].parent):
+        steps = [folder.joinpath(*bare.split(".")[:n]) for n in range(1, bare.count(".") + 2)]
+        found = [file for step in steps for file in (step / "__init__.py", step.with_suffix(".py")) if file.is_file()]
+        if found:
+            return found
+    return []
 
 
 def _analyse(source: bytes, part: Part) -> tuple[str, list[str]]:

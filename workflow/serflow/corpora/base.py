@@ -150,7 +150,7 @@ def scan_names(
             left_out[reason] += 1
             continue
         if any("\udc80" <= letter <= "\udcff" for letter in path):  # how Python reads what is no UTF-8
-            raise CorpusError(f"{root}/{ascii(path)}", "has a name that is not in UTF-8", "Rename the file.")
+            raise CorpusError(f"{root}/{path!a}", "has a name that is not in UTF-8", "Rename the file.")
         try:
             found = parse(path)
         except CorpusError as error:

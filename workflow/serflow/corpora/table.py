@@ -208,7 +208,7 @@ def _make_rows(raw: Sequence[Mapping[str, str]], path: Path, emotions: Mapping[s
             allowed = ", ".join(dict.fromkeys([*emotions, *EMOTIONS]))
             remedy = f"Say what it means under `emotions` of the corpus in config.yaml. Allowed: {allowed}."
             if (read := _as_yaml(label)) != label and read in emotions:
-                remedy = f"Put {label!r} in quotes under `emotions` of the corpus in config.yaml: YAML reads it as {read}."
+                remedy = f"Put it in quotes under `emotions` of the corpus in config.yaml: YAML reads it as {read}."
             raise CorpusError(where, f"unknown label {label!r}", remedy)
         given = {key: cells[key] for key in ("speaker", "sex", "session", "intensity") if key in cells}
         given["statement"] = " ".join(cells.get("statement", "").split())  # one line, and equal where it is said alike

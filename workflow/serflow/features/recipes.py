@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,8 @@ from serflow.kinds import Kinds, Option, split_kind
 from serflow.types import Positive
 
 Recipe = Mapping[str, Any]
+#: Distributions whose versions decide what any transform returns; a transform's `EXTRA` is one more.
+LIBRARIES = ("librosa", "numpy", "praat-parselmouth", "scipy", "soundfile", "soxr")
 
 #: What turns a signal into frames: a recipe's ``transform``.
 TRANSFORMS = Kinds("serflow.features.transforms", given=("device",))
@@ -94,6 +97,11 @@ def kinds_of(recipe: Recipe) -> list[tuple[Kinds, str]]:
 def extra_of(recipe: Recipe) -> list[str]:
     """Return the libraries that a recipe's transform needs beside serflow's own: its module's constant `EXTRA`."""
     return TRANSFORMS.constant(recipe["transform"], "EXTRA", "").split()
+
+
+def versions_of(recipe: Recipe) -> dict[str, str]:
+    """Return the versions of the libraries that compute a recipe's features, by name."""
+    return {name: version(name) for name in (*LIBRARIES, *extra_of(recipe))}
 
 
 def encoder_of(recipe: Recipe) -> str | None:

@@ -3,7 +3,7 @@
 It holds `frames` (T, bins) in the recipe's ``dtype``, `offsets` (N + 1), `utterance` (N), the row of the manifest that
 item n, ``frames[offsets[n]:offsets[n + 1]]``, belongs to, `copy` (N): 0 for the recording itself, k for its k-th
 augmented copy, `segment` (N): which part of the utterance it is, from 0, and `sha256` (N, 32): the digest of the item's
-frames. A store is opened only with the key it was built for (audio, recipe and code), so that frames of other settings
+frames. A store is opened only with the key it was built for (audio, recipe, code and libraries), so that frames of other settings
 are never read under this recipe's name. Frames stay on disk until they are asked for.
 """
 
@@ -14,7 +14,6 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ import zarr
 
 from serflow import sources
 from serflow.errors import CacheError
-from serflow.features.recipes import Recipe, extra_of, kinds_of
+from serflow.features.recipes import Recipe, kinds_of, versions_of
 from serflow.features.segments import count_segments
 from serflow.io.files import digest_value
 from serflow.items import Item, Row, items_of
@@ -31,8 +30,6 @@ from serflow.items import Item, Row, items_of
 FORMAT = 3
 #: Frames are read from Zarr and handed to it in blocks of this size. It bounds the memory beside the frames asked for.
 BLOCK_BYTES = 32 << 20
-#: Distributions whose versions decide what any transform returns; a transform's `EXTRA` is one more.
-LIBRARIES = ("librosa", "numpy", "praat-parselmouth", "scipy", "soundfile", "soxr")
 REBUILD = "Delete the store and build it again with `serflow features` or snakemake."
 #: The arrays beside `frames`, which are read when a store is opened.
 INDEX = ("offsets", "utterance", "copy", "segment", "sha256")
@@ -123,18 +120,17 @@ def _damage_as_error(store: Path, fault: str) -> Iterator[None]:
 
 
 def store_key(recipe: Recipe, manifest: Sequence[Row]) -> dict[str, Any]:
-    """Return what a store depends on: format, recipe, the utterances with their audio's SHA-1, and the code.
+    """Return what a store depends on: format, recipe, the utterances with their audio's SHA-1, code and libraries.
 
-    The code is what building the store runs for this recipe, without comments and docstrings, and the versions of the
-    libraries that compute features.
+    The code is what building the store runs for this recipe, without comments and docstrings.
     """
-    libraries = [*LIBRARIES, *extra_of(recipe)]
     code: list[str | Path] = ["serflow.features.build", *(kinds.file(name) for kinds, name in kinds_of(recipe))]
     return {
         "format": FORMAT,
         "recipe": dict(recipe),
         "audio": digest_value([[row["utterance"], row["sha1"]] for row in manifest]),
-        "code": digest_value([sources.digest(*code), {name: version(name) for name in libraries}]),
+        "code": sources.digest(*code),
+        "libraries": versions_of(recipe),
     }
 
 
@@ -144,13 +140,19 @@ def open_store(store: Path, recipe: Recipe, manifest: Sequence[Row]) -> Features
     Raises
     ------
     CacheError
-        If the store is missing, incomplete or damaged, or was made from another recipe, other audio or other code.
+        If the store is missing, incomplete or damaged, or was made from another recipe, other audio or other code, or
+        with other versions of libraries.
     """
     key, incomplete = store_key(recipe, manifest), "is no complete feature store"
     with _damage_as_error(store, incomplete):
         group: Any = zarr.open_group(store, mode="r")
         found = {part: group.attrs.get(part) for part in key}
     for part, expected in key.items():
+        if part == "libraries" and found[part] != expected:
+            before = found[part] or {}
+            changed = {name: now for name, now in expected.items() if before.get(name) != now}
+            told = ", ".join(f"{name} {before.get(name)} instead of {now}" for name, now in changed.items())
+            raise CacheError(store, f"was made with {told}", REBUILD)
         if found[part] != expected:
             raise CacheError(store, f"was made from another {part}: {found[part]} instead of {expected}", REBUILD)
     with _damage_as_error(store, incomplete):

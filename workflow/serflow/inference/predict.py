@@ -31,7 +31,7 @@ from serflow.inference.recordings import (
     read_recording,
     seconds_of,
 )
-from serflow.inference.systems import TrainedRun, find_folds, find_run, heard_seconds
+from serflow.inference.systems import TrainedRun, check_code_is_there, find_folds, find_run, heard_seconds
 from serflow.io.files import atomic_path, read_csv
 from serflow.io.log import say, show_progress
 from serflow.io.workers import start_workers
@@ -116,6 +116,7 @@ def predict(
     if output and (output.suffix.lower() not in SUFFIXES or output.is_dir()):
         raise RecordingError(output, "is no name of a CSV or JSON file", f"Allowed suffixes: {', '.join(SUFFIXES)}.")
     run, files = find_run(model, results), find_recordings(audio)
+    check_code_is_there(run)
     runs = find_folds(run) if folds else [run]
     make_transform(run.recipe)  # imports what the workers call before they are forked, so that they share it
     total = sum(_count(file, windows) for file in files) if windows else len(files)

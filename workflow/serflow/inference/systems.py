@@ -15,7 +15,7 @@ from serflow.kinds import suggest
 from serflow.models import ARCHITECTURES
 from serflow.papers.model import PaperRecord
 from serflow.protocols.base import Protocol
-from serflow.runs import RunId
+from serflow.runs import RunId, check_folds, read_run
 from serflow.schema import check
 from serflow.training.options import INPUTS
 
@@ -199,14 +199,25 @@ def heard_seconds(run: TrainedRun) -> float | None:
 
 def check_own_code(run: TrainedRun) -> None:
     """Raise a ModelError if applying a run would run code that is no part of serflow."""
+    for name in _own_code(run):
+        fault = f"names {name!r}, which is no part of serflow"
+        raise ModelError(run.folder / "run.json", fault, "Such code is run only in the results folder it came from.")
+
+
+def check_code_is_there(run: TrainedRun) -> None:
+    """Raise a ModelError if a user's own module that a run names is not at its path from the working folder."""
+    for name in (name for model in run.models for name in _own_code(model)):
+        if not Path(name).is_file():
+            fault = f"names {name}, which is not there"
+            raise ModelError(run.folder / "run.json", fault, "Run the command in the folder in which it was trained.")
+
+
+def _own_code(run: TrainedRun) -> list[str]:
+    """Return the paths of a user's own modules that applying a run loads."""
     system = run.info["system_config"]
     named = [(ARCHITECTURES, system["model"]["module"]), (INPUTS, system["input"]["kind"])]
-    for kinds, name in [*named, (TRANSFORMS, system["recipe"]["transform"])]:
-        if name not in kinds.known():
-            fault = f"names {name!r}, which is no part of serflow"
-            raise ModelError(
-                run.folder / "run.json", fault, "Such code is run only in the results folder it came from."
-            )
+    named.append((TRANSFORMS, system["recipe"]["transform"]))
+    return [name for kinds, name in named if name not in kinds.known()]
 
 
 def find_folds(run: TrainedRun) -> list[TrainedRun]:
@@ -216,6 +227,8 @@ def find_folds(run: TrainedRun) -> list[TrainedRun]:
     ------
     ModelError
         If the run does not stand among its folds, or theirs take other features or tell other classes apart.
+    RunError
+        If they are not of one division into folds.
     """
     if run.exported or not re.fullmatch(r"fold\d+", run.folder.resolve().name):
         raise ModelError(run.folder, "holds one fold alone", "Leave out --folds, or give a run in its results folder.")
@@ -224,4 +237,5 @@ def find_folds(run: TrainedRun) -> list[TrainedRun]:
     for fold in folds:
         if fold.recipe != run.recipe or fold.info["labels"] != run.info["labels"]:
             raise ModelError(fold.folder, "takes other features or classes than its fellows", "Train the folds alike.")
+    check_folds(read_run(fold.folder) for fold in folds)
     return folds

@@ -49,7 +49,7 @@ def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
 
 
 def _tell_truncated(said: str) -> str:
-    """Return in what a file is truncated by what libsndfile says of it, which reads as much as there is; "": it is not."""
+    """Return in what a file is truncated by what libsndfile says of it; it reads as much as there is. "": it is not."""
     if found := _SHORTER.search(said):
         announced, held = map(int, found.groups())
         if held + SLACK < announced < NO_LENGTH:

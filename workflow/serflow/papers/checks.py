@@ -198,13 +198,19 @@ def _check_validation(paper: Paper, name: str, where: str) -> None:
 
 def _check_training(system: System, where: str) -> None:
     assert system.input is not None and system.model is not None  # noqa: S101
-    training = system.training
+    training, module = system.training, system.model["module"]
+    in_epochs = ARCHITECTURES.constant(module, "FRAMEWORK", "torch") == "torch"
     if training is None:
-        if ARCHITECTURES.constant(system.model["module"], "FRAMEWORK", "torch") == "torch":
-            raise ConfigError(
-                f"{where}.training", "is missing", "Give epochs, batch_size, optimiser and learning_rate."
-            )
+        if in_epochs:
+            remedy = "Give epochs, batch_size, optimiser and learning_rate."
+            raise ConfigError(f"{where}.training", "is missing", remedy)
         return
+    if not in_epochs:
+        fault, remedy = (
+            f"is given, but {module} is not trained in epochs",
+            "Remove it; write null where it is inherited.",
+        )
+        raise ConfigError(f"{where}.training", fault, remedy)
     for n, entry in enumerate(training.augment):
         check_options(AUGMENTATIONS, entry, f"{where}.training.augment.{n}")
     _within(f"{where}.training", "", check_training, training, system.input)

@@ -13,7 +13,7 @@ from serflow.errors import ConfigError
 from serflow.features.encoders import identify as identify_encoder
 from serflow.features.recipes import encoder_of, extra_of
 from serflow.models.weights import identify
-from serflow.papers.beyond import check_asked, extend
+from serflow.papers.beyond import check_asked, extend, list_asked
 from serflow.papers.checks import check_names, count_folds
 from serflow.papers.deviations import Deviation, find_deviations, select_deviations
 from serflow.papers.load import PAPERS, Plain, apply_config, derive_systems, make_paper, read_paper, take_partial
@@ -250,6 +250,17 @@ class Papers:
             deviations={"/".join(group): texts for group, texts in told.items() if texts},
             synthetic="demo" in sources,
         )
+
+    def tell_unused(self) -> list[str]:
+        """Return, in a sentence for each key, what config.yaml asks of papers that `papers` leaves out."""
+        unused = {f"overrides.{name}": name for name in self.config.overrides}
+        unused |= {
+            f"{one.where}: {system}": system.partition(".")[0]
+            for one in list_asked(self.config)
+            for system in one.systems
+        }
+        since = f"changes nothing, since papers is {', '.join(self.papers)}"
+        return [f"config.yaml: {key} {since}." for key, paper in unused.items() if paper not in self.papers]
 
     def _check_narrowing(self, folder: Path) -> None:
         """Raise a ConfigError if config.yaml asks for names or folds that no paper has, or for nothing at all."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import gzip
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,6 +99,7 @@ def keep(results: Path, folder: Path, command: str) -> list[RunId]:
                 path, f"is another version of the corpus than {kept}", "Keep its runs in a folder of their own."
             )
     new = [run for run in found if _is_new(run, folder)]
+    _check_alike(papers, new, folder, {corpus: _without_texts(path) for corpus, path in manifests.items()})
     for corpus, path in manifests.items():
         _write_gz(_manifest_path(folder, corpus), COLUMNS, _without_texts(path))
     for run in new:
@@ -138,6 +140,19 @@ def read_evidence(folder: Path) -> Evidence:
     splits = functools.cache(functools.partial(_split_folds, papers, manifests))
     records = {name: _record(papers, name, runs, splits) for name in papers.papers}
     return Evidence(runs, papers, records, speakers, manifests)
+
+
+def _check_alike(
+    papers: Papers, new: Sequence[RunRecord], folder: Path, manifests: Mapping[str, Sequence[Row]]
+) -> None:
+    """Raise a RunError if new runs were made differently from each other, or from those kept of the same group."""
+    groups = {"/".join((run.id.paper, *run.group)) for run in new}
+    kept = [path.parent for group in sorted(groups) for path in sorted(folder.glob(f"runs/{group}/**/run.json"))]
+    runs = [*read_runs(kept), *new]
+    fellows = Counter((run.id.paper, run.group) for run in runs)
+    splits = functools.cache(functools.partial(_split_folds, papers, manifests))
+    for name in sorted({run.id.paper for run in new}):
+        _record(papers, name, [run for run in runs if fellows[run.id.paper, run.group] > 1], splits)
 
 
 def _read_papers(folder: Path, corpora: Sequence[str]) -> Papers:

@@ -8,7 +8,7 @@ from pathlib import Path
 from serflow.errors import RunError
 from serflow.papers.model import PaperRecord
 from serflow.papers.names import name_protocol
-from serflow.runs import RunRecord, read_runs
+from serflow.runs import RunRecord, check_folds, read_runs
 from serflow.scoring.differences import Estimate
 from serflow.scoring.gaps import Gap, subtract_runs
 from serflow.scoring.metrics import label_of
@@ -121,4 +121,5 @@ def _read_system(folder: Path) -> list[RunRecord]:
     if len(groups) != 1:
         fault = f"holds runs of {', '.join(groups)}" if groups else "holds no run"
         raise RunError(folder, fault, "Give a folder such as results/runs/PAPER/CORPUS/SYSTEM/PROTOCOL.")
+    check_folds(runs)
     return runs

@@ -195,7 +195,10 @@ def _find_experiment(client: MlflowClient, name: str, note: str, artifact_root: 
         identity = found.experiment_id
         if place and found.artifact_location != place:
             fault = f"keeps the artifacts of experiment {name!r} in {found.artifact_location}, not in {place}"
-            remedy = f"If the folder was moved, delete {_sqlite_path(uri)}: it is made again from the run files."
+            remedy = (
+                f"If the folder was moved, delete {_sqlite_path(uri)} and {artifact_root.parent / 'tracking'}, and run "
+                "snakemake again: all is logged anew. If another results folder logs there too, set tracking.prefix."
+            )
             raise TrackingError(_sqlite_path(uri), fault, remedy)
         if found.lifecycle_stage == "deleted":
             client.restore_experiment(identity)
