@@ -57,7 +57,9 @@ rule figures:
 
 for name in PAPERS.active():
     if name == "index" or workflow.is_rule(name):
-        raise WorkflowError(f"workflow/papers/{name}.yaml: serflow has a target of this name. Give the paper another one.")
+        raise WorkflowError(
+            f"workflow/papers/{name}.yaml: serflow has a target of this name. Give the paper another one."
+        )
 
     rule:
         name:

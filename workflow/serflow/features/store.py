@@ -3,8 +3,8 @@
 It holds `frames` (T, bins) in the recipe's ``dtype``, `offsets` (N + 1), `utterance` (N), the row of the manifest that
 item n, ``frames[offsets[n]:offsets[n + 1]]``, belongs to, `copy` (N): 0 for the recording itself, k for its k-th
 augmented copy, `segment` (N): which part of the utterance it is, from 0, and `sha256` (N, 32): the digest of the item's
-frames. A store is opened only with the key it was built for (audio, recipe, code and libraries), so that frames of other settings
-are never read under this recipe's name. Frames stay on disk until they are asked for.
+frames. A store is opened only with the key it was built for (audio, recipe, code and libraries), so that frames of
+other settings are never read under this recipe's name. Frames stay on disk until they are asked for.
 """
 
 from __future__ import annotations
