@@ -259,16 +259,21 @@ def test_files_of_a_user(package, tmp_path):
     assert found.digest(own, TRAIN) != before
 
 
-def test_packages_of_a_user_are_followed(package, tmp_path):
+def test_packages_of_a_user_are_followed(package, tmp_path, monkeypatch):
     own = write(tmp_path / "mine/own.py", "from layers.head import make\nimport flat.deep.er\n")
     (tmp_path / "mine/layers").mkdir()
     (tmp_path / "mine/flat/deep").mkdir(parents=True)
     write(tmp_path / "mine/layers/__init__.py", "")
-    head = write(tmp_path / "mine/layers/head.py", "from .tail import end\nfrom blocks import one\ndef make(): pass\n")
+    head = write(
+        tmp_path / "mine/layers/head.py",
+        "from .tail import end\nfrom ..flat import x\nfrom blocks import one\ndef make(): pass\n",
+    )
     for name in ("layers/tail.py", "blocks.py", "flat/deep/er.py", "unused.py"):
         write(tmp_path / "mine" / name, f"NAME = '{name}'\n")
     assert sorted(reached(package, own)) == ["__init__.py", "blocks.py", "er.py", "head.py", "own.py", "tail.py"]
+    monkeypatch.chdir(tmp_path / "mine")
     before = Sources(package).digest(own)
+    assert Sources(package).digest(Path("own.py")) == before  # as config.yaml may name it
     edit(head, "pass", "return 1")
     assert Sources(package).digest(own) != before
 

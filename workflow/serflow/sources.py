@@ -195,9 +195,11 @@ class Sources:
 def _find_beside(name: str, path: Path) -> list[Path]:
     """Return what the import of a name loads in a user's file: modules and packages beside it or its package."""
     bare = name.lstrip(".")
-    up = max(0, len(name) - len(bare) - 1)  # dots of a relative import
-    for folder in (path.parents[up], path.parents[up].parent):
-        steps = [folder.joinpath(*bare.split(".")[:n]) for n in range(1, bare.count(".") + 2)]
+    folder = path.resolve().parent
+    for _ in range(len(name) - len(bare) - 1):  # dots of a relative import beyond the first
+        folder = folder.parent
+    for place in (folder, folder.parent):
+        steps = [place.joinpath(*bare.split(".")[:n]) for n in range(1, bare.count(".") + 2)]
         found = [file for step in steps for file in (step / "__init__.py", step.with_suffix(".py")) if file.is_file()]
         if found:
             return found
