@@ -266,8 +266,9 @@ def test_packages_of_a_user_are_followed(package, tmp_path, monkeypatch):
     write(tmp_path / "mine/layers/__init__.py", "")
     head = write(
         tmp_path / "mine/layers/head.py",
-        "from .tail import end\nfrom ..flat import x\nfrom blocks import one\ndef make(): pass\n",
+        "from .tail import end\nfrom ..flat import x\nfrom blocks import one\nimport wave\ndef make(): pass\n",
     )
+    (tmp_path / "wave.py").write_text("print 'of another project'")
     for name in ("layers/tail.py", "blocks.py", "flat/deep/er.py", "unused.py"):
         write(tmp_path / "mine" / name, f"NAME = '{name}'\n")
     assert sorted(reached(package, own)) == ["__init__.py", "blocks.py", "er.py", "head.py", "own.py", "tail.py"]

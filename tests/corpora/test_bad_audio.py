@@ -123,14 +123,28 @@ def test_a_file_that_was_cut_off_is_refused_by_every_reader(tmp_path, name, shar
             read(cut)
 
 
-def test_an_ogg_whose_last_page_is_lost_is_refused(tmp_path):
-    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 3 * RATE).astype(np.float32)
-    soundfile.write(tmp_path / "a.ogg", noise, RATE)
-    content = (tmp_path / "a.ogg").read_bytes()
-    (tmp_path / "a.ogg").write_bytes(content[: content.rindex(b"OggS")])
-    for read in READERS:
-        with pytest.raises(SerflowError, match="is truncated: its stream has no end"):
-            read(tmp_path / "a.ogg")
+@pytest.mark.parametrize("codec", ["VORBIS", "OPUS"])
+def test_an_ogg_is_refused_wherever_it_is_cut_off_and_read_where_it_is_filled_up(tmp_path, codec):
+    path, noise = tmp_path / "a.ogg", np.random.default_rng(0).uniform(-0.5, 0.5, 3 * RATE).astype(np.float32)
+    soundfile.write(path, noise, RATE, format="OGG", subtype=codec)
+    content = path.read_bytes()
+    for size in (content.rindex(b"OggS"), int(0.8 * len(content)), int(0.9 * len(content)), len(content) - 1):
+        path.write_bytes(content[:size])
+        for read in READERS:
+            with pytest.raises(SerflowError, match=r"a\.ogg"):
+                read(path)
+    path.write_bytes(content + bytes(70_000))
+    assert len(read_pcm16(path)[0]) == len(noise)
+
+
+def test_an_aiff_that_was_written_to_a_pipe_is_read(tmp_path):
+    """SoX announces 0x7f000000 bytes where it does not know how many there will be."""
+    path = tmp_path / "a.aiff"
+    soundfile.write(path, SOUND, RATE)
+    content = path.read_bytes()
+    at = content.index(b"SSND") + 4
+    path.write_bytes(content[:at] + (0x7F000000 + 8).to_bytes(4, "big") + content[at + 4 :])
+    assert len(read_pcm16(path)[0]) == len(SOUND)
 
 
 @pytest.mark.parametrize("change", ["longer", "one sample", "other rate"])

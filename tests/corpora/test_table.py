@@ -107,6 +107,11 @@ def test_a_label_that_yaml_reads_otherwise_is_to_be_put_in_quotes(table, code, k
         table([row | {"emotion": row["emotion"].replace("wut", code)} for row in GOOD], {key: "angry"})
 
 
+def test_a_label_that_is_no_date_is_told_as_any_other(table):
+    with pytest.raises(CorpusError, match="unknown label '2020-02-30'"):
+        table([row | {"emotion": "2020-02-30"} for row in GOOD])
+
+
 def test_what_is_read_of_a_folder_is_what_the_table_lists(table):
     rows = [row | {"path": row["path"].replace("anna", "a\u0308nna")} for row in GOOD]  # as macOS writes it
     read = table(rows).is_read

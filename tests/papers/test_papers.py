@@ -161,6 +161,9 @@ def test_systems_whose_encoder_is_not_configured_are_left_out_alone_and_said(tmp
     assert told.startswith("encoders.wav2vec2_base, ")
     assert told.endswith(" and encoders.whisper_large_v3 are not configured")
     assert papers(papers=["jin"], encoders=dict(found.config.encoders)).active() == ["jin"]  # for a paper not asked for
+    other = {"emobox": {"recipes": {"wavlm_base": {"weights": "my_wavlm"}}}}
+    own = {"my_wavlm": found.config.encoders["wavlm_base"]}
+    assert papers(papers=["jin"], encoders=own, overrides=other).active() == ["jin"]
     alone = papers(papers=["emobox"], systems=["egemaps"])
     assert (alone.tell_left_out("emobox"), alone.not_run("emobox")) == ("", {})  # nothing else was asked for
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -253,6 +254,14 @@ def kinds_of_paper(paper):
     content = PAPERS.papers[paper]
     pairs = [(corpus, protocol) for corpus in content.all_corpora for protocol in content.protocols.values()]
     return [kind for pair in pairs for kind in kinds_of_split(*pair)]
+
+
+def libraries_of(recipe):
+    """The versions of the libraries that compute a recipe's features; unknown where jobs run in another environment."""
+    try:
+        return versions_of(recipe)
+    except PackageNotFoundError:
+        return {}
 
 
 def has_encoder(wildcards):

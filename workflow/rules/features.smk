@@ -19,7 +19,7 @@ rule features:
     params:
         code=lambda wildcards: code("features", *kinds_of_recipe(PAPERS.recipes[wildcards.recipe])),
         recipe=lambda wildcards: json.dumps(PAPERS.recipes[wildcards.recipe], sort_keys=True),
-        libraries=lambda wildcards: versions_of(PAPERS.recipes[wildcards.recipe]),
+        libraries=lambda wildcards: libraries_of(PAPERS.recipes[wildcards.recipe]),
         device=lambda wildcards: ["--device", CONFIG.device] if has_encoder(wildcards) else [],
     message:
         "Computing {wildcards.recipe} features of {wildcards.corpus}"

@@ -193,12 +193,15 @@ class Sources:
 
 
 def _find_beside(name: str, path: Path) -> list[Path]:
-    """Return what the import of a name loads in a user's file: modules and packages beside it or its package."""
+    """Return what the import of a name loads in a user's file: modules and packages beside it or its packages."""
     bare = name.lstrip(".")
     folder = path.resolve().parent
     for _ in range(len(name) - len(bare) - 1):  # dots of a relative import beyond the first
         folder = folder.parent
-    for place in (folder, folder.parent):
+    places = [folder]
+    while name == bare and (places[-1] / "__init__.py").is_file():  # where the packages begin, Python looks too
+        places.append(places[-1].parent)
+    for place in places:
         steps = [place.joinpath(*bare.split(".")[:n]) for n in range(1, bare.count(".") + 2)]
         found = [file for step in steps for file in (step / "__init__.py", step.with_suffix(".py")) if file.is_file()]
         if found:

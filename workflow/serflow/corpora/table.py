@@ -224,7 +224,7 @@ def _as_yaml(label: str) -> str:
     """Return how the keys of config.yaml name a label that stands there without quotes: `01` as 1, `no` as False."""
     try:
         return str(yaml.safe_load(label))
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):  # such as a date that is none
         return label
 
 

@@ -50,7 +50,7 @@ def mix(signal: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
 
 def list_sounds(folder: Path) -> list[Path]:
     """Return the recordings in a folder, sorted; none where there is no such folder."""
-    return sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
 def read_sounds(folder: Path, sample_rate: int) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,12 +16,10 @@ from serflow.errors import CorpusError
 NO_FRAMES = 2**62
 #: Bytes that a header may announce too many before the file is taken for truncated: some writers count the header.
 SLACK = 64
-#: From here on what a WAV header announces is no length: programs that write to a pipe do not know it yet.
-NO_LENGTH = 2**31 - 2**16
-#: What libsndfile says of a file that is shorter than its header announces (WAV, AIFF, AU, W64, RF64), and of an Ogg
-#: stream that does not end.
+#: From here on what a header announces is no length: programs that write to a pipe do not know it yet.
+NO_LENGTH = 0x7F000000
+#: What libsndfile says of a file that is shorter than its header announces: WAV, AIFF, AU, W64, RF64.
 _SHORTER = re.compile(r"^ *(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)$", re.MULTILINE)
-_NO_END = re.compile(r"without an End-Of-Stream flag|lacks an end-of-stream bit")
 
 
 @contextlib.contextmanager
@@ -41,17 +40,28 @@ def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
             if sound.frames >= NO_FRAMES:
                 fault = "does not say how long it is, as a FLAC file that was written to a pipe"
                 raise CorpusError(path, fault, "Write it again, e.g. with `ffmpeg -i OLD.flac NEW.flac`.")
-            if fault := _tell_truncated(sound.extra_info):
+            if fault := _tell_truncated(sound, path):
                 raise CorpusError(path, f"is truncated: {fault}", "Replace the file.")
             yield sound
     except (soundfile.SoundFileError, OSError) as error:
         raise CorpusError(path, f"cannot be read as audio ({error})", "Replace the file.") from error
 
 
-def _tell_truncated(said: str) -> str:
-    """Return in what a file is truncated by what libsndfile says of it; it reads as much as there is. "": it is not."""
-    if found := _SHORTER.search(said):
+def _tell_truncated(sound: soundfile.SoundFile, path: Path) -> str:
+    """Return in what a file is truncated, which libsndfile reads as far as it goes; "" if nothing tells that it is."""
+    if found := _SHORTER.search(sound.extra_info):
         announced, held = map(int, found.groups())
         if held + SLACK < announced < NO_LENGTH:
             return f"it holds {held:,} bytes where its header announces {announced:,}"
-    return "its stream has no end" if _NO_END.search(said) else ""
+    return "" if sound.format != "OGG" or _has_end(path) else "its stream has no end"
+
+
+def _has_end(path: Path) -> bool:
+    """Return whether the last page of an Ogg file is whole and ends its stream (RFC 3533, section 6)."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        page = data.rfind(b"OggS")
+        header = data[page : page + 27]
+        if len(header) < 27 or not header[5] & 4:
+            return False
+        lengths = data[page + 27 : page + 27 + header[26]]
+        return page + 27 + header[26] + sum(lengths) <= len(data)

@@ -56,11 +56,15 @@ class Papers:
         self.papers: dict[str, Paper] = {}
         self._deviations: dict[str, list[Deviation]] = {}
         self._runs: dict[tuple[str, str | None], list[RunId]] = {}
+        others: list[Paper] = []
         for name, (content, paper) in files.items():
             effective, model = apply_config(content, paper, config)
             if name in wanted:
                 self._take(name, content, effective, model)
-        self._check_narrowing(folder)
+            else:
+                others.append(model)
+        self._check_narrowing()
+        self._check_encoders(others, folder)
         self.recipes = self._merge_recipes()
 
     def _take(self, name: str, content: Plain, effective: Plain, model: Paper) -> None:
@@ -262,7 +266,14 @@ class Papers:
         since = f"changes nothing, since papers is {', '.join(self.papers)}"
         return [f"config.yaml: {key} {since}." for key, paper in unused.items() if paper not in self.papers]
 
-    def _check_narrowing(self, folder: Path) -> None:
+    def _check_encoders(self, others: Iterable[Paper], folder: Path) -> None:
+        """Raise a ConfigError if config.yaml names an encoder that no paper takes. Of `others` the overrides count."""
+        named = _find_encoders([*self.papers.values(), *others])
+        if self.config.encoders.keys() - named:  # a paper that is not asked for may take it
+            named |= _find_encoders(read_paper(path)[1] for path in folder.glob("*.yaml"))
+        check_names(self.config.encoders, named, "config.yaml: encoders")
+
+    def _check_narrowing(self) -> None:
         """Raise a ConfigError if config.yaml asks for names or folds that no paper has, or for nothing at all."""
         config, papers = self.config, self.papers.values()
         for key in ("systems", "protocols"):
@@ -272,10 +283,6 @@ class Papers:
         if config.folds and max(config.folds) >= n_folds:
             fault = f"{max(config.folds)} is a fold of no protocol"
             raise ConfigError("config.yaml: folds", fault, f"Allowed: 0 to {n_folds - 1}.")
-        named = _find_encoders(papers)
-        if config.encoders.keys() - named:  # a paper that is not asked for may take it
-            named |= _find_encoders(read_paper(path)[1] for path in folder.glob("*.yaml"))
-        check_names(config.encoders, named, "config.yaml: encoders")
         if any(map(self.corpora, self.papers)) and not self.active():
             asked = {key: getattr(config, key) for key in ("papers", "systems", "protocols", "folds")}
             chosen = ", ".join(f"{key}: {value}" for key, value in asked.items() if value)
