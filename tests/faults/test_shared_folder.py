@@ -91,7 +91,6 @@ WRITER = """
 import json, sys
 from pathlib import Path
 from serflow.features.build import build_store
-from recordings import facts
 recipes, rows, root, store = json.loads(sys.stdin.read())
 for n in range(24):
     build_store(recipes[n % len(recipes)], rows, Path(root), Path(store), 1)
