@@ -1,5 +1,6 @@
 """`serflow compare`: two folders of runs, the differences as text and CSV."""
 
+import gzip
 import shutil
 
 import pytest
@@ -34,6 +35,16 @@ def test_two_systems_are_compared_from_their_folders(folders, tmp_path, capsys):
     gaps = read_gaps(tmp_path / "gaps.csv")
     assert {gap.metric for gap in gaps} == {"WA", "UA", "macro_F1"}
     assert gaps[0].value == pytest.approx(0.5)
+
+
+def test_kept_runs_are_compared_as_those_of_a_results_folder(folders, tmp_path, capsys):
+    assert cli.main(["compare", *map(str, folders)]) == 0
+    expected = capsys.readouterr().out
+    for path in (*tmp_path.rglob("predictions.csv"), *tmp_path.rglob("history.csv"), tmp_path / "manifests/toy.csv"):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    assert cli.main(["compare", *map(str, folders)]) == 0
+    assert capsys.readouterr().out == expected
 
 
 def test_what_cannot_be_compared_is_told_in_one_sentence(folders, make_run, tmp_path, capsys):

@@ -89,7 +89,8 @@ def compare_folders(first: Path, second: Path, part: str, manifests: Sequence[Pa
         results, found, _ = runs[0][0].path.absolute().as_posix().rpartition(f"/runs/{runs[0][0].id.path}")
         if not found:
             raise RunError(first, "stands in no results folder, which would hold manifests", "Give --manifests.")
-        manifests = [Path(results, "manifests", f"{corpus}.csv") for corpus in corpora]
+        suffix = ".gz" if runs[0][0].path.joinpath("predictions.csv.gz").is_file() else ""  # as evidence is kept
+        manifests = [Path(results, "manifests", f"{corpus}.csv{suffix}") for corpus in corpora]
     if runs[0][0].id.protocol != runs[1][0].id.protocol:
         runs = [list(map(without_copies, found)) for found in runs]
     gaps = subtract_runs(runs[0], runs[1], part, read_speakers(manifests))
