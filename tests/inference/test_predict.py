@@ -322,6 +322,22 @@ def test_a_folder_that_holds_one_fold_has_no_others(trained, run_of, tmp_path, c
     assert "holds one fold alone" in capsys.readouterr().err
 
 
+def test_folds_of_two_divisions_are_not_averaged(trained, results, run_of, capsys):
+    run = results / run_of("net").relative_to(trained)
+    shutil.copytree(run, run.with_name("fold9"))  # left from another division
+    assert predict(run, trained / "corpus/u00.wav", "--folds") == 1
+    assert "the two are of different divisions into folds" in capsys.readouterr().err
+
+
+def test_a_module_of_ones_own_that_is_not_there_is_named(trained, results, run_of, capsys):
+    run = results / run_of("net").relative_to(trained)
+    info = read_json(run / "run.json")
+    info["system_config"]["model"] = {"module": "mine.py"}
+    write_json(run / "run.json", info)
+    assert predict(run, trained / "corpus/u00.wav") == 1
+    assert "run.json: names mine.py, which is not there. Run the command in the folder" in capsys.readouterr().err
+
+
 def test_a_run_of_another_version_is_taken_by_its_path_alone(trained, results, run_of, capsys):
     """Whether a system's runs are speaker-independent is not known then."""
     write_json(results / "papers/toypaper.json", {"paper": {}, "labels": {}})
