@@ -15,11 +15,11 @@ RESNET = RunId("deepemo", "ravdess", "resnet18", "published", 0, 0)
 
 
 def papers(**config):
-    return Papers(check_config({"corpora": REAL, "device": "cpu", **config}))
+    return Papers(check_config({"corpora": REAL, "device": "cpu", "precision": "bf16", **config}))
 
 
-def load_of(found, costs, system="resnet18", device="cpu"):
-    return next(load for load in plan.find_loads(found, read_csv(costs), device) if load.system == system)
+def load_of(found, costs, system="resnet18", device="cpu", precision="bf16"):
+    return next(load for load in plan.find_loads(found, read_csv(costs), device, precision) if load.system == system)
 
 
 @pytest.fixture
@@ -50,6 +50,24 @@ def test_hours_are_epochs_times_utterances_times_the_recorded_cost(costs):
     seconds = 50 * 0.020 * (3 * 1152 + 6 * 1200) + 9 * 5
     assert load_of(found, costs).hours == pytest.approx(seconds / 3600)
     assert "a CPU, bf16, 2 threads, 2026-01-02" in plan.describe(found, costs)
+
+
+def test_the_cost_in_the_precision_of_this_machine_counts(costs):
+    """In fp32 an epoch took 50 s, measured before that in bf16; DeepEMO's own precision stands above the machine's."""
+    fp32 = read_csv(costs)[0] | {"precision": "fp32", "epoch_seconds": "50", "date": "2026-01-01"}
+    found = papers(papers=["deepemo"], protocols=["published"], seeds={"random": [0]}, precision="fp32")
+    told = plan.describe(found, costs)
+    assert "a CPU, bf16" in told
+    assert "By costs in another precision than here" in told
+    assert told.endswith("three times off: deepemo/resnet18.")
+    write_csv(costs, plan.COLUMNS, [*read_csv(costs), fp32])
+    told = plan.describe(found, costs)
+    assert "a CPU, fp32" in told
+    assert "another precision" not in told
+    assert load_of(found, costs, precision="fp32").hours == pytest.approx((50 * 0.050 * 1152 + 5) / 3600)
+    own = {"deepemo": {"systems": {"resnet18": {"training": {"precision": "bf16"}}}}}
+    found = papers(papers=["deepemo"], protocols=["published"], seeds={"random": [0]}, overrides=own, precision="fp32")
+    assert load_of(found, costs, precision="fp32").hours == pytest.approx((50 * 0.020 * 1152 + 5) / 3600)
 
 
 def test_what_is_kept_already_is_not_counted(costs, monkeypatch):
@@ -184,7 +202,7 @@ def test_the_costs_of_the_repository_are_those_of_its_papers():
     config = check_config({"corpora": {"ravdess": demo, "savee": demo, "iemocap": demo}, "device": "cpu"})
     found = Papers(config, elsewhere=True)  # also the systems whose libraries are not installed here
     rows = read_csv(plan.COSTS)
-    loads = {(load.paper, load.system): load for load in plan.find_loads(found, rows, "cpu")}
+    loads = {(load.paper, load.system): load for load in plan.find_loads(found, rows, "cpu", "bf16")}
     assert {tuple(row) for row in rows} == {plan.COLUMNS}
     assert all(loads[row["paper"], row["system"]].hours > 0 for row in rows)
     # torchvision's ResNet-18 has 11,689,512 parameters, of which 513,000 make its last layer of 1000 classes.

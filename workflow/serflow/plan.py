@@ -22,7 +22,7 @@ from serflow.io.files import digest_value, read_csv, read_json, write_csv
 from serflow.papers.model import Selection
 from serflow.papers.papers import Papers, Recipe
 from serflow.runs import RunId
-from serflow.training.device import choose_device
+from serflow.training.device import choose_device, choose_precision
 
 #: Costs that were measured, by `serflow record-costs`.
 COSTS = Path(__file__).parents[1] / "costs.csv"
@@ -34,8 +34,8 @@ COLUMNS = (
 )
 #: Rows of `COLUMNS` that agree in these are one measurement, the last of which stands.
 KEY = COLUMNS[:7]
-#: Options of training, and of its phases, that do not change how long an epoch takes.
-FREE = ("epochs", "learning_rate", "learning_rates", "decay", "step_decay", "one_cycle", "early_stopping")
+#: Options of training, and of its phases, that do not change how long an epoch takes, or that a cost tells by itself.
+FREE = ("precision", "epochs", "learning_rate", "learning_rates", "decay", "step_decay", "one_cycle", "early_stopping")
 GIGA = 1e9
 Cost = Mapping[str, str]
 
@@ -45,7 +45,7 @@ class Load:
     """The trainings of one system, and the recorded cost of one, if there is any.
 
     ``items``: how many items each of ``runs`` trains on. With early stopping ``epochs``, and with them the hours, are
-    the most that there can be.
+    the most that there can be. ``precision``: what it is to be trained in; that of an estimator is its own.
     """
 
     paper: str
@@ -53,7 +53,13 @@ class Load:
     epochs: int
     runs: tuple[RunId, ...]
     items: tuple[float, ...]
+    precision: str
     cost: Cost | None
+
+    @property
+    def is_measured_otherwise(self) -> bool:
+        """Whether the cost is of another precision than the trainings are to have."""
+        return bool(self.epochs) and self.cost is not None and self.cost["precision"] != self.precision
 
     @property
     def hours(self) -> float | None:
@@ -102,8 +108,9 @@ def describe(papers: Papers, costs: Path | None = None, jobs: int = 1) -> str:
     jobs
         Trainings that run side by side.
     """
-    device = choose_device(papers.config.device).type
-    loads = find_loads(papers, read_csv(costs or COSTS), device)
+    place = choose_device(papers.config.device)
+    device, precision = place.type, choose_precision(papers.config.precision, place)
+    loads = find_loads(papers, read_csv(costs or COSTS), device, precision)
     weights = sum(load.weight_bytes or 0 for load in loads)
     caches = sum(cache_bytes(papers, corpus, recipe) for corpus, recipe in find_caches(papers))
     lines = [
@@ -114,6 +121,9 @@ def describe(papers: Papers, costs: Path | None = None, jobs: int = 1) -> str:
     ]
     if unknown := [f"{load.paper}/{load.system}" for load in loads if load.cost is None]:
         lines.append(f"Not counted, since no cost is recorded: {', '.join(unknown)}.")
+    if others := [f"{load.paper}/{load.system}" for load in loads if load.is_measured_otherwise]:
+        fault = "By costs in another precision than here, so that hours can be three times off"
+        lines.append(f"{fault}: {', '.join(others)}.")
     lines += papers.tell_unused()
     for paper in papers.papers:
         if papers.runs(paper) and (reason := papers.tell_left_out(paper)):
@@ -141,7 +151,7 @@ def _tell_hours(loads: Sequence[Load], jobs: int, device: str) -> str:
 
 def list_left(papers: Papers, kept: Collection[RunId]) -> list[str]:
     """Return a line on the trainings of each system that are not among those kept: how many, what they take, which."""
-    loads = find_loads(papers, read_csv(COSTS), "cpu", kept)
+    loads = find_loads(papers, read_csv(COSTS), "cpu", "bf16", kept)  # the same on each machine that makes the page
     return [f"{load}: {', '.join(_tell_runs(load.runs))}" for load in loads]
 
 
@@ -165,10 +175,13 @@ def _brace(numbers: Sequence[int]) -> str:
     return str(first) if len(numbers) == 1 else f"{{{','.join(map(str, numbers))}}}"
 
 
-def find_loads(papers: Papers, recorded: Sequence[Cost], device: str, kept: Collection[RunId] = ()) -> list[Load]:
+def find_loads(
+    papers: Papers, recorded: Sequence[Cost], device: str, precision: str, kept: Collection[RunId] = ()
+) -> list[Load]:
     """Return the trainings of each system, with its last cost recorded on `device`, ``cpu`` or ``cuda``.
 
-    Trainings among `kept` are left out.
+    One in `precision`, ``fp32`` or ``bf16``, comes first. A system's own precision stands above that. Trainings among
+    `kept` are left out.
     """
     systems: dict[tuple[str, str], list[RunId]] = {}
     for run in trainings(papers):
@@ -177,9 +190,11 @@ def find_loads(papers: Papers, recorded: Sequence[Cost], device: str, kept: Coll
     loads = []
     for (paper, system), runs in systems.items():
         effective = papers.spec(runs[0]).system
-        epochs = effective.get("training", {}).get("epochs", 0)
-        cost = find_cost(recorded, config_digest(effective), device if epochs else "cpu")
-        loads.append(Load(paper, system, epochs, tuple(runs), tuple(count_items(papers, run) for run in runs), cost))
+        training = effective.get("training", {})
+        epochs, own = training.get("epochs", 0), training.get("precision") or precision
+        cost = find_cost(recorded, config_digest(effective), device if epochs else "cpu", own)
+        items = tuple(count_items(papers, run) for run in runs)
+        loads.append(Load(paper, system, epochs, tuple(runs), items, own, cost))
     return loads
 
 
@@ -248,11 +263,14 @@ def _without(names: Collection[str], options: Mapping[str, Any]) -> dict[str, An
     return {key: value for key, value in options.items() if key not in names}
 
 
-def find_cost(recorded: Sequence[Cost], config: str, device: str) -> Cost | None:
-    """Return the last cost recorded of any system so configured on ``cpu`` or ``cuda``; None if there is none."""
+def find_cost(recorded: Sequence[Cost], config: str, device: str, precision: str) -> Cost | None:
+    """Return the last cost recorded of any system so configured on ``cpu`` or ``cuda``; None if there is none.
+
+    Those of another precision come last.
+    """
     wanted = {"config": config, "device": device}
     found = [row for row in recorded if wanted.items() <= row.items()]
-    return max(found, key=lambda row: row["date"], default=None)
+    return max(found, key=lambda row: (row["precision"] == precision, row["date"]), default=None)
 
 
 def record(run_dirs: Iterable[Path], output: Path) -> None:
