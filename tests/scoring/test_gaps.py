@@ -108,6 +108,18 @@ def test_six_speakers_are_enough_to_be_resampled(make_run, speakers):
     assert (gap.unit, gap.n_units) == ("speakers", 6)
 
 
+@pytest.mark.parametrize(("tested", "unit", "n"), [("012345", "speakers", 6), ("01", "utterances", 12)])
+def test_where_one_side_is_unfinished_its_speakers_alone_are_compared(make_run, speakers, tested, unit, n):
+    """The other side recognises nothing of the speakers who are still missing, which is no difference yet."""
+    finished = [row if row[0][1] in tested else (*row[:3], "happy") for row in rows(5)]
+    unfinished = [row for row in rows(2) if row[0][1] in tested]
+    runs = read_runs([make_run(finished), make_run(unfinished, system="other")])
+    gap = only(subtract_runs(runs[:1], runs[1:], "test", speakers), metric="WA")
+    assert (gap.method, gap.unit, gap.n_units) == ("same recordings", unit, n)
+    assert gap.value == pytest.approx(0.5)
+    assert gap.p == pytest.approx(stats.binomtest(0, 3 * len(tested)).pvalue)
+
+
 def test_test_parts_that_share_no_speaker_are_drawn_apart(make_run, speakers):
     """Closed form: each side is binomial in its 24 utterances."""
     left, right = [row for row in rows(5) if row[0][1] in "0123"], [row for row in rows(2) if row[0][1] in "4567"]

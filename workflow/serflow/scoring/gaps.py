@@ -16,7 +16,15 @@ from serflow.runs import RunRecord
 from serflow.scoring.differences import Estimate, bootstrap_difference, holm, mcnemar_p
 from serflow.scoring.frames import column_types, make_frame, plain_rows, read_frame, write_frame
 from serflow.scoring.metrics import METRICS, MIN_SPEAKERS, label_of
-from serflow.scoring.pooling import Counts, Speakers, count_confusions, group_runs, without_copies
+from serflow.scoring.pooling import (
+    Counts,
+    Speakers,
+    count_confusions,
+    group_runs,
+    of_speakers,
+    tested_speakers,
+    without_copies,
+)
 
 #: Roles of the protocols whose results are subtracted, the one expected to be higher first.
 PAIRS: tuple[tuple[Role, Role], ...] = (
@@ -109,8 +117,10 @@ def find_gaps(record: PaperRecord, runs: Iterable[RunRecord], speakers: Speakers
 def subtract_runs(first: Sequence[RunRecord], second: Sequence[RunRecord], part: str, speakers: Speakers) -> list[Gap]:
     """Return the gap of each metric between the runs of two systems or protocols; none if they cannot be compared.
 
-    They can if both have runs, of the same labels, that have the part.
+    They can if both have runs, of the same labels, that have the part. If some speakers are tested on both sides, as
+    where folds of one are missing, these alone are compared.
     """
+    first, second = _of_shared_speakers(first, second, part, speakers)
     found = bootstrap_runs(first, second, part, speakers)
     if not found:
         return []
@@ -218,6 +228,17 @@ def _align(counts: Counts, names: Sequence[str]) -> np.ndarray:
     aligned = np.zeros((array.shape[0], len(names), *array.shape[2:]), dtype=array.dtype)
     aligned[:, [names.index(name) for name in counts.speakers]] = array
     return aligned
+
+
+def _of_shared_speakers(
+    first: Sequence[RunRecord], second: Sequence[RunRecord], part: str, speakers: Speakers
+) -> tuple[Sequence[RunRecord], Sequence[RunRecord]]:
+    """Return both sides without the speakers that one alone tests; as they are if all are shared, or none."""
+    tested = [tested_speakers(runs, part, speakers) for runs in (first, second)]
+    shared = tested[0] & tested[1]
+    if not shared or tested[0] == tested[1]:
+        return first, second
+    return [of_speakers(run, shared, speakers) for run in first], [of_speakers(run, shared, speakers) for run in second]
 
 
 def _recognise(runs: Iterable[RunRecord], part: str) -> Mapping[Item, bool]:

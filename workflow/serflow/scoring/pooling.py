@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -113,6 +113,18 @@ def without_copies(run: RunRecord) -> RunRecord:
     """Return a run in which augmented copies belong to no part."""
     copies = np.array([bool(run.item(n).copy) for n in range(len(run.utterances))])
     return replace(run, parts=np.where(copies, "", run.parts))
+
+
+def tested_speakers(runs: Iterable[RunRecord], part: str, speakers: Speakers) -> set[str]:
+    """Return who is heard in a part; see `count_confusions` for errors."""
+    items = {run.item(n)[:2]: run for run in runs for n in np.flatnonzero(run.parts == part).tolist()}
+    return {_find_speaker(run, recording, speakers) for recording, run in items.items()}
+
+
+def of_speakers(run: RunRecord, names: Collection[str], speakers: Speakers) -> RunRecord:
+    """Return a run in which utterances of other speakers belong to no part."""
+    heard = np.array([speakers.get(run.item(n)[:2]) in names for n in range(len(run.utterances))])
+    return replace(run, parts=np.where(heard, run.parts, ""))
 
 
 def pooled_confusion(runs: Sequence[RunRecord], part: str = "test") -> np.ndarray:

@@ -19,7 +19,8 @@ from serflow.tables.table import NOTHING, Table
 
 NOTES = (
     "Points: percentage points, with a 95 % percentile-bootstrap interval (2000 draws) over speakers, or over "
-    "utterances where fewer than six speakers are tested. What both sides share is drawn for both at once.",
+    "utterances where fewer than six speakers are tested. What both sides share is drawn for both at once. "
+    "Speakers whom one side alone tests, as where folds are missing, are left out.",
     "p: McNemar's exact test of WA on the mean posteriors over seeds, where the same recordings are predicted, without "
     "augmented copies; Holm: corrected for the number of pairs of systems under one protocol on one corpus. The test "
     "takes recordings as independent; the interval, which draws speakers, does not.",
