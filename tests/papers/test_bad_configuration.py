@@ -170,6 +170,9 @@ def copies(**changes):
 FIGURE = {"figure": "F", "kind": "spectrogram", "title": "", "corpus": "ravdess"}
 NUMBER = {"table": "T", "system": "resnet18", "corpus": "ravdess", "protocol": "published", "part": "test"}
 NUMBER |= {"metric": "WA", "value": 0.5}
+EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+MATRIX = {key: NUMBER[key] for key in ("table", "system", "corpus", "protocol")}
+MATRIX |= {"rows": {true: dict.fromkeys(EMOTIONS, 12.5) for true in EMOTIONS}}
 STOP = {"metric": "WA", "patience": 3}
 #: What a user lays over DeepEMO's file -> the key below it that is named, the value found, a word of what is allowed.
 PAPER = [
@@ -178,6 +181,15 @@ PAPER = [
     ({"published": [NUMBER | {"metric": "loss"}]}, "published.0.part", "test part", "WA, UA or macro_F1"),
     ({"published": [NUMBER, NUMBER | {"value": 0.2}]}, "published.1", "twice", "one entry"),
     ({"published": [NUMBER | {"corpus": "savee"}]}, "published", "'savee'", "ravdess"),
+    ({"published": [NUMBER | {"table": "Data"}]}, "published", "every paper gets", "another name"),
+    (
+        {"published": [NUMBER, NUMBER | {"table": "t", "part": "validation"}]},
+        "published",
+        "taken by 'T'",
+        "another name",
+    ),
+    ({"published_confusion": 2 * [MATRIX]}, "published_confusion", "'t_confusion'", "another name"),
+    ({"figures": 2 * [FIGURE | {"recipe": "logmel128"}]}, "figures", "taken by 'F'", "another name"),
     ({"figures": [FIGURE | {"recipe": "mfc"}]}, "figures.0: recipe", "'mfc'", "logmel128"),
     ({"figures": [FIGURE]}, "figures.0", "'recipe'", "recipe"),
     ({"figures": [FIGURE | {"corpora": ["ravdess"]}]}, "figures.0", "corpus and corpora", "one of them"),

@@ -14,6 +14,7 @@ from serflow.labels import EMOTIONS, check_labels
 from serflow.models import ARCHITECTURES, input_kinds
 from serflow.models.weights import WORDS, file_name
 from serflow.papers.model import FIGURES, Beyond, Figure, Paper, System
+from serflow.papers.names import COMMON_FIGURES, COMMON_TABLES, slug
 from serflow.schema import check
 from serflow.training.options import AUGMENTATIONS, INPUTS, check_input, check_training
 
@@ -51,6 +52,7 @@ def check_paper(paper: Paper, where: str) -> None:
     _check_published(paper, where)
     for n, figure in enumerate(paper.figures):
         _check_figure(paper, figure, f"{where}: figures.{n}")
+    _check_stems(paper, where)
 
 
 def check_options(kinds: Kinds, options: Mapping[str, Any], where: str, key: str = "kind") -> None:
@@ -265,6 +267,23 @@ def _check_published(paper: Paper, where: str) -> None:
         if any(set(row) != set(paper.labels) for row in (set(matrix.rows), *map(set, matrix.rows.values()))):
             fault = f"the matrix of {matrix.table} has not each label as a row and as a column"
             raise ConfigError(f"{where}: published_confusion", fault, f"Labels: {', '.join(paper.labels)}.")
+
+
+def _check_stems(paper: Paper, where: str) -> None:
+    """Check that no two tables and no two figures would be written to one file."""
+    tables = [("published", name, slug(name)) for name in dict.fromkeys(number.table for number in paper.published)]
+    tables += [("noise.table", paper.noise.table, slug(paper.noise.table))] if paper.noise else []
+    figures = [("figures", figure.figure, slug(figure.figure)) for figure in paper.figures]
+    confusions = [
+        ("published_confusion", entry.table, f"{slug(entry.table)}_confusion") for entry in paper.published_confusion
+    ]
+    for common, own in ((COMMON_TABLES, tables), (COMMON_FIGURES, figures)):
+        owner = dict.fromkeys(common, "what every paper gets")
+        for key, name, stem in [*own, *confusions]:
+            if stem in owner:
+                fault = f"{name!r} gives the file name {stem!r}, which is taken by {owner[stem]}"
+                raise ConfigError(f"{where}: {key}", fault, "Give it another name.")
+            owner[stem] = repr(name)
 
 
 def _check_place(paper: Paper, entry: Any, where: str) -> None:

@@ -20,6 +20,10 @@ ROLES: dict[Role, str] = {
     "unseen_control": "control, unseen speakers",
 }
 
+#: Stems of the tables and figures that every paper gets: no name of its own may give one of them.
+COMMON_TABLES = ("data", "comparison", "differences", "speakers", "last_epochs")
+COMMON_FIGURES = ("comparison", "speakers")
+
 
 def slug(name: str) -> str:
     """Return the file stem of a table or figure of the paper."""

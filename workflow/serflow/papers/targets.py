@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from serflow.papers.model import FIGURES, Figure, PublishedConfusion
-from serflow.papers.names import published_confusions, published_figures, published_tables, slug
+from serflow.papers.names import (
+    COMMON_FIGURES,
+    COMMON_TABLES,
+    published_confusions,
+    published_figures,
+    published_tables,
+    slug,
+)
 from serflow.papers.papers import Papers
 from serflow.runs import RunId
 
@@ -19,11 +26,7 @@ def tables(papers: Papers, paper: str) -> list[str]:
     trained = any(content.systems[run.system].training for run in papers.runs(paper))
     noise = [slug(content.noise.table)] if content.noise and noisy_runs(papers, paper) else []
     stems = (
-        "data",
-        "comparison",
-        "differences",
-        "speakers",
-        *(["last_epochs"] if trained else []),
+        *(stem for stem in COMMON_TABLES if trained or stem != "last_epochs"),
         *published_tables(content),
         *published_confusions(content),
         *noise,
@@ -50,7 +53,7 @@ def figures(papers: Papers, paper: str) -> list[str]:
 def figures_of_runs(papers: Papers, paper: str) -> list[str]:
     """Return the figures that every paper gets: scores, speakers, curves and confusion matrices of all that is run."""
     content, runs = papers.papers[paper], list(papers.runs(paper))
-    stems = ["comparison", "speakers"]
+    stems = list(COMMON_FIGURES)
     stems += dict.fromkeys(f"{run.corpus}/{run.system}/curves" for run in runs if content.systems[run.system].training)
     return [*(f"{paper}/{stem}" for stem in stems), *(f"{stem}/confusion" for stem in confusions(papers, paper))]
 
