@@ -155,6 +155,17 @@ def test_a_resnet_run_from_files_to_files(start, spec, folder, capsys):
     assert record["commit"]
 
 
+def test_the_commit_is_the_one_that_the_training_began_with(start, monkeypatch):
+    """Who commits during hours of training has not trained with that commit."""
+    head = ["old"]
+    monkeypatch.setattr("serflow.training.run.commit", lambda: head[-1])
+    draw_order = fitting.draw_order
+    monkeypatch.setattr(fitting, "draw_order", lambda *given: [head.append("new"), draw_order(*given)][1])
+    record = json.loads((start() / "run.json").read_text())
+    assert head[-1] == "new"
+    assert record["commit"] == "old"
+
+
 def test_a_run_is_repeated_from_its_own_record(start, tiny, folder, tmp_path):
     run = start()
     again = tmp_path / "again"

@@ -60,6 +60,7 @@ def train(
     for folder in (output, checkpoint.parent):  # before hours of work, not after
         check_writable(folder)
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
+    code = commit()  # there may be another one when the training ends
     start = digest_file(weights) if weights else "none"
     _check_weights(spec.system["model"].get("pretrained", "none"), weights, start)
     data, frames = load_dataset(spec, manifests, stores, split)
@@ -74,7 +75,7 @@ def train(
         **_facts(trained, data),
         **({"clipped": 1 - np.count_nonzero(data.frames) / data.frames.size} if _has_floor(spec) else {}),
         "inputs": facts,
-        "commit": commit(),
+        "commit": code,
         **times(started, clock, before),
         "peak_memory_mib": peak_memory_mib(),
     }
