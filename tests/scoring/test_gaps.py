@@ -120,6 +120,17 @@ def test_where_one_side_is_unfinished_its_speakers_alone_are_compared(make_run, 
     assert gap.p == pytest.approx(stats.binomtest(0, 3 * len(tested)).pvalue)
 
 
+def test_where_one_side_lacks_a_seed_the_others_alone_are_compared(make_run, speakers):
+    """Under a random split another seed tests other recordings, and starts from other weights."""
+    finished = [make_run(rows(right), seed=seed) for seed, right in ((0, 0), (1, 5), (2, 4))]
+    unfinished = [make_run(rows(2), seed=seed, system="other") for seed in (1, 2)]
+    runs = read_runs([*finished, *unfinished])
+    assert only(subtract_runs(runs[:3], runs[3:], "test", speakers), metric="WA").value == pytest.approx(2.5 / 6)
+    other = read_runs([make_run(rows(3), seed=seed, protocol="speaker_independent") for seed in (1, 2)])
+    gap = only(subtract_runs(runs[:3], other, "test", speakers), metric="WA")
+    assert gap.value == pytest.approx(0)  # between protocols a seed means nothing in common
+
+
 def test_test_parts_that_share_no_speaker_are_drawn_apart(make_run, speakers):
     """Closed form: each side is binomial in its 24 utterances."""
     left, right = [row for row in rows(5) if row[0][1] in "0123"], [row for row in rows(2) if row[0][1] in "4567"]

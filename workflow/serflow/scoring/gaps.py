@@ -118,9 +118,10 @@ def subtract_runs(first: Sequence[RunRecord], second: Sequence[RunRecord], part:
     """Return the gap of each metric between the runs of two systems or protocols; none if they cannot be compared.
 
     They can if both have runs, of the same labels, that have the part. If some speakers are tested on both sides, as
-    where folds of one are missing, these alone are compared.
+    where folds of one are missing, these alone are compared. So are shared seeds under one protocol: they decide what
+    a random split tests.
     """
-    first, second = _of_shared_speakers(first, second, part, speakers)
+    first, second = _of_shared_speakers(*_of_shared_seeds(first, second), part, speakers)
     found = bootstrap_runs(first, second, part, speakers)
     if not found:
         return []
@@ -228,6 +229,16 @@ def _align(counts: Counts, names: Sequence[str]) -> np.ndarray:
     aligned = np.zeros((array.shape[0], len(names), *array.shape[2:]), dtype=array.dtype)
     aligned[:, [names.index(name) for name in counts.speakers]] = array
     return aligned
+
+
+def _of_shared_seeds(
+    first: Sequence[RunRecord], second: Sequence[RunRecord]
+) -> tuple[Sequence[RunRecord], Sequence[RunRecord]]:
+    """Return both sides without seeds that one alone has; as they are between protocols, or if none is shared."""
+    shared = {run.id.seed for run in first} & {run.id.seed for run in second}
+    if not shared or len({run.id.protocol for run in (*first, *second)}) > 1:
+        return first, second
+    return [run for run in first if run.id.seed in shared], [run for run in second if run.id.seed in shared]
 
 
 def _of_shared_speakers(

@@ -20,7 +20,8 @@ from serflow.tables.table import NOTHING, Table
 NOTES = (
     "Points: percentage points, with a 95 % percentile-bootstrap interval (2000 draws) over speakers, or over "
     "utterances where fewer than six speakers are tested. What both sides share is drawn for both at once. "
-    "Speakers whom one side alone tests, as where folds are missing, are left out.",
+    "Speakers whom one side alone tests, as where folds are missing, are left out, and under one protocol seeds that "
+    "one side alone has.",
     "p: McNemar's exact test of WA on the mean posteriors over seeds, where the same recordings are predicted, without "
     "augmented copies; Holm: corrected for the number of pairs of systems under one protocol on one corpus. The test "
     "takes recordings as independent; the interval, which draws speakers, does not.",

@@ -24,7 +24,8 @@ from serflow.tables.table import NOTHING, Table
 
 DIFFERENCE = (
     "Difference: from the first system, in percentage points, same corpus, protocol and part; the interval is a "
-    "bootstrap in which both take the same draws of speakers (of utterances where it says so). Published less ours: "
+    "bootstrap in which both take the same draws of speakers (of utterances where it says so). Seeds and speakers that "
+    "only one of the two has are left out. Published less ours: "
     "what the paper prints of the first system; the interval takes the error of both sides, and a choice reaches the "
     "published number where it does not lie above 0."
 )
