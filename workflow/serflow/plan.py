@@ -34,7 +34,8 @@ COLUMNS = (
 )
 #: Rows of `COLUMNS` that agree in these are one measurement, the last of which stands.
 KEY = COLUMNS[:7]
-#: Options of training, and of its phases, that do not change how long an epoch takes, or that a cost tells by itself.
+#: Options of training, and of its phases, that `config_digest` leaves out: most do not change how long an epoch takes;
+#: the precision does, but has a column of its own.
 FREE = ("precision", "epochs", "learning_rate", "learning_rates", "decay", "step_decay", "one_cycle", "early_stopping")
 GIGA = 1e9
 Cost = Mapping[str, str]
@@ -122,7 +123,7 @@ def describe(papers: Papers, costs: Path | None = None, jobs: int = 1) -> str:
     if unknown := [f"{load.paper}/{load.system}" for load in loads if load.cost is None]:
         lines.append(f"Not counted, since no cost is recorded: {', '.join(unknown)}.")
     if others := [f"{load.paper}/{load.system}" for load in loads if load.is_measured_otherwise]:
-        fault = "By costs in another precision than here, so that hours can be three times off"
+        fault = "By costs in another precision than here, so that the hours can be far off"
         lines.append(f"{fault}: {', '.join(others)}.")
     lines += papers.tell_unused()
     for paper in papers.papers:
