@@ -73,16 +73,15 @@ def extend(content: Plain, config: Config) -> Plain:
     Raises
     ------
     ConfigError
-        If the paper has no such system, it is one of a study alone, or emotions are chosen for the paper's own runs.
+        If the paper has no such system, or emotions are chosen for the paper's own runs.
     """
     result = overlay(content, {})
     for where, corpus, protocol, names, emotions in list_asked(config):
         systems = [name.partition(".")[2] for name in names if name.partition(".")[0] == content["paper"]]
         for system in systems:
-            allowed = [name for name, entry in content["systems"].items() if not entry.get("study")]
-            if system not in allowed:
-                fault = f"{content['paper']} has no system {system!r} outside its studies"
-                raise ConfigError(f"config.yaml: {where}", fault, suggest(system, allowed))
+            if system not in content["systems"]:
+                fault = f"{content['paper']} has no system {system!r}"
+                raise ConfigError(f"config.yaml: {where}", fault, suggest(system, content["systems"]))
         if systems:
             chosen = {"emotions": list(emotions)} if emotions else {}
             taken = _take_protocol(result, protocol)

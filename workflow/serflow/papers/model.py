@@ -278,6 +278,11 @@ class Paper(Model):
         added = [one.protocol for one in self.beyond if one.corpus == corpus and system in one.systems]
         return list(dict.fromkeys([*(name for name in own if self.protocols[name].applies_to(corpus)), *added]))
 
+    def in_tables(self, corpus: str, system: str, protocol: str) -> bool:
+        """Return whether such runs stand in the tables of the paper, not in those of its studies alone."""
+        asked = [one for one in self.beyond if (one.corpus, one.protocol) == (corpus, protocol)]
+        return not self.systems[system].study or any(system in one.systems for one in asked)
+
     def folds_on(self, corpus: str) -> dict[str, int]:
         """Return the number of folds of each protocol that any system runs under on a corpus."""
         names = dict.fromkeys(name for system in self.systems for name in self.asked(corpus, system))

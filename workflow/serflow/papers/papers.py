@@ -184,7 +184,9 @@ class Papers:
     def _asked(self, paper: str) -> list[str]:
         """Return the systems of a paper's own tables that config.yaml asks for, whether they lack something or not."""
         wanted, own = self.config.systems, self.papers[paper].systems.items()
-        return [name for name, system in own if not system.study and (wanted is None or name in wanted)]
+        beyond = {name for one in self.papers[paper].beyond for name in one.systems}
+        found = [name for name, system in own if not system.study or name in beyond]
+        return [name for name in found if wanted is None or name in wanted]
 
     def seeds(self, paper: str, protocol: str, study: str | None = None) -> list[int]:
         """Return the seeds to run a protocol with, for a study or for the paper's own tables."""
@@ -201,7 +203,7 @@ class Papers:
                 if not study or corpus in self.papers[paper].corpora
                 for system in self.systems(paper, study)
                 for protocol in self.protocols(paper, corpus, system)
-                if protocol in shared
+                if protocol in shared and (study or self.papers[paper].in_tables(corpus, system, protocol))
                 for seed in self.seeds(paper, protocol, study)
                 for fold in self.folds(paper, corpus, protocol, system)
             ]

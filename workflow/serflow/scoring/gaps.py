@@ -97,7 +97,7 @@ def find_gaps(record: PaperRecord, runs: Iterable[RunRecord], speakers: Speakers
         See `pooling.read_speakers`.
     """
     paper = record.paper
-    groups = {group: members for group, members in group_runs(runs).items() if not paper.systems[group[1]].study}
+    groups = {group: members for group, members in group_runs(runs).items() if paper.in_tables(*group)}
     gaps: list[Gap] = []
     for (corpus, system, protocol), members in groups.items():
         role = paper.protocols[protocol].purpose

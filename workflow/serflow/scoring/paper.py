@@ -54,7 +54,7 @@ def score_paper(record: PaperRecord, runs: Iterable[RunRecord], speakers: Speake
         chance; and a row with a reason for all that was not run.
     """
     groups = group_runs(runs)
-    asked = [group for group in asked_groups(record.paper) if not record.paper.systems[group[1]].study]
+    asked = [group for group in asked_groups(record.paper) if record.paper.in_tables(*group)]
     rows = [
         row
         for group in dict.fromkeys([*asked, *groups])

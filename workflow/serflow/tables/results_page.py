@@ -232,8 +232,8 @@ def _pictures(paper: Paper, drawn: Sequence[RunRecord]) -> Iterator[str]:
 
 def _score(evidence: Evidence, record: PaperRecord) -> tuple[Scores, list[Gap], list[RunRecord]]:
     """Return a paper's scores, the differences between its protocols, and the runs of both: not those of studies."""
-    systems = record.paper.systems
-    runs = [run for run in evidence.runs if run.id.paper == record.paper.paper and not systems[run.id.system].study]
+    paper = record.paper
+    runs = [run for run in evidence.runs if run.id.paper == paper.paper and paper.in_tables(*run.group)]
     scores = score_paper(record, runs, evidence.speakers)
     return scores, find_gaps(record, runs, evidence.speakers), runs
 
