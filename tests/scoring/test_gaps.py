@@ -59,6 +59,15 @@ def test_several_pairs_are_corrected_together(make_run, speakers):
     assert p["third"][1] == pytest.approx(3 * stats.binomtest(0, 24).pvalue)  # the smallest
 
 
+def test_validation_parts_are_compared_under_the_protocol_that_the_paper_prints_them_of(make_run, speakers):
+    found = [[(name, part, *rest) for part in ("test", "validation") for name, _, *rest in rows(n)] for n in (5, 2)]
+    protocols, systems = ("published", "speaker_independent"), {"net": system("Net"), "other": system("Other")}
+    runs = [make_run(found[n], system=name, protocol=one) for one in protocols for n, name in enumerate(systems)]
+    gaps = [gap for gap in find_gaps(make_record(systems=systems), read_runs(runs), speakers) if gap.metric == "WA"]
+    pairs = {(gap.part, gap.first_protocol) for gap in gaps if gap.first_system != gap.second_system}
+    assert pairs == {("test", "published"), ("test", "speaker_independent"), ("validation", "published")}
+
+
 def test_a_random_split_less_unseen_speakers_draws_speakers_jointly(make_run, speakers):
     """Half of the utterances are tested under the random split, all under the other: the same eight speakers."""
     runs = [make_run(rows(6)[::2]), make_run(rows(3), protocol="speaker_independent")]

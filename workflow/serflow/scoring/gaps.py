@@ -84,8 +84,8 @@ def find_gaps(record: PaperRecord, runs: Iterable[RunRecord], speakers: Speakers
     """Return the gaps of a paper's systems.
 
     Between protocols: see `PAIRS`; of the test part, where augmented copies are tested of the original recordings
-    alone. Between systems that tell the same labels apart: each pair under each protocol on each corpus, also of a
-    validation part that the paper prints numbers of.
+    alone. Between systems that tell the same labels apart: each pair under each protocol on each corpus, also of the
+    validation part under a protocol for which the paper prints numbers of it.
 
     Parameters
     ----------
@@ -108,7 +108,8 @@ def find_gaps(record: PaperRecord, runs: Iterable[RunRecord], speakers: Speakers
             gaps += [gap for second in seconds for gap in subtract_runs(originals, second, "test", speakers)]
     for corpus, protocol in dict.fromkeys((corpus, protocol) for corpus, _, protocol in groups):
         own = [members for group, members in groups.items() if (group[0], group[2]) == (corpus, protocol)]
-        for part in ("test", "validation") if any(one.part == "validation" for one in paper.published) else ("test",):
+        printed = any((one.protocol, one.part) == (protocol, "validation") for one in paper.published)
+        for part in ("test", "validation") if printed else ("test",):
             pairs = [subtract_runs(first, second, part, speakers) for first, second in itertools.combinations(own, 2)]
             gaps += _correct([gap for pair in pairs for gap in pair])
     return gaps
