@@ -128,6 +128,8 @@ def test_the_number_of_epochs_and_the_learning_rate_leave_the_cost_of_an_epoch(c
 def test_only_the_systems_asked_for_are_planned(costs):
     text = plan.describe(papers(allow_partial=True, systems=["svm"], folds=[0]), costs)
     assert "deepemonet/svm: 11 trainings, hours unknown" in text
+    one = papers(papers=["deepemo"], protocols=["published"], seeds={"random": [0]})
+    assert "deepemo/resnet18: 1 training of" in plan.describe(one)
     assert "deepemo/" not in text
     left_out = plan.describe(papers(papers=["jin"], seeds={"random": [0]}, folds=[0]), costs)
     assert "Left out: jin on savee: SAVEE is not configured." in left_out
@@ -207,6 +209,7 @@ def test_the_costs_of_the_repository_are_those_of_its_papers():
     assert {(row["paper"], row["config"]) for row in rows} <= {
         (load.paper, load.cost["config"]) for load in loads.values() if load.hours
     }
+    assert all(row["system"] in found.papers[row["paper"]].systems for row in rows)
     # torchvision's ResNet-18 has 11,689,512 parameters, of which 513,000 make its last layer of 1000 classes.
     resnet = loads["deepemo", "resnet18"]
     assert int(resnet.cost["parameters"]) == 11_689_512 - 513_000 + 513 * 8

@@ -82,7 +82,8 @@ class Load:
             threads = "1 thread" if self.cost["threads"] == "1" else f"{self.cost['threads']} threads"
             where = "{device_name}, {precision}, {0}, {date}".format(threads, **self.cost)
             time = f"{spell_hours(self.hours or 0)} ({where})"
-        return f"{self.paper}/{self.system}: {len(self.items)} trainings{epochs}, {time}"
+        trainings = "1 training" if len(self.items) == 1 else f"{len(self.items)} trainings"
+        return f"{self.paper}/{self.system}: {trainings}{epochs}, {time}"
 
 
 def spell_hours(hours: float) -> str:

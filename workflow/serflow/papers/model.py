@@ -56,7 +56,7 @@ class System(Model):
     combine: Combination | None = Field(None, description="Made from other systems instead of trained.")
     labels: Labels | None = Field(None, description="The labels it tells apart; by default all of the paper.")
     folds: Indices | None = Field(None, description="The folds it runs on; by default all.")
-    study: bool = Field(False, description="Whether it belongs to a study alone.")
+    study: bool = Field(False, description="Whether it runs in studies alone, except where config.yaml asks for it.")
 
     @model_validator(mode="after")
     def _check_keys(self) -> System:
