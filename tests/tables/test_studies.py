@@ -127,4 +127,4 @@ def test_the_table_says_how_far_choices_move_the_result_and_which_reach_the_publ
     assert "WA (validation) on toy, paper's protocol: the choices move it by 50.0 points, from 0.0 (Net of net)" in text
     assert "published: 90.0, reached by none." in text
     assert "WA (test) on toy" in text
-    assert "The paper does not say it." in text
+    assert "The paper does not say which." in text

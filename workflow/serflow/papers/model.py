@@ -136,7 +136,7 @@ class Study(Model):
     @property
     def statement(self) -> str:
         """What the paper says of it, as a sentence."""
-        return f"The paper: {self.said.rstrip('.')}." if self.said else "The paper does not say it."
+        return f"The paper: {self.said.rstrip('.')}." if self.said else "The paper does not say which."
 
 
 class Published(Model):
