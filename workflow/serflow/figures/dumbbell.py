@@ -74,4 +74,4 @@ def draw(axes: Axes, points: Sequence[Point | None], y: float, size: float = 1.0
         edge = max(point.value, point.value if point.high is None else point.high)
         place: Any = {"textcoords": "offset points", "ha": "left", "va": "center", "fontsize": 8, "zorder": 3}
         place["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-        axes.annotate(f"{point.value:.1f} {point.note}".rstrip(), (edge, height), (6, 0), **place)
+        axes.annotate(f"{point.value:.1f} {point.note}".rstrip(), (edge, height), (9, 0), **place)
