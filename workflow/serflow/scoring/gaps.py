@@ -45,8 +45,9 @@ class Gap:
 
     ``value``, ``low``, ``high``: difference of fractions and its 95 % interval; ``method``: what both sides share;
     ``unit``: what the bootstrap resamples (speakers; utterances where fewer than six speakers are tested); ``p``, of WA
-    alone: McNemar's exact test on the mean posteriors over seeds, where the same recordings are predicted, without
-    augmented copies; ``p_holm``: the same, corrected for the number of tests within a protocol and corpus.
+    alone: McNemar's exact test on the mean posteriors over seeds, where both sides have as many seeds and the same
+    recordings are predicted, without augmented copies; ``p_holm``: the same, corrected for the number of tests within
+    a protocol and corpus.
     """
 
     paper: str
@@ -129,7 +130,8 @@ def subtract_runs(first: Sequence[RunRecord], second: Sequence[RunRecord], part:
     recognised = [_recognise(map(without_copies, runs), part) for runs in (first, second)]
     same = recognised[0].keys() == recognised[1].keys()
     p = None
-    if same:
+    # A mean over several seeds recognises more than each of them: against fewer seeds that is no difference of systems.
+    if same and len({run.id.seed for run in first}) == len({run.id.seed for run in second}):
         p = mcnemar_p(*(np.array([known[item] for item in recognised[0]]) for known in recognised))
     method = PAIRED if same else INDEPENDENT if not found.joint else JOINT if found.unit == "speakers" else PARTLY
     about = [(runs[0].id.system, runs[0].id.protocol) for runs in (first, second)]

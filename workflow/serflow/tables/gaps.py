@@ -22,9 +22,9 @@ NOTES = (
     "utterances where fewer than six speakers are tested. What both sides share is drawn for both at once. "
     "Speakers whom one side alone tests, as where folds are missing, are left out, and under one protocol seeds that "
     "one side alone has.",
-    "p: McNemar's exact test of WA on the mean posteriors over seeds, where the same recordings are predicted, without "
-    "augmented copies; Holm: corrected for the number of pairs of systems under one protocol on one corpus. The test "
-    "takes recordings as independent; the interval, which draws speakers, does not.",
+    "p: McNemar's exact test of WA on the mean posteriors over seeds, where both sides have as many seeds and predict "
+    "the same recordings, without augmented copies; Holm: corrected for the number of pairs of systems under one "
+    "protocol on one corpus. The test takes recordings as independent; the interval, which draws speakers, does not.",
     "The leak minus its control: original recordings alone, since the leak also tests augmented copies.",
 )
 
