@@ -3,7 +3,8 @@
     python benchmarks/audit.py TREE [--copies 240] [--many 10000] [--workers 2]
 
 TREE holds real recordings, such as RAVDESS. Of some of them copies are made in each of the ways below, by serflow's own
-augmentation, NumPy, soxr and libsndfile's encoders. All recordings are searched for all copies, and for each other.
+augmentation, NumPy, soxr and libsndfile's encoders. All recordings are searched for all copies, and for each other;
+those that are copied are also given mains hum, and searched for each other once more.
 Prints Markdown: for each kind the share of copies found, how many of these are named rightly, and how many pairs of
 recordings that are no copies were taken for some. With --many, times the command on so many recordings: TREE's own and
 copies of them, divided at random into 80 % training, 10 % validation and 10 % test.
@@ -30,6 +31,8 @@ from serflow.features.audio import read_signal
 from serflow.features.copies import noise, pitch, stretch
 
 RATE = 16_000
+#: How far hum is below the speech, in dB.
+HUM_DB = 5
 
 
 def later(signal: np.ndarray, seconds: float) -> np.ndarray:
@@ -53,6 +56,14 @@ def narrow(signal: np.ndarray) -> np.ndarray:
 def with_noise(snr_db: float) -> Callable[[np.ndarray], np.ndarray]:
     """Return what adds white noise."""
     return lambda signal: noise(signal, sample_rate=RATE, seed=len(signal), snr_db=snr_db)
+
+
+def with_hum(signal: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """Add mains hum of 50 Hz, `HUM_DB` below the signal, of which each harmonic has its own level and phase."""
+    numbers = np.arange(1, 41)[:, np.newaxis]
+    phases = 2 * np.pi * (50 * numbers * np.arange(len(signal)) / RATE + draw.uniform(size=numbers.shape))
+    hum = (draw.uniform(0.3, 1, numbers.shape) / numbers * np.sin(phases)).sum(axis=0)
+    return signal + hum * np.sqrt(np.mean(signal**2) / np.mean(hum**2)) * 10 ** (-HUM_DB / 20)
 
 
 def with_tempo(rate: float) -> Callable[[np.ndarray], np.ndarray]:
@@ -141,6 +152,7 @@ def measure(originals: list[Path], n_copies: int, folder: Path, workers: int) ->
     for pair in found[0]:
         if pair.first < pair.second:
             print("   ", originals[pair.first].stem, originals[pair.second].stem, pair.changes)
+    print(f"With mains hum {HUM_DB} dB below: {count_false_in_hum([originals[n] for n in source], folder, workers)}")
     same = {one.digest: n for n, one in enumerate(prints[: len(originals)])}
     others = len(source) * (len(originals) - 1)
     print(f"\n| kind of copy | found of {len(source)} | named rightly | false pairs of {others} |")
@@ -154,6 +166,21 @@ def measure(originals: list[Path], n_copies: int, folder: Path, workers: int) ->
         print(f"| {kind} | {share} | {named / max(1, len(right)):.1%} | {false} |", flush=True)
         names = [", ".join(changes) for changes in right.values()]
         print(f"{kind}: {names[:3]}", file=sys.stderr)
+
+
+def count_false_in_hum(originals: list[Path], folder: Path, workers: int) -> str:
+    """Return how many pairs of recordings with hum are taken for copies."""
+    draw, paths = np.random.default_rng(0), []
+    for original in originals:
+        paths.append(folder / f"hum_{original.parent.name}_{original.stem}.wav")
+        signal = with_hum(read_signal(original, RATE), draw)
+        soundfile.write(paths[-1], np.clip(signal, -1, 1), RATE, subtype="PCM_16")
+    everyone = range(len(paths))
+    (found,) = find_copies(
+        paths, read_prints({path: str(path) for path in paths}, workers), [(everyone, everyone)], workers
+    )
+    false = sum(pair.first < pair.second for pair in found)
+    return f"{false} of {len(paths) * (len(paths) - 1) // 2} pairs taken for changed copies"
 
 
 def clock(originals: list[Path], n: int, folder: Path, workers: int) -> None:

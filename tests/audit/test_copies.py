@@ -68,6 +68,24 @@ def test_takes_of_one_sentence_are_no_copies(found):
     assert found[1][1] == []
 
 
+def add_hum(signal, seed):
+    """Add mains hum of 40 harmonics, each with its own phase, as loud as the signal."""
+    draw = np.random.default_rng(seed)
+    time = np.arange(len(signal)) / RATE
+    hum = sum(np.sin(2 * np.pi * 50 * n * time + draw.uniform(0, 2 * np.pi)) / n for n in range(1, 41))
+    return signal + hum * np.sqrt(np.mean(signal**2) / np.mean(hum**2))
+
+
+def test_mains_hum_makes_no_copies_and_hides_none(record, utter):
+    takes = [add_hum(utter(n, n % 2), n) for n in range(8)]
+    paths = [record(f"take{n}.wav", signal) for n, signal in enumerate(takes)]
+    paths.append(record("copy.wav", copies.stretch(takes[0], sample_rate=RATE, seed=0, rate=1.25)))
+    prints = read_prints({path: str(path) for path in paths}, 1)
+    among_takes, of_copy = find_copies(paths, prints, [(range(8), range(8)), (range(8), [8])], 1)
+    assert among_takes == []
+    assert [pair.first for pair in of_copy] == [0]
+
+
 @pytest.fixture
 def name_changes(record):
     """Return a function: the changes that are named between two signals."""

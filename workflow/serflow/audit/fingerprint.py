@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import soxr
 from scipy import fft
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import median_filter, uniform_filter1d
 
 from serflow.corpora.scan import read_pcm16
 
@@ -30,6 +30,8 @@ RESOLUTION = RATE / LENGTH
 FINE_BAND, WARPED_BAND = (100, 1900), (150, 1900)
 #: Widths of the local mean, in bins of `RESOLUTION`: 15 Hz and 30 Hz; of the smoothing of the warped one: 1.2 Hz.
 FINE_WIDTH, WARPED_WIDTH, SMOOTHING = 61, 123, 5
+#: What exceeds so many times the median of its neighbours belongs to a steady tone, such as mains hum.
+TONE = 4
 #: Step of the warped axis, in units of the natural logarithm of the frequency.
 STEP = 0.001
 #: Time between two values of the energy, in samples at `RATE`, and the shares of its sum where speech begins and ends.
@@ -69,7 +71,13 @@ def fingerprint(path: Path) -> Fingerprint:
 def _spectrum(signal: np.ndarray) -> np.ndarray:
     """Return the magnitudes of a signal's spectrum at multiples of `RESOLUTION`, shape (LENGTH / 2 + 1,)."""
     folded = np.pad(signal, (0, -len(signal) % LENGTH)).reshape(-1, LENGTH).sum(axis=0)
-    return np.abs(fft.rfft(folded))
+    return _without_tones(np.abs(fft.rfft(folded)))
+
+
+def _without_tones(spectrum: np.ndarray) -> np.ndarray:
+    """Return a spectrum without the lines of steady tones, which make recordings alike that are no copies."""
+    level = median_filter(spectrum, FINE_WIDTH)
+    return np.where(spectrum > TONE * level, level, spectrum)
 
 
 def _fine(spectrum: np.ndarray) -> np.ndarray:
