@@ -1,8 +1,9 @@
 """Fingerprints of recordings, by which copies are found although their sound was changed.
 
-Both are made from the magnitude of the spectrum of a whole recording below 2 kHz, divided by its local mean and spread
-so that only its fine structure remains. Gain, delay and the phase of a filter leave that unchanged; noise, lossy codecs
-and resampling weaken it. Two takes of one sentence have fine structures that are unrelated, however alike they sound.
+Both are made from the magnitude of the spectrum of a whole recording below 2 kHz, without the lines of steady tones,
+less its local mean and divided by its local spread, so that only its fine structure remains. Gain, delay and the phase
+of a filter leave that unchanged; noise, lossy codecs and resampling weaken it. Two takes of one sentence have fine
+structures that are unrelated, however alike they sound.
 
 - `Fingerprint.fine` keeps the finest structure, of a quarter of a hertz, which only copies of one waveform share.
 - `Fingerprint.warped` is smoother, over the logarithm of the frequency. A phase vocoder keeps it when it changes the
@@ -28,7 +29,8 @@ RATE, LENGTH = 4000, 16_384
 RESOLUTION = RATE / LENGTH
 #: Band of the finest structure, and of the warped one, in Hz.
 FINE_BAND, WARPED_BAND = (100, 1900), (150, 1900)
-#: Widths of the local mean, in bins of `RESOLUTION`: 15 Hz and 30 Hz; of the smoothing of the warped one: 1.2 Hz.
+#: Widths of the local mean (the first: of the median too), in bins of `RESOLUTION`: 15 Hz and 30 Hz; of the smoothing
+#: of the warped one: 1.2 Hz.
 FINE_WIDTH, WARPED_WIDTH, SMOOTHING = 61, 123, 5
 #: What exceeds so many times the median of its neighbours belongs to a steady tone, such as mains hum.
 TONE = 4
