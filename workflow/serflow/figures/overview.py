@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from serflow.corpora.names import display_name
 from serflow.figures.dumbbell import Point, draw, make_point, row_height
-from serflow.figures.style import BLUE, GREEN, GREY, ORANGE, VERMILION, draw_rows, new_figure, place_legend, save, style
+from serflow.figures.style import BLUE, GREEN, GREY, PURPLE, VERMILION, draw_rows, new_figure, place_legend, save, style
 from serflow.papers.names import ROLES
 from serflow.protocols.base import Role
 from serflow.scoring.metrics import label_of
@@ -34,8 +34,8 @@ LOOKS: dict[Role, tuple[str, str]] = {
     "unseen_statements": (VERMILION, "D"),
     "other_corpus": (VERMILION, "v"),
     "leak": (GREEN, "^"),
-    "control": (ORANGE, "v"),
-    "unseen_control": (ORANGE, "D"),
+    "control": (PURPLE, "v"),
+    "unseen_control": (PURPLE, "D"),
 }
 
 
