@@ -140,6 +140,21 @@ def test_where_one_side_lacks_a_seed_the_others_alone_are_compared(make_run, spe
     assert gap.value == pytest.approx(0)  # between protocols a seed means nothing in common
 
 
+@pytest.mark.parametrize("protocol", ["speaker_independent", "published"])
+def test_where_a_seed_of_one_side_lacks_a_fold_the_same_networks_are_compared(make_run, speakers, protocol):
+    """Both sides recognise the same, seed for seed and fold for fold: of the missing fold all, else nothing."""
+    folds = [[row for row in rows(right) if row[0][1] in tested] for right, tested in ((6, "0123"), (0, "4567"))]
+    grouped = {"protocol": "speaker_independent"}
+    finished = [make_run(folds[f], seed=seed, fold=f, **grouped) for seed in (0, 1) for f in (0, 1)]
+    other = {"system": "other", "protocol": protocol}
+    unfinished = [make_run(folds[f], seed=seed, fold=f, **other) for seed, f in ((0, 0), (0, 1), (1, 1))]
+    runs = read_runs([*finished, *unfinished])
+    for first, second in ((runs[:4], runs[4:]), (runs[4:], runs[:4])):
+        gap = only(subtract_runs(first, second, "test", speakers), metric="WA")
+        assert (gap.value, gap.low, gap.high) == (0, 0, 0)
+        assert gap.p == (1 if protocol == "speaker_independent" else None)  # between protocols one seed against two
+
+
 def test_test_parts_that_share_no_speaker_are_drawn_apart(make_run, speakers):
     """Closed form: each side is binomial in its 24 utterances."""
     left, right = [row for row in rows(5) if row[0][1] in "0123"], [row for row in rows(2) if row[0][1] in "4567"]

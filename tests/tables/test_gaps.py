@@ -63,6 +63,16 @@ def test_what_cannot_be_compared_is_told_in_one_sentence(folders, make_run, tmp_
         assert told in capsys.readouterr().err
 
 
+def test_both_sides_are_named_where_their_corpora_differ(folders, make_run, tmp_path, capsys):
+    other = make_run([(f"toy/{name}", *rest) for name, *rest in rows(2)], corpus="toy+savee")
+    for path in list((tmp_path / "manifests").iterdir()):
+        (path.parent / f"savee{path.suffix}").write_text(path.read_text().replace("toy", "savee"))
+    assert cli.main(["compare", str(folders[0]), str(other), "--output", str(tmp_path / "gaps.csv")]) == 0
+    told = "net (published), toypaper on toy, minus net (published), toypaper on toy+savee, test part"
+    assert told in capsys.readouterr().out
+    assert {(gap.corpus, gap.second_corpus) for gap in read_gaps(tmp_path / "gaps.csv")} == {("toy", "toy+savee")}
+
+
 def test_protocols_are_compared_by_the_original_recordings_alone(folders, make_run, capsys):
     """Of the leak's copies all are recognised, of the recordings three of six: as many as under the other protocol."""
     copies = [(f"u{s}_{k}#noise", "test", "sad", "sad") for s in range(8) for k in range(6)]

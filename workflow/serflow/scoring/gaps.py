@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,8 +31,10 @@ from serflow.scoring.pooling import (
 PAIRS: tuple[tuple[Role, Role], ...] = (
     ("published", "unseen"),
     ("random", "unseen"),
+    ("given", "unseen"),
     ("random", "published"),
     ("leak", "control"),
+    ("control", "random"),
     ("control", "published"),
     ("unseen_control", "unseen"),
 )
@@ -45,9 +48,9 @@ class Gap:
 
     ``value``, ``low``, ``high``: difference of fractions and its 95 % interval; ``method``: what both sides share;
     ``unit``: what the bootstrap resamples (speakers; utterances where fewer than six speakers are tested); ``p``, of WA
-    alone: McNemar's exact test on the mean posteriors over seeds, where both sides have as many seeds and the same
-    recordings are predicted, without augmented copies; ``p_holm``: the same, corrected for the number of tests within
-    a protocol and corpus.
+    alone: McNemar's exact test on the mean posteriors over seeds, where both sides predict the same recordings, each
+    by as many networks, without augmented copies; ``p_holm``: the same, corrected for the number of tests within
+    a protocol and corpus; ``second_paper``, ``second_corpus``: those of the second side where they are others.
     """
 
     paper: str
@@ -66,6 +69,8 @@ class Gap:
     n_units: int
     p: float | None = None
     p_holm: float | None = None
+    second_paper: str = ""
+    second_corpus: str = ""
 
 
 TYPES = column_types(Gap) | dict.fromkeys(("value", "low", "high"), "float") | {"n_units": "Int64"}
@@ -119,28 +124,31 @@ def find_gaps(record: PaperRecord, runs: Iterable[RunRecord], speakers: Speakers
 def subtract_runs(first: Sequence[RunRecord], second: Sequence[RunRecord], part: str, speakers: Speakers) -> list[Gap]:
     """Return the gap of each metric between the runs of two systems or protocols; none if they cannot be compared.
 
-    They can if both have runs, of the same labels, that have the part. If some speakers are tested on both sides, as
-    where folds of one are missing, these alone are compared. So are shared seeds under one protocol: they decide what
-    a random split tests.
+    They can if both have runs, of the same labels, that have the part. Where folds or seeds are missing, the runs are
+    compared of which both sides have the like (see `_of_like_runs`), on the speakers that both test.
     """
-    first, second = _of_shared_speakers(*_of_shared_seeds(first, second), part, speakers)
+    first, second = _of_shared_speakers(*_of_like_runs(first, second), part, speakers)
     found = bootstrap_runs(first, second, part, speakers)
     if not found:
         return []
-    recognised = [_recognise(map(without_copies, runs), part) for runs in (first, second)]
-    same = recognised[0].keys() == recognised[1].keys()
+    (recognised, networks), (others, other_networks) = (
+        _recognise(map(without_copies, runs), part) for runs in (first, second)
+    )
+    same = networks.keys() == other_networks.keys()
     p = None
     # A mean over several seeds recognises more than each of them: against fewer seeds that is no difference of systems.
-    if same and len({run.id.seed for run in first}) == len({run.id.seed for run in second}):
-        p = mcnemar_p(*(np.array([known[item] for item in recognised[0]]) for known in recognised))
+    if networks == other_networks:
+        p = mcnemar_p(*(np.array([known[item] for item in recognised]) for known in (recognised, others)))
     method = PAIRED if same else INDEPENDENT if not found.joint else JOINT if found.unit == "speakers" else PARTLY
-    about = [(runs[0].id.system, runs[0].id.protocol) for runs in (first, second)]
+    one, other = first[0].id, second[0].id
     return [
         Gap(
-            first[0].id.paper,
-            first[0].id.corpus,
-            *about[0],
-            *about[1],
+            one.paper,
+            one.corpus,
+            one.system,
+            one.protocol,
+            other.system,
+            other.protocol,
             part,
             metric,
             *estimate,
@@ -148,6 +156,8 @@ def subtract_runs(first: Sequence[RunRecord], second: Sequence[RunRecord], part:
             found.unit,
             found.n_units,
             p if metric == "WA" else None,
+            second_paper=other.paper if other.paper != one.paper else "",
+            second_corpus=other.corpus if other.corpus != one.corpus else "",
         )
         for metric, estimate in found.estimates.items()
         if metric in METRICS and not np.isnan(estimate.value)
@@ -234,14 +244,27 @@ def _align(counts: Counts, names: Sequence[str]) -> np.ndarray:
     return aligned
 
 
-def _of_shared_seeds(
+def _of_like_runs(
     first: Sequence[RunRecord], second: Sequence[RunRecord]
 ) -> tuple[Sequence[RunRecord], Sequence[RunRecord]]:
-    """Return both sides without seeds that one alone has; as they are between protocols, or if none is shared."""
-    shared = {run.id.seed for run in first} & {run.id.seed for run in second}
+    """Return both sides without what would make them unlike where seeds or folds are missing.
+
+    Under one protocol: the seeds and folds that both sides have, since a seed decides what a random split tests.
+    Between protocols, or if they share none: of each side the seeds that have as many folds as any of it.
+    """
+    keys = [{(run.id.seed, run.id.fold) for run in runs} for runs in (first, second)]
+    shared = keys[0] & keys[1]
     if not shared or len({run.id.protocol for run in (*first, *second)}) > 1:
-        return first, second
-    return [run for run in first if run.id.seed in shared], [run for run in second if run.id.seed in shared]
+        return _of_complete_seeds(first), _of_complete_seeds(second)
+    sides = [[run for run in runs if (run.id.seed, run.id.fold) in shared] for runs in (first, second)]
+    return sides[0], sides[1]
+
+
+def _of_complete_seeds(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return the runs of the seeds that have all folds of the seed that has most."""
+    folds = {run.id.seed: {other.id.fold for other in runs if other.id.seed == run.id.seed} for run in runs}
+    most = max(folds.values(), key=len, default=set())
+    return [run for run in runs if folds[run.id.seed] == most]
 
 
 def _of_shared_speakers(
@@ -255,16 +278,18 @@ def _of_shared_speakers(
     return [of_speakers(run, shared, speakers) for run in first], [of_speakers(run, shared, speakers) for run in second]
 
 
-def _recognise(runs: Iterable[RunRecord], part: str) -> Mapping[Item, bool]:
-    """Return for each item of a part whether the mean posterior over seeds (and folds) recognises it."""
+def _recognise(runs: Iterable[RunRecord], part: str) -> tuple[Mapping[Item, bool], Mapping[Item, int]]:
+    """Return for each item of a part whether the mean posterior over runs recognises it, and of how many runs."""
     sums: dict[Item, np.ndarray] = {}
     truth: dict[Item, int] = {}
+    networks: Counter[Item] = Counter()
     for run in runs:
         for n in np.flatnonzero(run.parts == part).tolist():
             item = run.item(n)
             sums[item] = sums.get(item, 0) + run.posteriors[n]
             truth[item] = int(run.truth[n])
-    return {item: int(total.argmax()) == truth[item] for item, total in sorted(sums.items())}
+            networks[item] += 1
+    return {item: int(total.argmax()) == truth[item] for item, total in sums.items()}, networks
 
 
 def _correct(gaps: Sequence[Gap]) -> list[Gap]:

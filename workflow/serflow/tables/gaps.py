@@ -20,10 +20,11 @@ from serflow.tables.table import NOTHING, Table
 NOTES = (
     "Points: percentage points, with a 95 % percentile-bootstrap interval (2000 draws) over speakers, or over "
     "utterances where fewer than six speakers are tested. What both sides share is drawn for both at once. "
-    "Speakers whom one side alone tests, as where folds are missing, are left out, and under one protocol seeds that "
-    "one side alone has.",
-    "p: McNemar's exact test of WA on the mean posteriors over seeds, where both sides have as many seeds and predict "
-    "the same recordings, without augmented copies; Holm: corrected for the number of pairs of systems under one "
+    "Where folds or seeds are missing, what is alike is compared: under one protocol the seeds and folds that both "
+    "sides have; between protocols the seeds that have as many folds as any of their side; always without speakers "
+    "whom one side alone tests.",
+    "p: McNemar's exact test of WA on the mean posteriors over seeds, where both sides predict the same recordings, "
+    "each by as many networks, without augmented copies; Holm: corrected for the number of pairs of systems under one "
     "protocol on one corpus. The test takes recordings as independent; the interval, which draws speakers, does not.",
     "The leak minus its control: original recordings alone, since the leak also tests augmented copies.",
 )
@@ -107,7 +108,11 @@ def describe_gaps(gaps: Sequence[Gap]) -> str:
     """Return what `compare_folders` found as text for a terminal."""
     one = gaps[0]
     names = [f"{one.first_system} ({one.first_protocol})", f"{one.second_system} ({one.second_protocol})"]
-    lines = [f"{names[0]} minus {names[1]}, {one.paper} on {one.corpus}, {one.part} part, in points [95 %]:"]
+    places = [f"{one.paper} on {one.corpus}", f"{one.second_paper or one.paper} on {one.second_corpus or one.corpus}"]
+    told = f"{names[0]} minus {names[1]}, {places[0]}"
+    if places[0] != places[1]:
+        told = f"{names[0]}, {places[0]}, minus {names[1]}, {places[1]}"
+    lines = [f"{told}, {one.part} part, in points [95 %]:"]
     lines += [f"  {label_of(gap.metric):9} {of_gap(gap)}" for gap in gaps]
     lines.append(f"Bootstrap over {one.n_units} {one.unit}; both sides share: {one.method}.")
     if one.first_protocol != one.second_protocol:
