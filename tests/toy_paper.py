@@ -99,6 +99,7 @@ def make_run(tmp_path):
         seed=0,
         fold=0,
         epochs=2,
+        validated=True,
         labels=LABELS,
         **more,
     ):
@@ -108,7 +109,8 @@ def make_run(tmp_path):
         history = [
             {
                 **{"epoch": e, "learning_rate": 1e-3, "train_loss": 1 / e, "train_accuracy": 1 - 0.5 / e, "seconds": 1},
-                **{"validation_loss": 2 / e, "validation_accuracy": 0.1 * e + 0.1 * seed + 0.2 * fold},
+                "validation_loss": 2 / e if validated else np.nan,
+                "validation_accuracy": 0.1 * e + 0.1 * seed + 0.2 * fold if validated else np.nan,
             }
             for e in range(1, epochs + 1)
         ]

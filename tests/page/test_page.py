@@ -87,6 +87,25 @@ def test_a_paper_that_was_not_run_says_why(tmp_path):
     assert "No published number stands beside a result on unseen speakers yet." in text
 
 
+def test_curves_are_of_the_parts_that_there_are_and_as_wide_as_they_have_epochs(tmp_path, make_run, manifest):
+    """Training accuracy is 1 - 0.5 / epoch. One protocol has no validation part, as Mittal's; one run stops early."""
+    record = make_record()
+    write_json(tmp_path / "paper.json", record.model_dump(mode="json", by_alias=True, exclude_none=True))
+    rows = [("u0_0", "train", "sad", "sad"), ("u1_0", "test", "sad", "sad")]
+    own = {"validated": False, "finished": "2026-11-25T10:00:00+00:00"}
+    runs = [make_run(rows, seed=0, epochs=5, **own), make_run(rows, seed=1, epochs=2, **own)]
+    runs.append(make_run(rows, protocol="speaker_independent", epochs=3, **own | {"validated": True}))
+    words = ["page", "--papers", tmp_path / "paper.json", "--results", tmp_path, "--output", tmp_path / "index.html"]
+    assert cli.main(list(map(str, [*words, "--runs", *runs, "--manifests", manifest, "--roots", tmp_path]))) == 0
+    text = (tmp_path / "index.html").read_text()
+    captions = [re.sub("<[^>]*>", "", found) for found in re.findall("<figcaption>(.*?)</figcaption>", text)]
+    told = [found.partition(": ")[2] for found in captions if "accuracy" in found]
+    assert told == ["training accuracy, 2 to 5 epochs", "training and validation accuracy, 3 epochs"]
+    lines = re.findall('<polyline points="([^"]*)" class="([^"]*)"', text)
+    assert [part for _, part in lines] == ["train", "train", "train", "validation"]
+    assert lines[1][0] == "0.0,50.0 75.0,25.0"  # the second of five epochs is a quarter of 300 wide
+
+
 def test_deviations_of_any_protocol_stand_on_the_card():
     deviations = {"toy/net/speaker_independent": ["training.epochs: 2 instead of 50"]}
     record = make_record(published=[published("WA", "test", 0.9)], deviations=deviations)

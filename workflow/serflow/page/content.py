@@ -34,7 +34,10 @@ from serflow.scoring.verdicts import (
 from serflow.tables.overview import list_deviations, tell_originals
 
 #: The roles of protocols that are shown of each system, those after the fourth where anything was run under them.
-SHOWN: tuple[Role, ...] = ("published", "unseen", "leak", "control", "random", "unseen_statements", "other_corpus")
+SHOWN: tuple[Role, ...] = (
+    *("published", "unseen", "leak", "control"),
+    *("random", "given", "unseen_statements", "other_corpus"),
+)
 #: The roles of protocols whose speakers are shown, where they test speakers not seen in training.
 UNSEEN: tuple[Role, ...] = ("published", "unseen")
 #: The tone of a verdict's badge.
@@ -101,6 +104,14 @@ class Matrix:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """The accuracies of one run by epoch, in 0..1; ``part``: train or validation."""
+
+    part: str
+    accuracies: Sequence[float]
+
+
+@dataclass(frozen=True)
 class SystemResult:
     """What is shown of one system on one corpus: matrices and curves of its runs, by what the protocol is called."""
 
@@ -108,7 +119,7 @@ class SystemResult:
     title: str
     paper: str
     matrices: Mapping[str, Matrix]
-    curves: Mapping[str, Sequence[Sequence[float]]]
+    curves: Mapping[str, Sequence[Curve]]
 
 
 @dataclass(frozen=True)
@@ -310,15 +321,15 @@ def _matrix(runs: Sequence[RunRecord]) -> Matrix:
     return Matrix(runs[0].labels, counts / np.maximum(n, 1)[:, None], n)
 
 
-def _curves(runs: Iterable[RunRecord]) -> list[list[float]]:
-    """Return the accuracies of each run by epoch: of the training part, then of the validation part."""
-    lines = []
+def _curves(runs: Iterable[RunRecord]) -> list[Curve]:
+    """Return the accuracies of each run by epoch: of the training part, and of the validation part if there is one."""
+    curves = []
     for run in runs:
-        for key in ("train_accuracy", "validation_accuracy"):
-            values = [row[key] for row in run.history if key in row]
+        for part in ("train", "validation"):
+            values = [row[key] for row in run.history if (key := f"{part}_accuracy") in row]
             if len(values) > 1 and not np.isnan(values).any():
-                lines.append(values)
-    return lines
+                curves.append(Curve(part, values))
+    return curves
 
 
 def _per_speaker(counts: Counts, corpus: str) -> dict[str, float]:

@@ -152,9 +152,9 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _polyline(values: Sequence[float], width: float, height: float) -> str:
-    """Return the points of a curve of values in 0..1 for an SVG polyline."""
-    step = width / (len(values) - 1)
+def _polyline(values: Sequence[float], n_epochs: int, width: float, height: float) -> str:
+    """Return the points of a curve of values in 0..1 for an SVG polyline that is `width` wide at `n_epochs`."""
+    step = width / (n_epochs - 1)
     return " ".join(f"{n * step:.1f},{height * (1 - value):.1f}" for n, value in enumerate(values))
 
 
