@@ -88,6 +88,16 @@ def test_what_only_the_leak_reaches_is_said_to_be_reached_under_it():
     assert judged(record(0.96, deviations=shortened), score(), leak).verdict == "not reproduced"
 
 
+def test_what_alone_keeps_the_leak_from_reaching_a_number_is_said():
+    leak = score("third", value=0.95, low=0.93, high=0.97, spread=0.068)
+    result = judged(record(0.96), score(), leak)
+    assert result.verdict == "not reproduced"
+    assert "the leak would reach it, were it not for: the last epoch is a draw" in result.reason
+    assert judged(record(0.96), score(), replace(leak, n_runs=5)).verdict == "reached only under the leak"
+    low = score("third", value=0.8, low=0.76, high=0.84, spread=0.068)
+    assert "leak" not in judged(record(0.96), score(), low).reason
+
+
 @pytest.mark.parametrize(
     ("more", "row", "reason"),
     [
@@ -161,6 +171,17 @@ def test_a_role_written_in_the_paper_file_decides_over_that_of_the_kind():
     result = judged(record(protocols=rules), score(), score("third", value=0.5))
     assert result.cells["control"].value == 0.5
     assert result.cells["leak"] == Cell()
+
+
+def test_the_own_split_of_a_corpus_is_no_protocol_of_the_paper_and_hides_no_other_result():
+    """Neither the random split of one paper nor the unseen speakers of another, both of which are the papers' own."""
+    given = {"given": {"kind": "given", "title": "the corpus's own split"}}
+    for role in ("random", "speakers"):
+        rules = given | {"own": (RULES["first"] if role == "random" else RULES["second"]) | {"role": "published"}}
+        paper = record(protocols=rules, asked=("given", "own"), corpus="mine", published=[])
+        found = [score(name, corpus="mine", metric="WA", value=v) for name, v in (("given", 0.41), ("own", 0.83))]
+        result = judged(paper, *found)
+        assert (result.cells["given"].value, result.cells["published"].value) == (0.41, 0.83)
 
 
 def satt(**more):

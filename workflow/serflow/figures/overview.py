@@ -30,6 +30,7 @@ ALONE = ", original recordings alone"
 LOOKS: dict[Role, tuple[str, str]] = {
     "published": (BLUE, "o"),
     "random": (BLUE, "D"),
+    "given": (BLUE, "P"),
     "unseen": (VERMILION, "s"),
     "unseen_statements": (VERMILION, "D"),
     "other_corpus": (VERMILION, "v"),

@@ -14,7 +14,7 @@ from serflow.scoring.scores import Scores
 from serflow.scoring.speakers import speaker_name, speakers_of
 
 #: Protocols of these roles are drawn: the control and the leak test few utterances of each speaker.
-SHOWN: tuple[Role, ...] = ("published", "unseen", "random")
+SHOWN: tuple[Role, ...] = ("published", "unseen", "random", "given")
 #: Shares of a row between which points are spread, so that equal ones can be told apart.
 JITTER = (-0.12, 0.0, 0.12, -0.06, 0.06)
 

@@ -23,6 +23,7 @@ LEAKS = {
     "leak": "**leaky.** Copies of the test recordings were trained on: the scores under this run's own protocol say "
     "nothing about new speakers.",
     "control": "the speakers of the test part were trained on; the augmented copies are of training recordings alone.",
+    "given": "not known: the parts are the corpus's own. The leak audit on the results page says what they share.",
     **dict.fromkeys(("published", "random"), "the speakers of the test part were trained on; its recordings were not."),
 }
 USE = (

@@ -55,7 +55,7 @@ def evaluate(run: TrainedRun) -> dict[str, Any]:
             "system": record.paper.title_of("systems", run.id.system),
             "protocol": record.paper.title_of("protocols", run.id.protocol),
             "role": own.purpose if own else None,
-            "unseen": own.unseen_speakers if own else None,
+            "unseen": own.unseen_speakers if own and own.purpose != "given" else None,
             "synthetic": record.synthetic,
             "url": record.paper.url,
             "deviations": record.deviations_of(run.id.group),

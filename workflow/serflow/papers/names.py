@@ -12,6 +12,7 @@ from serflow.protocols.base import Role
 ROLES: dict[Role, str] = {
     "published": "paper's protocol",
     "random": "random split",
+    "given": "corpus's own split",
     "unseen": "unseen speakers",
     "unseen_statements": "unseen speakers and sentences",
     "other_corpus": "another corpus",

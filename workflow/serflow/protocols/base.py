@@ -17,7 +17,7 @@ LEAKS = ("speakers", "statements", "identical_recordings", "augmented_siblings")
 #: never trained on; the leak that can explain high numbers; or the leak's copies without the leak, on speakers that are
 #: trained on and on others.
 Role = Literal[
-    "published", "random", "unseen", "unseen_statements", "other_corpus", "leak", "control", "unseen_control"
+    "published", "random", "given", "unseen", "unseen_statements", "other_corpus", "leak", "control", "unseen_control"
 ]
 #: Item id to part, of one fold; items that are not named are unused.
 Assignment = dict[str, str]

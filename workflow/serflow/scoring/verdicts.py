@@ -58,11 +58,12 @@ def judge(result: Result) -> Verdict:
     obstacles = find_obstacles(result)
     if difference is None:
         return Verdict(CANNOT, "; ".join(obstacles))
-    told = _decide(result, difference)
+    told, but_for = _decide(result, difference)
     numbers = f"d = {_points(difference.value)} [{_points(difference.low)}, {_points(difference.high)}]"
     numbers += " over utterances" if own.unit == "utterances" else ""
     if obstacles:
         return Verdict(CANNOT, f"{numbers}; would be: {told}, were it not for: {'; '.join(obstacles)}", *difference)
+    numbers += f"; the leak would reach it, were it not for: {'; '.join(but_for)}" if but_for else ""
     return Verdict(told, numbers, *difference)
 
 
@@ -76,16 +77,18 @@ def _subtract(published: float, ours: Cell, error: Cell) -> Estimate | None:
     return subtract(theirs, mine)
 
 
-def _decide(result: Result, difference: Estimate) -> str:
-    """Return the verdict that a difference leads to."""
+def _decide(result: Result, difference: Estimate) -> tuple[str, list[str]]:
+    """Return the verdict that a difference leads to, and what alone keeps it from being `LEAK_ONLY`."""
     if difference.low > 0:
         assert result.published is not None  # noqa: S101 -- the difference has it
         leak = _subtract(result.published, result.cells["leak"], result.cells["published"])
-        whole = not _list_shortcomings(result.cells["leak"])
-        return LEAK_ONLY if leak and leak.low <= 0 and whole else NOT_REPRODUCED
+        if leak is None or leak.low > 0:
+            return NOT_REPRODUCED, []
+        lacking = _list_shortcomings(result.cells["leak"])
+        return NOT_REPRODUCED if lacking else LEAK_ONLY, lacking
     if difference.high < 0:
-        return EXCEEDED
-    return REPRODUCED if (difference.high - difference.low) / 2 <= NARROW else COMPATIBLE
+        return EXCEEDED, []
+    return REPRODUCED if (difference.high - difference.low) / 2 <= NARROW else COMPATIBLE, []
 
 
 def find_obstacles(result: Result) -> list[str]:

@@ -163,6 +163,8 @@ def tell(result: Result) -> str:
         f"{_percent(cell)} {words}"
         for role, words in (
             ("published", f"under the paper's protocol{', on unseen speakers' if same else ''}"),
+            ("random", "under a random split"),
+            ("given", "under the corpus's own split"),
             ("unseen", "on unseen speakers"),
             ("unseen_statements", "on unseen speakers and sentences"),
             ("other_corpus", "on a corpus that was not trained on"),

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from serflow.corpora.registry import load
 from serflow.errors import SplitError
 from serflow.items import parse_item
-from serflow.protocols.base import Assignment, Protocol, Rows
+from serflow.protocols.base import Assignment, Protocol, Role, Rows
 
 
 class Given(Protocol):
@@ -16,6 +16,7 @@ class Given(Protocol):
 
     kind: Literal["given"]
 
+    ROLE: ClassVar[Role] = "given"
     SEEDS: ClassVar[Literal["random", "grouped"]] = "grouped"
 
     def count_folds(self, corpora: Sequence[str]) -> int:
