@@ -43,30 +43,35 @@ def manifest():
     return rows
 
 
+def write(folder, run, rows):
+    """Write a run of which about six of ten utterances are recognised."""
+    paper = PAPERS.papers[run.paper]
+    emotions = {row["utterance"]: row["emotion"] for row in rows}
+    labels = paper.labels_on(run.corpus, run.protocol)
+    select = {corpus: chosen.columns() for corpus, chosen in paper.select.items()}
+    parts = split(paper.protocols[run.protocol], rows, labels, [run.corpus], run.seed, select)
+    mine = [one for one in parts if one["fold"] == run.fold and one["part"] != "unused"]
+    truth = [emotions[one["utterance"]] for one in mine]
+    rng = np.random.default_rng([run.seed, run.fold])
+    right, other = [labels.index(t) for t in truth], rng.integers(len(labels), size=len(mine))
+    guess = np.where(rng.random(len(mine)) < 0.6, right, other)
+    names, places = [one["utterance"] for one in mine], [one["part"] for one in mine]
+    found = Predictions(labels, names, places, truth, guess, np.eye(len(labels))[guess])
+    info = PAPERS.spec(run).plain() | {"device": "cpu", "device_name": "a CPU", "precision": "fp64"}
+    info |= {"commit": "abc1234", "versions": {"scikit-learn": "1.8"}, "n_parameters": None, "seconds": 36}
+    info |= {"started": "2026-11-25T10:00:00+00:00", "finished": "2026-11-25T10:00:36+00:00"}
+    write_run(folder / "runs" / run.path, found, [], info)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A results folder with a run for each seed and fold; about six of ten utterances are recognised."""
+    """A results folder with a run for each seed and fold."""
     folder, rows = tmp_path_factory.mktemp("made") / "results", manifest()
     write_csv(folder / "manifests/ravdess.csv", COLUMNS, rows)
     write_json(folder / "papers/deepemonet.json", {"synthetic": False})
-    emotions = {row["utterance"]: row["emotion"] for row in rows}
     for protocol, seeds, folds in (("published", (0, 1, 2), 1), ("speaker_independent", (0,), 6)):
-        for seed in seeds:
-            parts = split(PAPERS.papers["deepemonet"].protocols[protocol], rows, LABELS, ["ravdess"], seed)
-            for fold in range(folds):
-                run = RunId("deepemonet", "ravdess", "svm", protocol, seed, fold)
-                mine = [one for one in parts if one["fold"] == fold]
-                truth = [emotions[one["utterance"]] for one in mine]
-                rng = np.random.default_rng([seed, fold])
-                guess = np.where(
-                    rng.random(len(mine)) < 0.6, [LABELS.index(t) for t in truth], rng.integers(8, size=len(mine))
-                )
-                names, places = [one["utterance"] for one in mine], [one["part"] for one in mine]
-                found = Predictions(LABELS, names, places, truth, guess, np.eye(8)[guess])
-                info = PAPERS.spec(run).plain() | {"device": "cpu", "device_name": "a CPU", "precision": "fp64"}
-                info |= {"commit": "abc1234", "versions": {"scikit-learn": "1.8"}, "n_parameters": None, "seconds": 36}
-                info |= {"started": "2026-11-25T10:00:00+00:00", "finished": "2026-11-25T10:00:36+00:00"}
-                write_run(folder / "runs" / run.path, found, [], info)
+        for seed, fold in ((seed, fold) for seed in seeds for fold in range(folds)):
+            write(folder, RunId("deepemonet", "ravdess", "svm", protocol, seed, fold), rows)
     return folder
 
 
@@ -264,6 +269,22 @@ def test_a_configuration_that_all_runs_share_is_a_deviation(root):
         edit(path, system_config=system | {"model": system["model"] | {"C": 10.0}})
     told = read_evidence(root / "evidence").records["deepemonet"].deviations["ravdess/svm/published"]
     assert told == ["corpus: ravdess alone instead of ravdess+savee", "model.C: 10.0 instead of 1.0"]
+
+
+def test_a_deviation_of_a_part_is_one_of_the_combined_system(tmp_path):
+    """What run.json says of the combined system itself is only how it combines."""
+    rows = [row for row in manifest() if row["emotion"] in PAPERS.papers["satt"].labels]
+    write_csv(tmp_path / "manifests/ravdess.csv", COLUMNS, rows)
+    write_json(tmp_path / "papers/satt.json", {"synthetic": False})
+    for name in ("two_step", "cnn_lstm_10hz", "cnn_10hz"):
+        write(tmp_path, RunId("satt", "ravdess", name, "speaker_independent", 0, 0), rows)
+    path = tmp_path / "runs/satt/ravdess/cnn_lstm_10hz/speaker_independent/seed0/fold0/run.json"
+    system = json.loads(path.read_text())["system_config"]
+    edit(path, system_config=system | {"training": system["training"] | {"epochs": 3}})
+    keep(tmp_path, tmp_path / "evidence", "snakemake satt")
+    deviations = read_evidence(tmp_path / "evidence").records["satt"].deviations
+    assert deviations["ravdess/two_step/speaker_independent"] == ["training.epochs: 3 instead of 60"]
+    assert "ravdess/cnn_10hz/speaker_independent" not in deviations
 
 
 def test_a_split_that_is_not_todays_is_a_deviation_of_its_run(root):

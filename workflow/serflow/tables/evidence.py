@@ -185,9 +185,13 @@ def _record(papers: Papers, name: str, runs: Iterable[RunRecord], splits: SplitF
         if texts != told:
             fault = f"was made differently from {other.id.path}, with which it would be averaged: {told} and {texts}"
             raise RunError(run.path, fault, "Remove one of the two.")
-    for key, (_, texts) in first.items():
+    for key, (run, _) in first.items():
+        corpus, system, protocol = run.group
+        parts = (f"{corpus}/{part}/{protocol}" for part in (system, *record.paper.systems[system].parts))
         known = [text for text in deviations.get(key, []) if text.startswith("corpus: ")]
-        deviations[key] = [*known, *texts]
+        deviations[key] = list(
+            dict.fromkeys([*known, *(text for part in parts if part in first for text in first[part][1])])
+        )
     return record.model_copy(update={"deviations": {key: texts for key, texts in deviations.items() if texts}})
 
 
