@@ -1,6 +1,7 @@
 import hashlib
 import shutil
 
+import librosa
 import numpy as np
 import pytest
 import soundfile
@@ -89,6 +90,21 @@ def test_utterances_are_cut_before_the_transform(corpus, recipe, tmp_path):
     found = features.read(np.flatnonzero(features.utterance == 3))
     assert found.dtype == np.float16
     np.testing.assert_array_equal(found, np.concatenate(expected).astype(np.float16))
+
+
+def test_a_copy_is_cut_into_as_many_parts_as_its_recording(corpus, recipe, tmp_path):
+    """Twice as fast, u3's 2000 samples are 1000: less than two parts of 800, yet three as those of the recording."""
+    plain, recipe = recipe, recipe | {"segment_seconds": 0.1, "copies": {"stretch": {"rate": 2.0}}}
+    build_store(recipe, corpus[1], corpus[0], tmp_path / "x.zarr", 1)
+    features = open_store(tmp_path / "x.zarr", recipe, corpus[1])
+    own = features.utterance == 3
+    assert features.segment[own].tolist() == [0, 1, 2, 0, 1, 2]
+    assert [item.copy for item, mine in zip(features.items, own, strict=True) if mine] == [""] * 3 + ["stretch"] * 3
+    signal, _ = soundfile.read(corpus[0] / "wav" / "u3.wav", dtype="float32")
+    options = {key: value for key, value in plain.items() if key != "transform"}
+    fast = librosa.effects.time_stretch(signal, rate=2.0)
+    expected = [logmel(part, **options) for part in (fast[:334], fast[334:667], fast[667:])]
+    np.testing.assert_allclose(features.read(np.flatnonzero(own)[3:]), np.concatenate(expected), atol=1e-4)
 
 
 def test_failed_build_leaves_nothing_and_names_the_recording(corpus, recipe, tmp_path):

@@ -6,7 +6,8 @@ import pytest
 
 from serflow.config import check_config
 from serflow.corpora.registry import use_tables
-from serflow.errors import SerflowError
+from serflow.errors import ConfigError, SerflowError
+from serflow.features.recipes import check_relations
 from serflow.io.files import write_csv
 from serflow.papers.load import PAPERS, read_paper
 from serflow.papers.names import name_protocol
@@ -55,6 +56,23 @@ def test_a_system_runs_under_its_papers_protocols_on_all_emotions_of_the_corpus(
     spec = found.spec(runs[0])
     assert spec.labels == ("happy", "sad", "bored")
     assert found.record("jin").n_folds["mine"]["speaker_independent"] == 5
+
+
+@pytest.mark.parametrize("paper", sorted(path.stem for path in PAPERS.glob("*.yaml")))
+def test_all_that_is_planned_can_be_computed(papers, paper):
+    """Copies for the leak are added to each system's own recipe, such as one in segments."""
+    systems = read_paper(PAPERS / f"{paper}.yaml")[1].systems
+    named = [f"{paper}.{name}" for name, system in systems.items() if not (system.labels or system.parts)]
+    found = papers({"mine": named}, papers=[paper])
+    for recipe in found.recipes.values():
+        check_relations(recipe)
+
+
+def test_copies_that_last_longer_are_refused_for_a_system_in_segments_before_anything_runs(papers):
+    slower = {"augment_then_split": {"copies": {"stretch": {"rate": 0.9}}}}
+    changed = {"recipes": {"mfcc2to13": {"segment_seconds": 3.0}}, "protocols": slower}
+    with pytest.raises(ConfigError, match=r"jin: resnet1d under augment_then_split: segment_seconds.*copies\.stretch"):
+        papers({}, overrides={"jin": changed})
 
 
 @pytest.mark.parametrize("paper", sorted(path.stem for path in PAPERS.glob("*.yaml")))

@@ -149,7 +149,9 @@ def check_relations(recipe: Recipe) -> None:
         raise ConfigError("pitch_floor", fault, "Give a higher one, or a larger n_fft.")
     if recipe.get("layer") == "all" and not recipe.get("pooled"):
         raise ConfigError("layer", "'all' gives one frame per layer", "Add `pooled: true`, or choose one layer.")
-    for other in ("copies", "trim_db"):
-        if recipe.get(other) and "segment_seconds" in recipe:
+    # A copy is cut into as many parts as its recording.
+    slower = [name for name, options in recipe.get("copies", {}).items() if options.get("rate", 1) < 1]
+    for other in (*(["trim_db"] if recipe.get("trim_db") else []), *(f"copies.{name}" for name in slower)):
+        if "segment_seconds" in recipe:
             fault = f"does not go with {other}, since segments are counted from the recordings' lengths"
             raise ConfigError("segment_seconds", fault, f"Leave out {other} or segment_seconds.")

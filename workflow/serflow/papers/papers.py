@@ -11,7 +11,7 @@ from serflow.config import Config, Seeds
 from serflow.corpora.registry import members
 from serflow.errors import ConfigError
 from serflow.features.encoders import identify as identify_encoder
-from serflow.features.recipes import encoder_of, extra_of
+from serflow.features.recipes import check_relations, encoder_of, extra_of
 from serflow.models.weights import identify
 from serflow.papers.beyond import check_asked, extend, list_asked
 from serflow.papers.checks import check_names, count_folds
@@ -66,6 +66,7 @@ class Papers:
         self._check_narrowing()
         self._check_encoders(others, folder)
         self.recipes = self._merge_recipes()
+        self._check_copies()
 
     def _take(self, name: str, content: Plain, effective: Plain, model: Paper) -> None:
         """Keep a paper as it is run, and where that departs from its file."""
@@ -293,6 +294,16 @@ class Papers:
             fault += f": {lacking}" * bool(lacking)
             remedy = "Configure another corpus, widen one of these keys, or set it to null for all."
             raise ConfigError("config.yaml", fault, remedy)
+
+    def _check_copies(self) -> None:
+        """Raise a ConfigError if a protocol's copies do not fit the recipe of a system that is to run under it."""
+        for paper, system, protocol in dict.fromkeys((run.paper, run.system, run.protocol) for run in self.all_runs()):
+            if self.papers[paper].systems[system].recipe:
+                try:
+                    check_relations(self.recipe_of(paper, system, protocol)[1])
+                except ConfigError as error:
+                    where, fault = f"{paper}: {system} under {protocol}", f"{error.where} {error.fault}"
+                    raise ConfigError(where, fault, error.remedy) from None
 
     def _merge_recipes(self) -> dict[str, Recipe]:
         """Return all recipes by name; one name must mean one recipe, since it names the cache."""
