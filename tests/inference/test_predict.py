@@ -1,5 +1,6 @@
 """`serflow predict` recognises recordings as the experiment did, and tells what it cannot recognise."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from serflow.errors import ConfigError
 from serflow.inference import recordings
 from serflow.inference.predict import Piece, recognise
 from serflow.inference.recordings import Windows, cut_windows, find_recordings
-from serflow.io.files import read_csv, read_json, write_json
+from serflow.io.files import read_csv, read_json, write_csv, write_json
 from toy_recipe import RATE, RECIPE
 
 LABELS = ["neutral", "happy", "sad"]
@@ -156,6 +157,33 @@ def test_recordings_that_no_fold_trained_on_are_not_counted_as_heard(trained, ru
     """Speaker 0 is tested and validated; speaker 1, of u06, is trained on in the second fold."""
     assert predict(run_of("net"), *(trained / f"corpus/{name}.wav" for name in ("u00", "u01", "u06")), "--folds") == 0
     assert "warning: 1 of 3 recordings have names of the training corpus" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["DC/a01.wav", "speaker 1/take.1.wav"])
+def test_a_recording_is_known_by_the_name_that_its_corpus_gives_it(trained, results, run_of, name, tmp_path, capsys):
+    """SAVEE names DC/a01.wav DC_a01; a table of one's own whose files share names names them by their paths."""
+    run = results / run_of("net").relative_to(trained)
+    rows = read_csv(run / "predictions.csv")
+    heard = next(row["utterance"] for row in rows if row["part"] == "train")
+    given = {"DC/a01.wav": "DC_a01", "speaker 1/take.1.wav": "speaker_1_take_1"}[name]
+    rows = [row | {"utterance": given} if row["utterance"] == heard else row for row in rows]
+    write_csv(run / "predictions.csv", list(rows[0]), rows)
+    (tmp_path / name).parent.mkdir()
+    shutil.copy(trained / f"corpus/{heard}.wav", tmp_path / name)
+    assert predict(run, tmp_path / name) == 0
+    assert "warning: 1 of 1 recordings have names of the training corpus" in capsys.readouterr().err
+
+
+def test_a_name_that_is_not_in_utf8_does_not_stop_the_others(trained, run_of, tmp_path):
+    """As an old archive's names in Latin-1 are; the table holds the bytes of the name."""
+    folder = tmp_path / "old"
+    folder.mkdir()
+    for name in (b"a.wav", b"b\xe9.wav", b"c.wav"):
+        shutil.copy(trained / "corpus/u00.wav", folder / os.fsdecode(name))
+    assert predict(run_of("net"), folder, "--output", tmp_path / "out.csv") == 0
+    lines = (tmp_path / "out.csv").read_bytes().splitlines()
+    assert len(lines) == 4
+    assert b"b\xe9.wav," in lines[2]
 
 
 def test_without_scores_a_run_tells_its_own_test_part(trained, run_of, results, capsys):

@@ -6,6 +6,7 @@ item's id is the utterance's name; in a union of corpora it is ``corpus/utteranc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -43,6 +44,11 @@ def parse_item(identity: str, corpora: Sequence[str]) -> Item:
 def items_of(row: Row, copies: Iterable[str] = ()) -> list[Item]:
     """Return the items of a manifest's row: the utterance itself, then its copies by name, sorted."""
     return [Item(row["corpus"], row["utterance"], copy) for copy in ("", *sorted(copies))]
+
+
+def utterance_name(text: str) -> str:
+    """Return a name of an utterance, as manifests allow it: anything but letters, digits, - and _ becomes _."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", text)
 
 
 def speaker_of(row: Row) -> str:

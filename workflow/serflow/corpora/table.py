@@ -24,6 +24,7 @@ from pydantic import Field
 from serflow.corpora.base import OPTIONAL, Expected, Scan, files, not_audio, row
 from serflow.corpora.database import SUFFIXES, read_database
 from serflow.errors import CorpusError
+from serflow.items import utterance_name
 from serflow.labels import EMOTIONS, NO_EMOTIONS
 from serflow.schema import Model
 from serflow.types import Limit, Text
@@ -191,9 +192,9 @@ def _make_rows(raw: Sequence[Mapping[str, str]], path: Path, emotions: Mapping[s
     """Return the manifest's rows, in the order of the table."""
     paths = [_check_path(cells, path) for cells in raw]
     _check_repeats(raw, paths, path, "path")
-    names = [_name(PurePosixPath(one).stem) for one in paths]
+    names = [utterance_name(PurePosixPath(one).stem) for one in paths]
     if len(set(names)) < len(names):
-        names = [_name(one.rpartition(".")[0]) for one in paths]
+        names = [utterance_name(one.rpartition(".")[0]) for one in paths]
         _check_repeats(raw, names, path, "path", "utterance ")
     _check_constant(raw, path, "sex")
     rows = []
@@ -226,11 +227,6 @@ def _as_yaml(label: str) -> str:
         return str(yaml.safe_load(label))
     except (yaml.YAMLError, ValueError):  # such as a date that is none
         return label
-
-
-def _name(text: str) -> str:
-    """Return a name of an utterance, as manifests allow it: anything but letters, digits, - and _ becomes _."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", text)
 
 
 def _check_path(cells: Mapping[str, str], path: Path) -> str:

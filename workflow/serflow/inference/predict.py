@@ -35,7 +35,7 @@ from serflow.inference.systems import TrainedRun, check_code_is_there, find_fold
 from serflow.io.files import atomic_path, read_csv
 from serflow.io.log import say, show_progress
 from serflow.io.workers import start_workers
-from serflow.items import parse_item
+from serflow.items import parse_item, utterance_name
 
 if TYPE_CHECKING:
     from serflow.inference.committee import Committee
@@ -180,20 +180,29 @@ def _hears(run: TrainedRun, windows: Windows | None) -> str | None:
 
 
 def _heard(runs: Sequence[TrainedRun], files: Sequence[Path]) -> str | None:
-    """Return a warning where recordings have the names of utterances that the runs were trained on."""
-    stems = {file.stem for file in files}
+    """Return a warning where recordings have the names of utterances that the runs were trained on.
+
+    A corpus names them by their files, or where several have one name by their folders too.
+    """
     heard = set()
     for run in runs:
         path = run.folder / "predictions.csv"
         rows = read_csv(path) if path.is_file() else []
         heard |= {parse_item(row["utterance"], run.id.corpora).utterance for row in rows if row["part"] == "train"}
-    if not heard & stems:
+    known = [file for file in files if not heard.isdisjoint(_names_of(file))]
+    if not known:
         return None
     whom = "most of these folds were trained on their speakers" if len(runs) > 1 else "the model was trained on them"
     return (
-        f"warning: {len(heard & stems)} of {len(files)} recordings have names of the training corpus, and {whom}: what "
+        f"warning: {len(known)} of {len(files)} recordings have names of the training corpus, and {whom}: what "
         "it says of them says nothing about new speakers."
     )
+
+
+def _names_of(file: Path) -> set[str]:
+    """Return what a corpus may call a recording: its file, with up to three of the folders that it is in."""
+    parts = (*file.absolute().parent.parts[-3:], file.stem)
+    return {utterance_name("_".join(parts[n:])) for n in range(len(parts))}
 
 
 def _jobs(files: Sequence[Path], recipe: Recipe, windows: Windows | None) -> Iterator[Job]:
@@ -274,7 +283,7 @@ def _write(
     rows: Iterable[Row], labels: list[str], files: Sequence[Path], total: int, timed: bool, output: Path | None
 ) -> int:
     """Print rows as they come, write them to `output`; return how many recordings have a fault."""
-    width, broken = max(len(str(file)) for file in files), set()
+    width, broken = max(len(_printable(file)) for file in files), set()
     places, emotion = (["start", "end"] if timed else []), max(map(len, [*labels, "emotion"]))
     with (
         _open_output(output, ["file", *places, "emotion", *labels, "error"]) as write,
@@ -284,13 +293,19 @@ def _write(
         bar.write("  ".join([*heads, *(f"{label:>8}" for label in labels)]))
         for row in rows:
             times = [f"{time:.2f}" for time in (row.start, row.end) if time is not None]
-            cells = [f"{row.path!s:{width}}", *(f"{time:>8}" for time in times), f"{row.emotion:{emotion}}"]
+            path = f"{_printable(row.path):{width}}"
+            cells = [path, *(f"{time:>8}" for time in times), f"{row.emotion:{emotion}}"]
             cells += [f"{float(p):{max(8, len(label))}.3f}" for p, label in zip(row.posteriors, labels, strict=False)]
-            bar.write(f"{row.path!s:{width}}  error: {row.fault}" if row.fault else "  ".join(cells))
+            bar.write(f"{path}  error: {row.fault}" if row.fault else "  ".join(cells))
             write(cells_of(row, labels, timed))
             broken |= {row.path} if row.fault else set()
             bar.update()
     return len(broken)
+
+
+def _printable(path: Path) -> str:
+    """Return a path with a mark for each byte that is no text in UTF-8, which a terminal's output refuses."""
+    return str(path).encode(errors="surrogateescape").decode(errors="replace")
 
 
 def cells_of(row: Row, labels: Sequence[str], timed: bool) -> dict[str, Any]:
@@ -311,7 +326,10 @@ def _open_output(output: Path | None, columns: list[str]) -> Iterator[Callable[[
     if output is None:
         yield lambda row: None
         return
-    with atomic_path(output) as partial, partial.open("w", encoding="utf-8", newline="") as handle:
+    with (
+        atomic_path(output) as partial,
+        partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as handle,
+    ):
         if output.suffix.lower() == ".csv":
             writer = csv.DictWriter(handle, columns, lineterminator="\n")
             writer.writeheader()

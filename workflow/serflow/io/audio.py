@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +37,7 @@ def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
         fault = "cannot be read as audio (a .raw file does not say its sampling rate and format)"
         raise CorpusError(path, fault, "Write it as WAV.")
     try:
-        with soundfile.SoundFile(path) as sound:
+        with soundfile.SoundFile(os.fsencode(path)) as sound:
             if sound.frames >= NO_FRAMES:
                 fault = "does not say how long it is, as a FLAC file that was written to a pipe"
                 raise CorpusError(path, fault, "Write it again, e.g. with `ffmpeg -i OLD.flac NEW.flac`.")
