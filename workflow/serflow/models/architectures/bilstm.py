@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from serflow.models.lstm import run_lstm
 from serflow.types import Count, Share
 
 INPUTS = "sequence"
@@ -23,7 +24,8 @@ class BiLSTM(nn.Module):
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """From (batch, frames, bins) to logits (batch, n_classes)."""
-        _, (states, _) = self.lstm(frames)  # (layers * directions, batch, hidden): forwards and backwards last
+        # (layers * directions, batch, hidden), forwards and backwards last
+        _, (states, _) = run_lstm(self.lstm, frames)
         return self.linear(self.dropout(states[-2:].transpose(0, 1).flatten(1)))
 
 

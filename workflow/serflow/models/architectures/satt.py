@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from serflow.models.keras import initialise_as_keras
+from serflow.models.lstm import run_lstm
 from serflow.types import Convolution, Count, Share
 
 INPUTS = "patch image"
@@ -24,7 +25,7 @@ class Recurrent(nn.Module):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """From (batch, channels, rows, columns), columns being time, to (batch, 2 * size)."""
-        outputs, (states, _) = self.lstm(maps.permute(0, 3, 1, 2).flatten(2))
+        outputs, (states, _) = run_lstm(self.lstm, maps.permute(0, 3, 1, 2).flatten(2))
         if self.attention is None:
             return states[-2:].transpose(0, 1).flatten(1)
         return (self.attention(outputs).float().softmax(1) * outputs).sum(1)
