@@ -73,3 +73,11 @@ def test_silence_is_zero_and_what_does_not_vary_is_only_lifted():
     assert not logpower(np.zeros(16000, np.float32), **OPTIONS).any()
     one_point = OPTIONS | {"fmax": 10.0, "floor_db": -20.0}  # 0 Hz alone, where 0.5 is 0 dB
     np.testing.assert_allclose(logpower(np.full(640, 0.5, np.float32), **one_point), [[20.0]], atol=1e-4)
+
+
+def test_the_flat_spectrum_of_a_single_sample_stays_within_half_precision():
+    """What rounding leaves of its spread is no unit."""
+    for at in (40, 80, 110):
+        signal = np.zeros(16000, np.float32)
+        signal[at] = 0.5
+        assert np.isfinite(logpower(signal, **OPTIONS).astype(np.float16)).all()

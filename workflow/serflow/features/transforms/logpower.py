@@ -10,6 +10,9 @@ from scipy.signal import get_window
 
 from serflow.types import Count, Negative, Positive
 
+#: Spread in dB that rounding leaves of a flat spectrum, such as that of a single sample.
+FLAT = 1e-3
+
 
 def frequencies(sample_rate: int, n_fft: int, fmax: float) -> np.ndarray:
     """Return the bins' frequencies in Hz, shape (bins,): multiples of sample_rate / n_fft from 0 up to below `fmax`."""
@@ -79,7 +82,7 @@ def normalise(level_db: np.ndarray, floor_db: float) -> np.ndarray:
     """
     lifted = np.maximum(level_db - np.float32(floor_db), 0)
     spread = float(np.std(lifted[lifted > 0], dtype=np.float64)) if lifted.any() else 0.0
-    return lifted / np.float32(spread) if spread > 0 else lifted
+    return lifted / np.float32(spread) if spread > FLAT else lifted
 
 
 def logpower(
