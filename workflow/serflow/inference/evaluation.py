@@ -68,10 +68,12 @@ def evaluate(run: TrainedRun) -> dict[str, Any]:
 def _scores(run: TrainedRun, record: PaperRecord | None, unseen: bool) -> Iterator[dict[str, Any]]:
     """Yield the scores of a run's system under its own protocol, then under those of unseen speakers."""
     path = run.results / "scores" / f"{run.id.paper}.csv" if run.results else None
-    if path is None or record is None or not path.is_file():
+    table = Scores.read(path) if path and record and path.is_file() else None
+    # The scores may be of a later configuration, on other corpora.
+    if table is None or record is None or not table.find(run.id.corpus, run.id.system, run.id.protocol, "WA"):
         yield from _own_scores(run, unseen)
+    if table is None or record is None:
         return
-    table = Scores.read(path)
     protocols = {name: protocol for name, protocol in record.paper.protocols.items() if is_unseen(protocol)}
     for name in dict.fromkeys([run.id.protocol, *protocols]):
         for metric in METRICS:
