@@ -55,7 +55,7 @@ rule figures:
         [figure for paper in PAPERS.active() for figure in figures_of(paper)],
 
 
-for name in PAPERS.active():
+for name in PAPERS.papers:
     if name == "index" or (workflow.is_rule(name) and Path(workflow.basedir) == CLONE):
         raise WorkflowError(
             f"workflow/papers/{name}.yaml: serflow has a target of this name. Give the paper another one."
@@ -65,8 +65,7 @@ for name in PAPERS.active():
         name:
             name
         input:
-            targets_of(name),
-            page(name),
+            [*targets_of(name), *page(name)] if name in PAPERS.active() else refuse(name),
 
 
 for name in PAPERS.active():

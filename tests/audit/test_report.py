@@ -75,6 +75,19 @@ def test_a_clean_split_has_exit_status_0_though_sentences_recur(record, utter, t
     assert all(one["statements"] == ["dogs"] for one in report["shared"])
 
 
+def test_sentences_that_the_table_does_not_give_are_not_called_different(record, utter, tabulate, tmp_path, capsys):
+    for n in range(3):
+        record(f"{n}.wav", utter(n))
+    rows = [["0.wav", "A", "train", ""], ["1.wav", "B", "validation", "dogs"], ["2.wav", "C", "test", "dogs"]]
+    _, report = audit(tabulate("path speaker part statement", *rows), "--html", str(tmp_path / "leaks.html"))
+    found = {tuple(one["parts"]): one["statements"] for one in report["shared"]}
+    assert found == {("train", "test"): None, ("validation", "test"): ["dogs"], ("train", "validation"): None}
+    assert re.findall("sentences: (.*)", capsys.readouterr().out)[0] == "not compared"
+    page = (tmp_path / "leaks.html").read_text()
+    assert page.count(">not compared<") == 2
+    assert "They share nothing" not in page
+
+
 def test_validation_that_is_test_is_told(record, utter, tabulate, capsys):
     for n in range(2):
         record(f"{n}.wav", utter(n))

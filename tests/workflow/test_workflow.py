@@ -276,6 +276,9 @@ def test_a_paper_without_its_corpus_is_left_out_and_named(project, edited):
     output = snakemake(project, "-n", check=False)
     assert "deepemo on ravdess is left out: RAVDESS is not configured" in output
     assert "corpora.ravdess.source" in output
+    output = snakemake(project, "-n", "deepemo", check=False).partition("Building DAG of jobs")[2]
+    assert "set corpora.ravdess.source" in output
+    assert "No rule to produce" not in output
 
 
 def test_the_report_opens_with_the_notice_the_page_and_all_verdicts_and_cuts_nothing_off(project):

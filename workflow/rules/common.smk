@@ -61,13 +61,20 @@ except SerflowError as error:
 for line in PAPERS.tell_unused():
     print(line, file=sys.stderr)
 
-for paper in PAPERS.papers:
+
+def tell_not_run(paper):
+    """What a paper lacks on each corpus that it is not run on, a sentence each."""
     for corpus, reason in PAPERS.not_run(paper).items():
         keys = ", ".join(f"corpora.{name}.source" for name in members(corpus) if not CONFIG.source(name))
         remedy = f"set {keys} (see resources/README.md)"
         if reason == PAPERS.tell_left_out(paper):
             remedy = "see docs/features.md"
-        print(f"{paper} on {corpus} is left out: {reason}. To run it, {remedy}.", file=sys.stderr)
+        yield f"{paper} on {corpus} is left out: {reason}. To run it, {remedy}."
+
+
+for paper in PAPERS.papers:
+    for line in tell_not_run(paper):
+        print(line, file=sys.stderr)
     if PAPERS.runs(paper) and (reason := PAPERS.tell_left_out(paper)):
         print(f"{paper}: some systems are left out: {reason}. To run them, see docs/features.md.", file=sys.stderr)
     for corpus, protocol in dict.fromkeys((run.corpus, run.protocol) for run in PAPERS.runs(paper)):
@@ -444,6 +451,15 @@ def figures(stems):
 def targets_of(paper):
     """All that a paper's reproduction makes."""
     return [*tables_of(paper), *figures_of(paper), f"<results>/tracking/{paper}.json"]
+
+
+def refuse(paper):
+    """An input function for a paper of which nothing is run: an error that says what is missing."""
+
+    def fail(wildcards):
+        raise WorkflowError("\n".join(["Nothing of this paper can be run.", *tell_not_run(paper)]))
+
+    return fail
 
 
 def overview():

@@ -91,15 +91,20 @@ def _overview(report: Report) -> list[str]:
         ("Changed copies", "copies"),
         ("Sentences (no leak by itself)", "statements"),
     ):
-        counts = [(one.affected[key], sizes[one.parts[1]]) for one in report.shared]
-        rows.append([what, *(f"{n} of {size}" if n else "none" for n, size in counts)])
+        rows.append([what, *(_affected(one, key, sizes[one.parts[1]]) for one in report.shared)])
     columns = ["Share", *(title_of(shared) for shared in report.shared)]
     caption = "How many recordings of the second part of each pair share it with the first"
     return ["<h2>What the parts share</h2>", _table(columns, rows, caption)]
 
 
+def _affected(shared: Shared, key: str, size: int) -> str:
+    if key == "statements" and shared.statements is None:
+        return "not compared"
+    return f"{shared.affected[key]} of {size}" if shared.affected[key] else "none"
+
+
 def _section(shared: Shared) -> list[str]:
-    lists = [("speaker", shared.speakers), ("sentence", shared.statements)]
+    lists = [("speaker", shared.speakers), ("sentence", shared.statements or [])]
     parts = [
         f"<details><summary>{count(len(values), name)}</summary><p>{escape(', '.join(values))}</p></details>"
         for name, values in lists
@@ -109,7 +114,8 @@ def _section(shared: Shared) -> list[str]:
     parts += [_pairs(shared, shared.copies, "changed copies")] if shared.copies else []
     if parts and not shared.judged:
         parts.insert(0, "<p>This does not touch the test result, only the choice of a model.</p>")
-    return [f"<h2>{escape(title_of(shared))}</h2>", *(parts or ["<p>They share nothing.</p>"])]
+    nothing = "They share nothing." if shared.statements is not None else "They share no speaker and no recording."
+    return [f"<h2>{escape(title_of(shared))}</h2>", *(parts or [f"<p>{nothing}</p>"])]
 
 
 def _pairs(shared: Shared, pairs: Sequence[Pair], name: str) -> str:

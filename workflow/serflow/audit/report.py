@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -44,13 +44,14 @@ class Shared:
     """What two parts share; `affected` counts the second part's recordings that each item of the rest concerns.
 
     ``judged``: whether results are given on the second part, which is test, or validation where the table has no test.
-    What training shares with a validation part that only chooses a model is told, but is no leak.
+    What training shares with a validation part that only chooses a model is told, but is no leak. ``statements``: None
+    where one of the two has none to compare.
     """
 
     parts: tuple[str, str]
     judged: bool
     speakers: list[str]
-    statements: list[str]
+    statements: list[str] | None
     identical: list[Pair]
     copies: list[Pair]
     affected: dict[str, int]
@@ -125,23 +126,21 @@ def _share(
     copies: list[Pair],
 ) -> Shared:
     first, second = (parts[name] for name in names)
-
-    def both(key: Callable[[int], str]) -> set[str]:
-        return {key(n) for n in first} & {key(n) for n in second} - {""}
-
-    speakers, statements = both(lambda n: recordings[n].speaker), both(lambda n: recordings[n].statement)
+    speakers = {recordings[n].speaker for n in first} & {recordings[n].speaker for n in second}
+    spoken = [{recordings[n].statement for n in part} - {""} for part in (first, second)]
+    statements = sorted(spoken[0] & spoken[1]) if all(spoken) else None
     by_digest = defaultdict(list)
     for n in first:
         by_digest[prints[n].digest].append(recordings[n].path)
     identical = [Pair(path, recordings[n].path, []) for n in second for path in by_digest.get(prints[n].digest, [])]
     affected = {
         "speakers": sum(recordings[n].speaker in speakers for n in second),
-        "statements": sum(recordings[n].statement in statements for n in second),
+        "statements": sum(recordings[n].statement in (statements or ()) for n in second),
         "identical": len({pair.second for pair in identical}),
         "copies": len({pair.second for pair in copies}),
     }
     judged = names[1] == "test" or not parts["test"]
-    return Shared(names, judged, sorted(speakers), sorted(statements), identical, copies, affected)
+    return Shared(names, judged, sorted(speakers), statements, identical, copies, affected)
 
 
 def _describe(
@@ -205,6 +204,9 @@ def _describe_shared(shared: Shared, n_second: int) -> list[str]:
         ("speakers", "speakers", shared.speakers),
         ("sentences", "statements", shared.statements),
     ):
+        if values is None:
+            lines.append(f"  {what}: not compared")
+            continue
         named = ", ".join(values[:SHOWN]) + (", ..." if len(values) > SHOWN else "")
         lines.append(f"  {what}: " + (f"{len(values)} ({named}), {concerned(key)}" if values else "none"))
     for what, key, pairs in (
