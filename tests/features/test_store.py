@@ -1,6 +1,9 @@
 import hashlib
 import importlib.metadata
+import pickle
 import shutil
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -188,6 +191,25 @@ def test_damaged_chunk_is_refused_by_the_items_that_lie_in_it_alone(chunked, dam
     with pytest.raises(CacheError) as caught:
         chunked.read(np.array([2, 1]))
     assert caught.value.where == str(chunked.store)
+
+
+def test_a_damaged_chunk_of_many_is_told_and_nothing_else_is_printed(corpus, recipe, tmp_path, monkeypatch):
+    """Python warns of reads that Zarr has begun and that the end of the process stops."""
+    monkeypatch.setattr(build, "CHUNK_BYTES", recipe["n_mels"] * 4)
+    build_store(recipe, corpus[1], corpus[0], tmp_path / "x.zarr", 1)
+    store = open_store(tmp_path / "x.zarr", recipe, corpus[1])
+    (store.store / "frames/c/0/0").write_bytes(b"")
+    (tmp_path / "pickled").write_bytes(pickle.dumps(store))
+    code = """
+import pickle, sys
+try:
+    pickle.load(open(sys.argv[1], "rb")).read([*range(7)])
+except Exception as error:
+    print(type(error).__name__)
+"""
+    command = [sys.executable, "-c", code, tmp_path / "pickled"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("CacheError\n", "")
 
 
 # Reading

@@ -19,7 +19,7 @@ overrides:
   deepemo:
     protocols: {{augment_then_split: {{corpora: []}}}}  # the SVM has the leak
     systems:
-      resnet18: {{input: {{height: 32, width: 32}}, training: {{epochs: 2}}}}
+      resnet18: {{input: {{height: 32, width: 32}}, training: {{epochs: 2, batch_size: 128}}}}
 """
 
 
@@ -140,6 +140,7 @@ def test_each_run_says_what_it_was_and_where_it_departs_from_the_paper(project):
         "input.width: 32 instead of 224",
         "model.pretrained: none instead of imagenet",
         "training.epochs: 2 instead of 50",
+        "training.batch_size: 128 instead of 32",
     }
     assert "training.epochs: 2 instead of 50" in (project / "out/tables/deepemo/comparison.html").read_text()
 

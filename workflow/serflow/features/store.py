@@ -9,8 +9,8 @@ other settings are never read under this recipe's name. Frames stay on disk unti
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import zarr
+from zarr.core.sync import sync
 
 from serflow import sources
 from serflow.errors import CacheError
@@ -114,9 +115,13 @@ def _damage_as_error(store: Path, fault: str) -> Iterator[None]:
     except MemoryError:
         raise
     except Exception as error:
-        # Zarr goes on with the other chunks, whose errors asyncio would report when the process ends.
-        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        sync(_finish_chunks())
         raise CacheError(store, f"{fault} ({error})", REBUILD) from error
+
+
+async def _finish_chunks() -> None:
+    """Wait for the other chunks of a failed read: Zarr goes on with them, and asyncio would print their errors."""
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
 
 
 def store_key(recipe: Recipe, manifest: Sequence[Row]) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import librosa  # not by serflow.features.kernels: what is used here has none, and they take seconds to load
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from serflow.features.kernels import librosa
 from serflow.features.recipes import Recipe
 
 #: What the colours of a normalised log spectrogram mean.

@@ -7,16 +7,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit, logit
-from scipy.stats import norm
-from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import proportion_confint
+from scipy.special import expit, logit, ndtri
 
 from serflow.scoring.metrics import METRICS, N_RESAMPLES, draw_units, mean_of_runs, resample
 
 #: Of a 95 % interval.
-Z = float(norm.ppf(0.975))
+Z = float(ndtri(0.975))
 
 
 class Estimate(NamedTuple):
@@ -111,6 +107,8 @@ def published_estimate(value: float, n: float, ours: float, variance: float) -> 
         Between seeds, of ours (`seed_variance`). It is carried over in log-odds, since the same change of a network
         moves 97 % by fewer points than 50 %.
     """
+    from statsmodels.stats.proportion import proportion_confint
+
     low, high = proportion_confint(value * n, n, method="wilson")
     centre = float(np.clip(ours, 0.5 / n, 1 - 0.5 / n))
     spread = Z * math.sqrt(variance) / (centre * (1 - centre))
@@ -151,10 +149,14 @@ def mcnemar_p(first: np.ndarray, second: np.ndarray) -> float:
     first, second
         ``(n_utterances,)`` bool: whether each is recognised.
     """
+    from statsmodels.stats.contingency_tables import mcnemar
+
     table = [[int(np.sum((first == a) & (second == b))) for b in (True, False)] for a in (True, False)]
     return float(mcnemar(table, exact=True).pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return p-values corrected for their number (Holm 1979)."""
+    from statsmodels.stats.multitest import multipletests
+
     return [float(p) for p in multipletests(p_values, method="holm")[1]] if len(p_values) else []
