@@ -39,7 +39,7 @@ test: .venv/.installed ## Run the tests, two files at a time
 test-long: .venv/.installed ## Run what takes minutes: extend serflow, use it from another workflow, simulate papers
 	$(PYTEST) tests/long
 
-test-faults: .venv/.installed ## Kill, cut off and fill up what runs, and see that nothing is lost (8 minutes; root for all of it)
+test-faults: .venv/.installed ## Kill, cut off and fill up what runs, and see that nothing is lost (10 to 30 minutes; root for all of it)
 	$(PYTEST) tests/faults
 
 test-browser: .venv/.installed ## Open the results page in Chromium (root on Debian: installs it)
