@@ -221,6 +221,18 @@ BAD = {
     "intensity": (with_column("intensity", lambda row: "loud"), "row 2, column intensity", "'loud'", "normal, strong"),
     "part": (with_column("part", lambda row: "dev"), "row 2, column part", "'dev'", "validation"),
     "nothing to test": (with_column("part", lambda row: "train"), "column part", "no 'test'", "no such column"),
+    "nobody to train": (
+        with_column("fold", lambda row: min(SPEAKERS.index(row["speaker"]), 1)),
+        "column fold",
+        "anna alone is left to train and to validate when ben, cleo, dan, eve, finn are tested",
+        "two speakers",
+    ),
+    "a row twice in two forms of Unicode": (
+        [*change(0, path="anna/\u00fc.wav"), GOOD[0] | {"path": "anna/u\u0308.wav"}],
+        f"row {len(GOOD) + 2}, column path",
+        "row 2 too",
+        "one row",
+    ),
     "a row twice": (change(3, path="anna/happy1.wav"), "row 5, column path", "row 2 too", "one row"),
     "two suffixes": (change(3, path="anna/happy1.flac"), "row 5, column path", "row 2 too", "rename"),
     "outside": (change(1, path="../x.wav"), "row 3, column path", "'../x.wav' leaves", "relative"),

@@ -143,6 +143,14 @@ def test_a_built_in_corpus_that_no_paper_has_is_run_too(papers):
             },
             ["run_on.ravdess", "would change what jin itself runs on ravdess", "Leave out `emotions`."],
         ),
+        (  # savee is missing, so that the paper's union is ravdess
+            {
+                "papers": ["deepemonet"],
+                "run_on": {"ravdess": {"systems": ["deepemonet.svm"], "emotions": ["angry", "sad"]}},
+                "corpora": {"ravdess": {"source": "demo"}},
+            },
+            ["run_on.ravdess", "would change what deepemonet itself runs on ravdess"],
+        ),
         ({"papers": ["satt"], "run_on": {"mine": ["satt.two_step"]}}, ["satt", "two_step", "neutral"]),
         (
             {"papers": ["satt"], "run_on": {"emodb": ["satt.two_step"]}, "corpora": {"emodb": {"source": "demo"}}},

@@ -191,7 +191,7 @@ def _check_values(cells: Mapping[str, str], path: Path) -> None:
 def _make_rows(raw: Sequence[Mapping[str, str]], path: Path, emotions: Mapping[str, str]) -> list[dict[str, str]]:
     """Return the manifest's rows, in the order of the table."""
     paths = [_check_path(cells, path) for cells in raw]
-    _check_repeats(raw, paths, path, "path")
+    _check_repeats(raw, map(_compose, paths), path, "path")
     names = [utterance_name(PurePosixPath(one).stem) for one in paths]
     if len(set(names)) < len(names):
         names = [utterance_name(one.rpartition(".")[0]) for one in paths]
@@ -284,7 +284,13 @@ def _folds_of(
             if n_folds == 2:
                 remedy = "It needs a second speaker, to train when the first one tests. Leave out its rows."
             raise CorpusError(f"{path}: column emotion", fault, remedy)
-    return _given_folds(raw, path) if given else make_folds(rows, n_folds)
+    folds = _given_folds(raw, path) if given else make_folds(rows, n_folds)
+    for fold in folds:
+        if len(rest := sorted(everyone - set(fold))) < 2:
+            fault = f"{rest[0]} alone is left to train and to validate when {', '.join(fold)} are tested"
+            where = f"{path}: column {'fold' if given else 'speaker'}"
+            raise CorpusError(where, fault, "Each fold must leave two speakers: give or ask for more folds.")
+    return folds
 
 
 def _given_folds(raw: Sequence[Mapping[str, str]], path: Path) -> tuple[tuple[str, ...], ...]:

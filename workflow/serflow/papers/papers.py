@@ -71,12 +71,13 @@ class Papers:
     def _take(self, name: str, content: Plain, effective: Plain, model: Paper) -> None:
         """Keep a paper as it is run, and where that departs from its file."""
         deviations = find_deviations(derive_systems(content), effective)
-        taken = extend(effective, self.config)
+        taken = effective
         if self.config.allow_partial:
             taken, replaced = take_partial(taken, self.config)
             deviations += [
                 (("corpora", part), f"corpus: {part} alone instead of {union}") for part, union in replaced.items()
             ]
+        taken = extend(taken, self.config)  # last: what is added must not change what the paper itself runs on a part
         if taken != effective:
             effective, model = taken, make_paper(taken, f"{name} as config.yaml runs it")
         self.contents[name], self.papers[name], self._deviations[name] = effective, model, deviations
