@@ -106,6 +106,20 @@ def test_an_empty_folder_is_filled(run_of, folder):
     assert (folder / "model/run.json").is_file()
 
 
+def test_a_link_to_an_empty_folder_stays_one(run_of, folder):
+    (folder / "disk").mkdir()
+    (folder / "model").symlink_to("disk")
+    assert export(run_of("svm"), "model") == 0
+    assert (folder / "model").is_symlink()
+    assert (folder / "disk/run.json").is_file()
+
+
+def test_the_folder_that_one_is_in_is_refused(run_of, folder, capsys):
+    assert export(run_of("svm"), ".") == 1
+    assert "Name a new folder." in capsys.readouterr().err
+    assert not [*folder.iterdir()]
+
+
 def full(folder):
     (folder / "model").mkdir()
     (folder / "model/mine.txt").write_text("mine")

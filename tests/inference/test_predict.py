@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +81,26 @@ def test_folders_are_searched_and_each_recording_is_taken_once(trained, tmp_path
         (tmp_path / name).touch()
     paths = find_recordings([tmp_path / "sub/a.WAV", tmp_path, tmp_path / "notes.txt"])
     assert [path.name for path in paths] == ["a.WAV", "b.flac", "notes.txt"]
+
+
+def test_linked_folders_are_searched_once(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "speech").mkdir()
+    (tmp_path / "disk/a.wav").touch()
+    (tmp_path / "speech/linked").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk/back").symlink_to(tmp_path / "speech")
+    assert find_recordings([tmp_path / "speech"]) == [tmp_path / "speech/linked/a.wav"]
+
+
+def test_a_reader_that_has_enough_is_told_from_a_fault_of_a_file(trained, run_of, tmp_path):
+    command = [sys.executable, "-m", "serflow.cli", "predict", run_of("svm"), trained / "corpus"]
+    job = subprocess.Popen([*command, "--output", tmp_path / "o.csv"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    job.stdout.close()
+    told = job.stderr.read().decode()
+    assert job.wait() == 1
+    assert "nobody reads what it prints" in told
+    assert "o.csv" not in told
+    assert "Traceback" not in told
 
 
 # Windows over time

@@ -134,6 +134,9 @@ def _sentence(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return f"out of memory ({error or 'main memory'}). Run fewer jobs at a time, or where there is more memory."
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again when it flushes
+        return "nobody reads what it prints any more, so it has stopped before its end."
     if isinstance(error, OSError):
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         remedy = "Make room there, then run it again." if full else "Check the path and its permissions."

@@ -38,6 +38,8 @@ def export(model: str, folder: Path, results: Path) -> None:
     InferenceError, ModelError
         If the run cannot be applied, or not without code of the user's own.
     """
+    if folder.resolve() == Path.cwd():
+        raise ExportError(folder, "is the folder that you are in", "Name a new folder.")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         fault = "is no folder" if not folder.is_dir() else "is not empty"
         raise ExportError(folder, fault, "Name a new folder, or empty this one.")
@@ -46,6 +48,7 @@ def export(model: str, folder: Path, results: Path) -> None:
         check_own_code(one)
         load(one.folder, "cpu", threads=1)  # a model that does not fit is refused here, not on another machine
     known = evaluate(run)
+    folder = folder.resolve()  # a link to an empty folder stays one
     with workspace(folder) as partial:
         _write_run(run, partial)
         for part in run.parts:

@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from serflow.corpora.base import is_clutter
+from serflow.corpora.base import files
 from serflow.errors import SerflowError
 from serflow.features.audio import read_signal
 from serflow.io.audio import open_audio
@@ -69,13 +69,12 @@ def find_recordings(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise RecordingError(path, "does not exist", "Give files or folders with recordings.")
-        files = [path]
+        recordings = [path]
         if path.is_dir():
-            below = (file for file in path.rglob("*") if file.suffix.lower() in suffixes() and file.is_file())
-            files = sorted(file for file in below if not is_clutter(file.relative_to(path).as_posix()))
-            if not files:
+            recordings = sorted(path / name for name in files(path) if Path(name).suffix.lower() in suffixes())
+            if not recordings:
                 raise RecordingError(path, "holds no recording", f"Files end in {', '.join(suffixes())}.")
-        found |= {file.resolve(): file for file in files if file.resolve() not in found}
+        found |= {file.resolve(): file for file in recordings if file.resolve() not in found}
     return list(found.values())
 
 
