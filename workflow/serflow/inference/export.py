@@ -34,7 +34,7 @@ def export(model: str, folder: Path, results: Path) -> None:
     Raises
     ------
     ExportError
-        If there is something at `folder`.
+        If there is something at `folder`, or it is the current folder.
     InferenceError, ModelError
         If the run cannot be applied, or not without code of the user's own.
     """

@@ -58,7 +58,7 @@ def suffixes() -> tuple[str, ...]:
 
 
 def find_recordings(paths: Sequence[Path]) -> list[Path]:
-    """Return files as given, and all recordings below folders by name; each once.
+    """Return files as given, and all recordings below folders, linked ones too, by name; each once.
 
     Raises
     ------
