@@ -64,14 +64,15 @@ def test_the_commands_of_the_readme_run_the_systems_on_the_corpus(project, secti
         shlex.split(command), cwd=project, env=environment(project), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    results = project / re.search(r"^results: (\S+)", (project / "mine.yaml").read_text(), re.MULTILINE)[1]
     for paper, system in (("jin", "resnet1d"), ("deepemonet", "svm")):
-        runs = project / "results" / "runs" / paper / "mine" / system
+        runs = results / "runs" / paper / "mine" / system
         protocols = {path.name for path in runs.iterdir()}
         assert protocols == {"published", "speaker_independent", "augment_then_split", "augment_training_part"}
         assert len(list(runs.glob("speaker_independent/seed0/fold*/run.json"))) == 5
-        comparison = (project / "results" / "tables" / paper / "comparison.csv").read_text()
+        comparison = (results / "tables" / paper / "comparison.csv").read_text()
         assert "mine" in comparison
-    with (project / "results" / "manifests" / "mine.csv").open(newline="") as handle:
+    with (results / "manifests" / "mine.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert {row["speaker"] for row in rows} == set(SPEAKERS)
     assert {row["emotion"] for row in rows} == {"happy", "angry"}
