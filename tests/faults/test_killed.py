@@ -144,6 +144,7 @@ def alive(group):
         ("features", signal.SIGKILL, "its group"),
         ("features", signal.SIGTERM, "the process"),
         ("features", signal.SIGTERM, "its group"),
+        ("features", signal.SIGINT, "its group"),
     ],
 )
 def test_a_stage_killed_halfway_leaves_no_process_and_ends_well_the_next_time(
@@ -155,8 +156,9 @@ def test_a_stage_killed_halfway_leaves_no_process_and_ends_well_the_next_time(
     partial = f".{path.name}.*.partial/{path.name}"
     wait_for(lambda: sum(len(list(found.rglob("*"))) for found in path.parent.glob(partial)) > 3, process)
     (os.kill if whom == "the process" else os.killpg)(process.pid, number)
-    process.communicate()
+    output = process.communicate()[0]
     assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
+    assert number == signal.SIGKILL or output == ""
     assert not path.exists()
     wait_until(lambda: not alive(process.pid))
     assert run(undisturbed.folder, verb) == (0, "")

@@ -118,6 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         told = sentence or f"{type(error).__name__}: {error}. This is a bug; the trace is in {log_file}."
         print(f"serflow {verb}: {told}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     return 0
 
 

@@ -7,12 +7,16 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from serflow.errors import SerflowError
+
+#: How long workers may go on with their tasks when their results are not wanted any more, in s.
+PATIENCE = 10.0
 
 
 class WorkerError(SerflowError):
@@ -30,22 +34,28 @@ def start_workers(number: int, initialise: Callable[..., None], *arguments: Any)
     """
     # Forked workers share what is imported and read; nothing may have started threads that a fork would break.
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(number, context, initializer=_begin, initargs=(initialise, *arguments)) as pool:
-        try:
-            yield pool
-        except BaseException as error:
-            for worker in multiprocessing.active_children():  # nobody waits for their results any more
-                worker.kill()
-            if isinstance(error, BrokenProcessPool):
-                fault = "was killed (as when memory runs out), or could not begin"
-                raise WorkerError(
-                    "a worker process", fault, f"Give fewer than {number} --workers or --threads."
-                ) from error
-            raise
+    pool = ProcessPoolExecutor(number, context, initializer=_begin, initargs=(initialise, *arguments))
+    try:
+        yield pool
+    except BaseException as error:
+        # What waits is dropped, what runs may end: a worker killed while it hands over a result would block the pool.
+        pool.shutdown(wait=False, cancel_futures=True)
+        broken = isinstance(error, BrokenProcessPool)  # nobody takes results any more
+        deadline = time.monotonic() + (0 if broken else PATIENCE)
+        for worker in multiprocessing.active_children():
+            worker.join(max(0.0, deadline - time.monotonic()))
+            worker.kill()
+        if broken:
+            fault = "was killed (as when memory runs out), or could not begin"
+            raise WorkerError("a worker process", fault, f"Give fewer than {number} --workers or --threads.") from error
+        raise
+    pool.shutdown()
 
 
 def _begin(initialise: Callable[..., None], *arguments: Any) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the command line's, which cleans up
+    # They often reach a whole process group: the process that started this one ends it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     initialise(*arguments)
 

@@ -1,0 +1,54 @@
+"""Worker processes that are stopped while they hand over results, with many tasks waiting."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+#: Runs a verb whose workers hand over large results, and fail at a task, if it is reached.
+MANY = """
+import sys
+from serflow import cli
+from serflow.errors import SerflowError
+from serflow.io.workers import start_workers
+
+def work(number):
+    if number == int(sys.argv[1]):
+        raise SerflowError("a recording", "cannot be read", "Replace it.")
+    return bytes(1_000_000)
+
+def run():
+    "Run."
+    with start_workers(2, int) as pool:
+        for number, _ in enumerate(pool.map(work, range(10_000))):
+            if number == 0:
+                print("begun", flush=True)
+
+cli.VERBS["run"] = (run, {})
+sys.exit(cli.main(["run"]))
+"""
+
+
+def start(fails_at):
+    """Start that verb in a process group of its own."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen([sys.executable, "-c", MANY, str(fails_at)], start_new_session=True, **pipes)
+
+
+@pytest.mark.parametrize("task", [0, 20])
+def test_an_error_in_a_worker_is_all_that_is_told(task):
+    process = start(task)
+    output = process.communicate(timeout=60)[0]
+    assert output.removeprefix("begun\n") == "serflow run: a recording: cannot be read. Replace it.\n"
+    assert process.returncode == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_process_group_ends_it_in_silence(number):
+    process = start(-1)
+    assert process.stdout.readline() == "begun\n"
+    os.killpg(process.pid, number)
+    assert process.communicate(timeout=60)[0] == ""
+    assert process.returncode == 128 + number
