@@ -27,6 +27,8 @@ class WorkerError(SerflowError):
 def start_workers(number: int, initialise: Callable[..., None], *arguments: Any) -> Iterator[ProcessPoolExecutor]:
     """Yield a pool of processes forked from this one, each of which calls `initialise` first.
 
+    On an error or a signal, tasks that wait are dropped, and those that run have `PATIENCE` seconds to end.
+
     Raises
     ------
     WorkerError
