@@ -1,4 +1,6 @@
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -68,3 +70,19 @@ def test_determinism_and_threads_are_set():
     assert torch.get_num_threads() == 2
     assert not torch.backends.cudnn.benchmark
     assert not torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
+def test_memory_that_a_tensor_leaves_is_taken_by_a_later_one_without_asking_the_system():
+    script = """
+import resource, torch
+from serflow.training.device import keep_freed_memory
+
+keep_freed_memory()
+for _ in range(12):  # rounding of addresses leaves gaps between the first ones
+    pages = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(2**24)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - pages)
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(ran.stdout) < 400, "64 MiB are 16384 pages of 4 KiB"

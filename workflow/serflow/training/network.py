@@ -22,6 +22,7 @@ from serflow.training.device import (
     choose_device,
     choose_precision,
     device_name,
+    keep_freed_memory,
     make_deterministic,
     out_of_memory_as_error,
 )
@@ -75,6 +76,7 @@ def train_run(
     setup = Setup(place, mode, checkpoint, digest_value([*identity, computing]), spec.run.path)
     with out_of_memory_as_error("device", f"on {place}", "Run fewer jobs on it at a time, or set `device: cpu`."):
         inputs = prepare(spec.system["input"], data)
+        keep_freed_memory()
         result = fit(training, inputs, data, n_classes, spec.run.seed, setup, build)
     computing |= {"device_name": device_name(place), "model_format": "safetensors"}
     computing["training_seconds"] = round(sum(row["seconds"] for row in result.history), 1)
