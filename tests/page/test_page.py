@@ -111,7 +111,7 @@ def test_deviations_of_any_protocol_stand_on_the_card():
     record = make_record(published=[published("WA", "test", 0.9)], deviations=deviations)
     unseen = Score("toypaper", "net", "speaker_independent", "toy", "test", "WA", value=0.5, n_runs=1)
     card = make_card(record, compare_papers([record], Scores((unseen,))))
-    assert card.deviations == ["elsewhere: training.epochs: 2 instead of 50"]
+    assert card.deviations == ["under other protocols: training.epochs: 2 instead of 50"]
 
 
 def test_mistakes_are_of_recordings_and_of_the_protocol_on_unseen_speakers_before_its_control(make_run, speakers):

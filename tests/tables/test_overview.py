@@ -40,7 +40,7 @@ def test_cells_name_value_spread_interval_speakers_and_missing_folds():
         == "40.0 [30.0, 50.0] over utterances; 4 speakers; collapsed: 1 run predicts one class"
     )
     assert (cells["Published"], cells["Chance"]) == ("70.0 (epoch 50)", "25.0 / -")
-    assert cells["Deviations"] == "a; b; elsewhere: epochs"
+    assert cells["Deviations"] == "a; b; under other protocols: epochs"
 
 
 def test_a_role_that_no_protocol_has_has_no_column():

@@ -109,7 +109,7 @@ def list_deviations(result: Result) -> list[str]:
     """Return the deviations under the paper's protocol, then those that only others have."""
     own = result.cells["published"].deviations
     others = dict.fromkeys(text for cell in result.cells.values() for text in cell.deviations if text not in own)
-    return [*own, *(f"elsewhere: {text}" for text in others)]
+    return [*own, *(f"under other protocols: {text}" for text in others)]
 
 
 def _format_cell(cell: Cell, metric: str) -> str:
