@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from serflow.config import Config, check_config
+from serflow.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,6 +37,18 @@ def test_an_archive_folders_and_a_weights_file_may_be_named(tmp_path, name):
     result = check_config({"corpora": corpora, "pretrained": str(weights), "noise": {"source": str(recording.parent)}})
     assert {name: result.source(name) for name in result.corpora} == sources
     assert (result.noise.source, result.pretrained) == (str(recording.parent), str(weights))
+
+
+def test_a_link_to_a_recording_that_was_not_fetched_is_named(tmp_path):
+    tree = tmp_path / "savee/DC"
+    tree.mkdir(parents=True)
+    (tree / "a01.wav").touch()
+    (tree / "notes.txt").symlink_to("nowhere.txt")  # which nobody reads
+    corpora = {"savee": {"source": str(tmp_path / "savee")}}
+    check_config({"corpora": corpora})
+    (tree / "a02.wav").symlink_to(".git/annex/objects/a02.wav")
+    with pytest.raises(ConfigError, match=r"corpora\.savee\.source: 'DC/a02\.wav' in .* not there"):
+        check_config({"corpora": corpora})
 
 
 #: What Snakemake parses the rules with; each takes half a second to two and a half seconds to import.

@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -37,6 +38,29 @@ def test_linked_folders_are_read_once(record, tmp_path) -> None:
     (tmp_path / "tree/Actor_00").symlink_to("Actor_01")  # which is there by its own name too
     rows, _ = scan_corpus("ravdess", tmp_path / "tree", 1)
     assert [row["path"] for row in rows] == [NAME, "Actor_02/03-01-03-02-01-01-02.wav"]
+
+
+def test_a_folder_that_cannot_be_listed_is_not_passed_over(record, tmp_path, monkeypatch) -> None:
+    record(NAME)
+    locked = tmp_path / "Actor_02"
+    locked.mkdir()
+    listing = os.scandir
+
+    def refuse(path: str) -> object:  # as for all but root, who reads every folder
+        if Path(path) == locked:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(locked))
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PermissionError, match="Actor_02"):
+        scan_corpus("ravdess", tmp_path, 1)
+
+
+def test_a_link_to_a_recording_that_is_not_there_is_not_passed_over(record, tmp_path) -> None:
+    record(NAME)
+    (tmp_path / "Actor_01/03-01-02-01-01-01-01.wav").symlink_to("not-fetched.wav")  # as git-annex has it
+    with pytest.raises(CorpusError, match=r"03-01-02-01-01-01-01\.wav"):
+        scan_corpus("ravdess", tmp_path, 1)
 
 
 def test_names_that_are_not_in_utf_8_are_left_out_or_named(record, tmp_path) -> None:

@@ -265,8 +265,12 @@ def _check_source(name: str, corpus: CorpusConfig) -> None:
     try:
         if not path.exists():
             raise ConfigError(key, f"{source!r} does not exist", remedy)
-        if path.is_dir() and not corpus.table and all(map(not_audio, files(path))):
+        sounds = [name for name in files(path) if not not_audio(name)] if path.is_dir() else []
+        if path.is_dir() and not corpus.table and not sounds:
             raise ConfigError(key, f"{source!r} is a folder without a WAV or FLAC file", remedy)
+        if missing := next((name for name in sounds if not (path / name).exists()), None):
+            fault = f"{missing!r} in {source!r} is a link to a file that is not there"
+            raise ConfigError(key, fault, "Fetch the file (`git annex get`, `datalad get`), or delete the link.")
         if not path.is_dir() and not is_archive(path):
             raise ConfigError(key, f"{source!r} is no whole zip, tar or tar.gz archive", remedy)
     except OSError as error:

@@ -89,25 +89,35 @@ def is_clutter(path: str) -> bool:
 def files(root: Path) -> Iterator[str]:
     """Yield every file under `root` but clutter, as sorted POSIX paths relative to it; linked folders are entered once.
 
+    A link to a file that is not there is yielded too, so that whoever reads it tells.
+
     Raises
     ------
     CorpusError
         If `root` is no folder.
+    OSError
+        If a folder cannot be listed.
     """
     if not root.is_dir():
         raise CorpusError(root, "is not a folder", "Set corpora.<name>.source to the corpus's archive or folder.")
     root = root.resolve()
-    unlinked, entered = {Path(folder) for folder, *_ in os.walk(root)}, set[Path]()
+    unlinked, entered = {Path(folder) for folder, *_ in os.walk(root, onerror=_fail)}, set[Path]()
     paths: list[str] = []
-    for folder, folders, names in os.walk(root, followlinks=True):
+    for folder, folders, names in os.walk(root, onerror=_fail, followlinks=True):
         place, real = Path(folder), Path(folder).resolve()
         if real in entered or (real != place and real in unlinked):  # by its own name, or by another link
             folders.clear()
             continue
         folders.sort()
         entered.add(real)
-        paths += [(place / name).relative_to(root).as_posix() for name in names if (place / name).is_file()]
+        present = (place / name for name in names if (place / name).is_file() or not (place / name).exists())
+        paths += [path.relative_to(root).as_posix() for path in present]
     yield from sorted(path for path in paths if not is_clutter(path))
+
+
+def _fail(error: OSError) -> None:
+    """Raise what `os.walk` would pass over in silence."""
+    raise error
 
 
 def not_audio(path: str) -> str | None:
