@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -49,6 +51,21 @@ def test_a_link_to_a_recording_that_was_not_fetched_is_named(tmp_path):
     (tree / "a02.wav").symlink_to(".git/annex/objects/a02.wav")
     with pytest.raises(ConfigError, match=r"corpora\.savee\.source: 'DC/a02\.wav' in .* not there"):
         check_config({"corpora": corpora})
+
+
+def test_a_folder_of_a_corpus_that_may_not_be_listed_is_named(tmp_path, monkeypatch):
+    locked = tmp_path / "savee/DC"
+    locked.mkdir(parents=True)
+    listing = os.scandir
+
+    def refuse(path):  # as for all but root, who reads every folder
+        if Path(path) == locked:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(locked))
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ConfigError, match=r"corpora\.savee\.source: '.*savee/DC' cannot be read \(Permission denied\)"):
+        check_config({"corpora": {"savee": {"source": str(tmp_path / "savee")}}})
 
 
 #: What Snakemake parses the rules with; each takes half a second to two and a half seconds to import.

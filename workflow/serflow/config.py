@@ -274,7 +274,8 @@ def _check_source(name: str, corpus: CorpusConfig) -> None:
         if not path.is_dir() and not is_archive(path):
             raise ConfigError(key, f"{source!r} is no whole zip, tar or tar.gz archive", remedy)
     except OSError as error:
-        raise ConfigError(key, f"{source!r} cannot be read ({error.strerror})", "Check its permissions.") from error
+        fault = f"{str(error.filename or source)!r} cannot be read ({error.strerror})"
+        raise ConfigError(key, fault, "Check its permissions.") from error
 
 
 def _check_encoder(name: str, folder: str) -> None:
