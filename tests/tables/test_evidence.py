@@ -26,7 +26,7 @@ SOURCES = {"ravdess": {"source": "somewhere"}, "savee": {"source": None}, "iemoc
 PAPERS = Papers(check(Config, {"corpora": SOURCES, "allow_partial": True}, "config"))
 LABELS = PAPERS.papers["deepemonet"].labels_on("ravdess", "published")
 README = "".join(
-    f"\n<!-- serflow results: {name} -->\n<!-- end of serflow results -->\n" for name in ("finding", "main results")
+    f"\n<!-- serflow results: {name} -->\n<!-- end of serflow results -->\n" for name in ("finding", "published numbers")
 )
 
 
@@ -126,6 +126,24 @@ def test_a_study_has_a_table_and_no_row_among_the_main_results(root, results):
     (row,) = [line for line in study.splitlines() if "on the whole corpus" in line and line.startswith("| ")]
     assert "+0.0 [+0.0, +0.0]" in row  # copies of the same predictions
     assert (root / "README.md").read_text() == before
+
+
+def test_a_system_without_a_published_number_stands_on_the_page_of_results_alone(root, results):
+    for path in sorted(results.glob("runs/deepemonet/ravdess/svm/published/seed*/fold0")):
+        run = RunId("deepemonet", "ravdess", "svm_c10", "published", int(path.parent.name[-1]), 0)
+        place = results / "runs" / run.path
+        shutil.copytree(path, place)
+        write_json(place / "run.json", read_json(path / "run.json") | PAPERS.spec(run).plain())
+    keep(results, root / "evidence", "snakemake deepemonet")
+    assert cli.main(["results", "--root", str(root)]) == 0
+    rows = {
+        page: [line for line in (root / page).read_text().splitlines() if line.startswith("| (a) SVM")]
+        for page in ("README.md", "docs/results.md")
+    }
+    assert [len(found) for found in rows.values()] == [1, 2]
+    assert rows["README.md"] == rows["docs/results.md"][:1]
+    drawn = {name: (root / f"docs/images/{name}.svg").read_text() for name in ("published", "results")}
+    assert {name: text.count("deepemonet on RAVDESS") for name, text in drawn.items()} == {"published": 1, "results": 2}
 
 
 def test_the_finding_is_told_where_nothing_was_run_under_the_papers_protocol(root, results):

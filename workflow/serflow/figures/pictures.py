@@ -29,7 +29,8 @@ def write_pictures(root: Path, results: Sequence[Result], shown: Shown) -> list[
     Returns
     -------
     list of Path
-        ``docs/images/results.svg`` and ``.png``, and ``docs/images/results/{paper}/...svg``.
+        ``docs/images/results.svg`` and ``.png``, ``docs/images/published.svg`` and ``.png``, which show systems with a
+        published number alone, and ``docs/images/results/{paper}/...svg``.
     """
     target = root / FOLDER
     shutil.rmtree(target / "results", ignore_errors=True)
@@ -55,9 +56,10 @@ def _draw(results: Sequence[Result], shown: Shown) -> Iterator[dict[str, Path]]:
     with tempfile.TemporaryDirectory() as folder:
         drawn = Path(folder)
         plot_results(results, drawn / "results")
+        plot_results([one for one in results if one.published is not None], drawn / "published")
         for paper, (record, runs) in shown.items():
             plot_runs(record, runs, drawn / "results" / paper)
-        paths = [drawn / "results.png", drawn / "results.svg", *sorted(drawn.glob("results/**/*.svg"))]
+        paths = [*sorted(drawn.glob("*.*")), *sorted(drawn.glob("results/**/*.svg"))]
         yield {path.relative_to(drawn).as_posix(): path for path in paths}
 
 

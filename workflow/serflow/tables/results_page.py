@@ -109,8 +109,9 @@ def make_pages(root: Path, evidence: Evidence) -> Pages:
     parts += ["\n".join(f"- {line}" for line in list_left(evidence.papers, {run.id for run in evidence.runs}))]
     parts += [_demote(_measured(evidence.runs).to_markdown())]
     pages[PAGE] = "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
-    rows = main.to_markdown().removeprefix(f"# {main.title}").strip()
-    pages[README] = _fill(root / README, {"finding": finding, "main results": rows})
+    printed = _main_table([one for one in results if one.published is not None], evidence.records)
+    rows = printed.to_markdown().removeprefix(f"# {printed.title}").strip()
+    pages[README] = _fill(root / README, {"finding": finding, "published numbers": rows})
     return Pages(pages, _find_main(results), drawn)
 
 
