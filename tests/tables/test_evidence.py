@@ -25,9 +25,8 @@ from serflow.tables.results_page import check_pages, tell_finding, write_pages
 SOURCES = {"ravdess": {"source": "somewhere"}, "savee": {"source": None}, "iemocap": {"source": None}}
 PAPERS = Papers(check(Config, {"corpora": SOURCES, "allow_partial": True}, "config"))
 LABELS = PAPERS.papers["deepemonet"].labels_on("ravdess", "published")
-README = "".join(
-    f"\n<!-- serflow results: {name} -->\n<!-- end of serflow results -->\n" for name in ("finding", "published numbers")
-)
+BLOCKS = ("finding", "published numbers")
+README = "".join(f"\n<!-- serflow results: {name} -->\n<!-- end of serflow results -->\n" for name in BLOCKS)
 
 
 def manifest():
