@@ -101,9 +101,10 @@ def make_run(tmp_path):
         epochs=2,
         validated=True,
         labels=LABELS,
+        paper="toypaper",
         **more,
     ):
-        run = RunId("toypaper", corpus, system, protocol, seed, fold)
+        run = RunId(paper, corpus, system, protocol, seed, fold)
         names, parts, truth, guess = zip(*predictions, strict=True)
         index = np.array([labels.index(label) for label in guess])
         history = [

@@ -66,9 +66,11 @@ def test_the_leaks_original_recordings_stand_beside_all_its_items_with_what_is_m
     leak = Cell(
         "leak", 0.615, 0.57, 0.66, originals=0.709, originals_low=0.65, originals_high=0.76, missing="1 of 3 seeds"
     )
-    figure = draw_overview([result(cells={"leak": leak, "control": Cell("control", 0.634)})])
+    control = Cell("control", 0.634, note="4 emotions", missing="2 of 3 seeds")
+    figure = draw_overview([result(cells={"leak": leak, "control": control})])
     assert values(figure) == [90, 61.5, pytest.approx(70.9), 63.4]
     save(figure, tmp_path / "figure", synthetic=False)
-    assert {"61.5 (1 of 3 seeds)", "70.9 (1 of 3 seeds)", "63.4"} <= set(texts_of(tmp_path / "figure"))
+    told = {"61.5 (1 of 3 seeds)", "70.9 (1 of 3 seeds)", "63.4 (4 emotions; 2 of 3 seeds)"}
+    assert told <= set(texts_of(tmp_path / "figure"))
     assert "ours, with the leak, original" in " ".join(texts_of(tmp_path / "figure"))
     assert_whole(tmp_path / "figure")

@@ -3,6 +3,7 @@
 import html
 import os
 import re
+from dataclasses import replace
 
 from serflow import cli
 from serflow.io.files import write_json
@@ -53,6 +54,52 @@ def test_each_published_number_stands_beside_ours_under_its_own_protocol():
         (0.97, 0.74, "not reproduced"),
         (0.6, 0.59, "reproduced"),
     ]
+
+
+def scored(protocol, value, *, corpus="toy", part="test", metric="WA", **known):
+    about = {"n_runs": 3, "unit": "speakers", "n_effective": 144.0, "n_speakers": 24} | known
+    numbers = {"value": value, "low": value - 0.05, "high": value + 0.05}
+    return Score("toypaper", "net", protocol, corpus, part, metric, **numbers, **about)
+
+
+def test_numbers_of_the_validation_part_are_marked_beside_those_of_the_test_part():
+    record = make_record(published=[published("WA", "validation", 0.97)])
+    rows = (scored("published", 0.74, part="validation"), scored("speaker_independent", 0.59))
+    card = make_card(record, compare_papers([record], Scores(rows)))
+    assert [(bar.label, bar.value, bar.note) for bar in card.bars] == [
+        ("published", 0.97, "validation part"),
+        ("paper's protocol", 0.74, "validation part"),
+        ("unseen speakers", 0.59, ""),
+    ]
+
+
+def test_more_results_tell_each_protocol_and_what_was_trained_on():
+    cross = {"kind": "cross_corpus", "title": "another corpus", "role": "other_corpus", "corpora": ["toy+savee"]}
+    record = make_record(
+        published=[published("WA", "test", 0.97)],
+        protocols={"published": PROTOCOLS["published"] | {"corpora": ["toy"]}, "cross": cross},
+        systems={"net": system("Net", "published", "cross")},
+        corpora=["toy", "toy+savee"],
+    )
+    rows = (scored("published", 0.74), scored("cross", 0.472, corpus="toy+savee"))
+    results = compare_papers([record], Scores(rows))
+    ((text, verdict),) = make_card(record, results).others
+    assert "toy → SAVEE" in text
+    assert "ours 47.2 % [42.2, 52.2] on a corpus that was not trained on" in text
+    assert verdict == "no published number"
+    places = [row.place for row in make_rows([record], results, Scores(rows))]
+    assert [place.partition(",")[0] for place in places] == ["toy", "toy → SAVEE"]
+
+
+def test_a_number_among_other_emotions_than_its_row_is_marked_in_the_table_of_all_systems():
+    guesses = [
+        replace(scored(name, 1 / n), system="chance (uniform)", source="chance")
+        for name, n in (("published", 3), ("speaker_independent", 2))
+    ]
+    record = make_record(published=[published("WA", "test", 0.97)])
+    rows = (scored("published", 0.74), scored("speaker_independent", 0.59), *guesses)
+    (row,) = make_rows([record], compare_papers([record], Scores(rows)), Scores(rows))
+    assert {role: bar.note for role, bar in row.cells.items() if bar.value} == {"published": "", "unseen": "2 emotions"}
 
 
 def test_text_is_escaped(page):

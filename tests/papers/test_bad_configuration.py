@@ -297,6 +297,18 @@ def test_a_combined_system_is_no_part_of_another_and_not_tested_in_noise(changes
     assert "cnn_lstm_10hz" in remedy
 
 
+def test_a_published_matrix_has_the_labels_that_its_corpus_has(folder):
+    """SAVEE has no calm; Jin's paper has."""
+    rows = {true: dict.fromkeys(EMOTIONS, 12.5) for true in EMOTIONS}
+    matrix = MATRIX | {"system": "resnet1d", "corpus": "savee"}
+    seven = {true: {guess: value for guess, value in row.items() if guess != "calm"} for true, row in rows.items()}
+    del seven["calm"]
+    Papers(check_config({"overrides": {"jin": {"published_confusion": [matrix | {"rows": seven}]}}}))
+    where, _, remedy = told({"overrides": {"jin": {"published_confusion": [matrix | {"rows": rows}]}}}, folder)
+    assert where == "config.yaml: overrides.jin: published_confusion"
+    assert remedy.startswith("Labels: neutral, happy, sad")
+
+
 def test_a_model_that_would_undo_the_inputs_standardisation_is_told(folder):
     scoped = {"deepemonet": {"systems": {"svm": {"input": {"scope": "corpus"}}}}}
     where, fault, remedy = told({"overrides": scoped}, folder)

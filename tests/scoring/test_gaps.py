@@ -88,6 +88,26 @@ def test_the_leak_is_compared_with_its_control_on_original_recordings(make_run, 
     assert gap.value == pytest.approx(0.5)
 
 
+def test_a_paper_that_copies_before_it_splits_is_compared_on_original_recordings_too(make_run, speakers):
+    record = make_record(
+        protocols={"published": LEAK | {"role": "published"}, "control": CONTROL},
+        systems={"net": system("Net", "published", "control")},
+    )
+    runs = [make_run(rows(3), protocol="control"), make_run(rows(6, copies=True))]
+    gap = only(find_gaps(record, read_runs(runs), speakers), metric="WA", part="test")
+    assert (gap.first_protocol, gap.second_protocol) == ("control", "published")
+    assert gap.value == pytest.approx(-0.5)
+
+
+def test_protocols_of_two_papers_that_are_called_alike_are_not_one(make_run, speakers):
+    """One paper splits at random, the other by speakers, in two folds: of these too all speakers are compared."""
+    folds = [[row for row in rows(3) if row[0][1] in tested] for tested in ("0123", "4567")]
+    other = [make_run(folds[n], fold=n, paper="other") for n in (0, 1)]
+    runs = read_runs([make_run(rows(6)), *other])
+    gap = only(subtract_runs(runs[:1], runs[1:], "test", speakers), metric="WA")
+    assert (gap.unit, gap.n_units) == ("speakers", 8)
+
+
 def test_copies_in_training_are_compared_with_none_on_unseen_speakers(make_run, speakers):
     independent = {"kind": "speakers", "title": "copies", "role": "unseen_control", "copies": {"noise": {}}}
     record = make_record(

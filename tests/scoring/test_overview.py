@@ -248,6 +248,13 @@ def test_emotions_and_chance_are_known_where_unseen_sentences_alone_are_tested()
     assert (result.place, result.chance_uniform) == ("toy, 2 emotions", 1 / 2)
 
 
+def test_chance_is_known_where_the_papers_own_protocol_was_not_run():
+    guess = score("second", metric="WA", value=1 / 3, system="chance (uniform)", source="chance")
+    result = judged(record(), score("second"), guess, replace(guess, metric="UA"))
+    assert result.cells["published"].value is None
+    assert (result.chance_uniform, result.place) == (1 / 3, "toy")
+
+
 def test_a_result_on_another_corpus_names_what_was_trained_on_and_what_was_tested():
     cells = dict.fromkeys(ROLES, Cell()) | {"other_corpus": Cell("cross_corpus", 0.4)}
     about = ("toypaper", "ravdess+savee+emodb", "net", "Net", "WA", "test", None, None)
@@ -257,14 +264,17 @@ def test_a_result_on_another_corpus_names_what_was_trained_on_and_what_was_teste
 
 
 def test_the_headline_is_the_number_that_loses_most_on_unseen_speakers_of_those_that_are_complete():
-    def result(title, published, unseen, missing=""):
-        cells = dict.fromkeys(ROLES, Cell()) | {"unseen": Cell("u", unseen, missing=missing)}
+    def result(title, published, unseen, missing="", deviations=()):
+        cell = Cell("u", unseen, missing=missing, deviations=deviations)
+        cells = dict.fromkeys(ROLES, Cell()) | {"unseen": cell}
         return Result("p", "toy", title, title, "WA", "test", None, published, cells)
 
     high, falls = result("high", 0.99, 0.9), result("falls", 0.9, 0.4)
     unfinished, unprinted = result("unfinished", 0.95, 0.1, "1 of 6 folds"), result("unprinted", None, 0.1)
-    assert find_headline([high, falls, unfinished, unprinted]) == falls
+    shortened = result("shortened", 0.9, 0.2, deviations=("training.epochs: 2 instead of 50",))
+    assert find_headline([high, falls, unfinished, unprinted, shortened]) == falls
     assert find_headline([unfinished, unprinted]) == unfinished
+    assert find_headline([unprinted, shortened]) == shortened
     assert find_headline([unprinted]) is None
 
 

@@ -112,6 +112,18 @@ def test_protocols_of_one_role_are_told_apart_by_name(make_run, speakers):
     assert {"control for the leak, with noise", "control for the leak, with pitch"} <= {row[2] for row in rows}
 
 
+def test_a_published_matrix_of_a_union_stands_beside_ours_on_a_part_that_lacks_a_label(make_run, speakers):
+    found = [("u0_0", "test", "sad", "sad"), ("u0_1", "test", "neutral", "sad")]
+    entry = {"table": "Table I", "system": "net", "corpus": "toy", "protocol": "published", "rows": MATRIX}
+    runs = [make_run(found, labels=["neutral", "sad"])]
+    table = tables_of(make_record(published_confusion=[entry]), runs, speakers)["table_i_confusion"]
+    assert table.rows[3:6] == [
+        ["ours", "sad", "100.0", "0.0", "0.0", "100.0"],
+        ["ours", "neutral", "100.0", "0.0", "0.0", "100.0"],
+        ["ours", "happy", "-", "-", "-", "-"],
+    ]
+
+
 def test_a_published_confusion_matrix_stands_beside_ours_and_their_difference(make_run, speakers):
     found = [(f"u0_{k}", "test", "sad", "sad" if k < 3 else "happy") for k in range(4)]
     found += [("u1_0", "test", "neutral", "neutral"), ("u1_1", "train", "happy", "happy")]

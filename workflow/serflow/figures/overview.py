@@ -83,7 +83,8 @@ def _points(result: Result) -> list[Point]:
     points = [make_point("published", result.published)]
     for role, look in LOOKS.items():
         cell, name = result.shown(role), _legend(role)
-        note = f"({cell.missing})" if cell.missing else ""
+        told = "; ".join(filter(None, (cell.note, cell.missing)))
+        note = f"({told})" if told else ""
         alone = make_point(name + ALONE, cell.originals, cell.originals_low, cell.originals_high, look)
         own = make_point(name, cell.value, cell.low, cell.high, look)
         points += [replace(point, note=note) for point in (own, alone and replace(alone, face="white")) if point]

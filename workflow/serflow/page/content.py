@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from serflow.corpora.names import display_name
 from serflow.papers.model import Paper, PaperRecord
 from serflow.papers.names import ROLES, name_protocol
 from serflow.protocols.base import Role
@@ -20,7 +21,7 @@ from serflow.scoring.pooling import (
     pooled_confusion,
     without_copies,
 )
-from serflow.scoring.results import Result
+from serflow.scoring.results import Cell, Result
 from serflow.scoring.scores import ALL, ORIGINALS, PREDICTIONS, UNIFORM, Score, Scores
 from serflow.scoring.verdicts import (
     CANNOT,
@@ -31,12 +32,12 @@ from serflow.scoring.verdicts import (
     NOT_REPRODUCED,
     REPRODUCED,
 )
-from serflow.tables.overview import list_deviations, tell_originals
+from serflow.tables.overview import list_deviations, tell_originals, tell_ours
 
 #: The roles of protocols that are shown of each system, those after the fourth where anything was run under them.
 SHOWN: tuple[Role, ...] = (
     *("published", "unseen", "leak", "control"),
-    *("random", "given", "unseen_statements", "other_corpus"),
+    *("random", "given", "unseen_statements", "other_corpus", "unseen_control"),
 )
 #: The roles of protocols whose speakers are shown, where they test speakers not seen in training.
 UNSEEN: tuple[Role, ...] = ("published", "unseen")
@@ -68,22 +69,25 @@ class Bar:
 
 @dataclass(frozen=True)
 class Card:
-    """A paper, its main result and in what that departs from the paper; without a result ``reason`` says why."""
+    """A paper, its main result and in what that departs from the paper; without a result ``reason`` says why.
+
+    ``others``: a sentence on each other result, and its verdict.
+    """
 
     record: PaperRecord
     result: Result | None
     bars: Sequence[Bar]
-    others: Sequence[Result]
+    others: Sequence[tuple[str, str]]
     deviations: Sequence[str] = ()
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One metric of a system on a corpus: what was published, of which part, and ours on the test part by role."""
+    """One metric of a system: where, what was published, of which part, and ours on the test part by role."""
 
     paper: str
-    corpus: str
+    place: str
     system: str
     title: str
     metric: str
@@ -160,7 +164,8 @@ def make_card(record: PaperRecord, results: Sequence[Result]) -> Card:
     order = sorted(mine, key=lambda one: (not one.measured, one.published is None))
     main = order[0] if order else None
     reason = "; ".join(record.not_run.values()) if not (main and main.measured) else ""
-    return Card(record, main, _bars(main) if main else (), order[1:], list_deviations(main) if main else (), reason)
+    others = [(tell_ours(one), one.verdict) for one in order[1:]]
+    return Card(record, main, _bars(main) if main else (), others, list_deviations(main) if main else (), reason)
 
 
 def make_rows(records: Sequence[PaperRecord], results: Sequence[Result], scores: Scores) -> list[Row]:
@@ -174,34 +179,27 @@ def make_rows(records: Sequence[PaperRecord], results: Sequence[Result], scores:
         measured = mine.select(source=PREDICTIONS, scope=ALL)
         systems = dict.fromkeys((one.corpus, one.system) for one in measured if one.system in paper.systems)
         for corpus, system, metric in [(*place, metric) for place in systems for metric in METRICS]:
-            place = (paper.paper, corpus, system, metric)
-            judged = [one for one in results if (one.paper, one.corpus, one.system, one.metric) == place]
-            rows += [_row(record, mine, corpus, system, metric, one, roles) for one in judged or (None,)]
+            known = [one for one in results if (one.paper, one.corpus, one.system) == (paper.paper, corpus, system)]
+            judged = [one for one in known if one.metric == metric]
+            rows += [_row(record, mine, (corpus, system, metric), one, roles) for one in judged or known[:1]]
     return [row for row in rows if any(bar.value is not None for bar in row.cells.values())]
 
 
-def _row(
-    record: PaperRecord,
-    scores: Scores,
-    corpus: str,
-    system: str,
-    metric: str,
-    judged: Result | None,
-    roles: Iterable[Role],
-) -> Row:
-    """Return a row; ``judged``: the result with its published number and verdict, where the metric has one."""
-    paper, own = record.paper, judged.cells["published"].protocol if judged else ""
-    place = (corpus, system, metric)
+def _row(record: PaperRecord, scores: Scores, place: tuple[str, str, str], known: Result, roles: Iterable[Role]) -> Row:
+    """Return the row of a corpus, system and metric; ``known``: the result of that metric, else of the system's WA."""
+    corpus, system, metric = place
+    judged = known if known.metric == metric else None
+    own = judged.cells["published"].protocol if judged else ""
     return Row(
-        paper.paper,
-        corpus,
+        record.paper.paper,
+        known.name_place(display_name),
         system,
-        paper.title_of("systems", system),
+        known.title,
         metric,
         judged.published if judged else None,
         judged.part if judged and judged.published is not None else "",
-        {role: _bar(role, _find(record, scores, place, role, own), scores) for role in roles},
-        _chance(record, scores, corpus, metric) if paper.systems[system].labels is None else None,
+        {role: _bar(role, _find(record, scores, place, role, own), scores, known.cells[role]) for role in roles},
+        _chance(record, scores, corpus, metric) if record.paper.systems[system].labels is None else None,
         judged.verdict if judged else NO_NUMBER,
     )
 
@@ -277,20 +275,14 @@ def _place_of(paper: Paper, group: Group) -> tuple[int, int]:
 
 
 def _bars(result: Result) -> list[Bar]:
-    bars = [Bar("printed", "published", result.published)] if result.published is not None else []
+    part = "" if result.part == "test" else f"{result.part} part"
+    bars = [Bar("printed", "published", result.published, note=part)] if result.published is not None else []
     for role in SHOWN:
         cell = result.cells[role]
         if cell.value is not None or role in ("published", "unseen"):
-            bars.append(
-                Bar(
-                    role,
-                    ROLES[role],
-                    cell.value,
-                    cell.low,
-                    cell.high,
-                    "; ".join(filter(None, (cell.note, tell_originals(cell), cell.missing))),
-                )
-            )
+            own = part if role == "published" and cell.value is not None else ""
+            note = "; ".join(filter(None, (own, cell.note, tell_originals(cell), cell.missing)))
+            bars.append(Bar(role, ROLES[role], cell.value, cell.low, cell.high, note))
     return bars
 
 
@@ -302,12 +294,14 @@ def _find(record: PaperRecord, scores: Scores, place: tuple[str, str, str], role
     return next((found for name in names if (found := scores.find(corpus, system, name, metric))), None)
 
 
-def _bar(role: Role, score: Score | None, scores: Scores) -> Bar:
+def _bar(role: Role, score: Score | None, scores: Scores, cell: Cell) -> Bar:
+    """Return the bar of a score; ``cell``: of the same protocol, which says if other emotions are told apart."""
     if score is None:
         return Bar(role, ROLES[role], None)
     alone = scores.find(score.corpus, score.system, score.protocol, score.metric, ORIGINALS)
     numbers = (score.value, score.low, score.high)
-    return Bar(role, ROLES[role], *numbers, score.missing, alone.value if alone else None)
+    note = "; ".join(filter(None, (cell.note if cell.value is not None else "", score.missing)))
+    return Bar(role, ROLES[role], *numbers, note, alone.value if alone else None)
 
 
 def _chance(record: PaperRecord, scores: Scores, corpus: str, metric: str) -> float | None:

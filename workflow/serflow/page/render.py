@@ -42,6 +42,7 @@ from serflow.scoring.metrics import METRICS
 from serflow.scoring.overview import NO_HEADLINE, compare_papers, find_headline
 from serflow.scoring.scores import Scores
 from serflow.scoring.verdicts import RULE
+from serflow.tables.overview import tell_departures
 
 #: Bytes above which the page is said to be too large to send.
 LIMIT = 2_000_000
@@ -97,6 +98,7 @@ def write_page(
             headline=headline,
             no_headline=NO_HEADLINE,
             split=split_of.get(headline.paper) if headline else None,
+            departures=tell_departures(headline.shown("unseen")) if headline else "",
             cards=[make_card(record, found) for record in records],
             rows=make_rows(records, found, numbers),
             systems=make_systems(records, trained),
@@ -134,7 +136,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": _percent, "name": display_name, "polyline": _polyline, "sentence": _sentence}
-    environment.globals |= {"asset": _asset, "zip": zip}
+    environment.filters["unbroken"] = _unbroken
+    environment.globals |= {"asset": _asset, "display_name": display_name, "zip": zip}
     return environment
 
 
@@ -145,6 +148,11 @@ def _asset(name: str) -> Markup:
 
 def _percent(value: float | None, digits: int = 1) -> str:
     return "\N{EN DASH}" if value is None else f"{100 * value:.{digits}f}"
+
+
+def _unbroken(text: str) -> str:
+    """Return a text whose numbers keep their % on the same line."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _sentence(text: str) -> str:

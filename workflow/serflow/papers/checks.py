@@ -264,9 +264,11 @@ def _check_published(paper: Paper, where: str) -> None:
         seen.add(number.identity)
     for matrix in paper.published_confusion:
         _check_place(paper, matrix, f"{where}: published_confusion")
-        if any(set(row) != set(paper.labels) for row in (set(matrix.rows), *map(set, matrix.rows.values()))):
+        own = paper.systems[matrix.system].labels
+        labels = [one for one in paper.labels_on(matrix.corpus, matrix.protocol) if own is None or one in own]
+        if any(set(row) != set(labels) for row in (set(matrix.rows), *map(set, matrix.rows.values()))):
             fault = f"the matrix of {matrix.table} has not each label as a row and as a column"
-            raise ConfigError(f"{where}: published_confusion", fault, f"Labels: {', '.join(paper.labels)}.")
+            raise ConfigError(f"{where}: published_confusion", fault, f"Labels: {', '.join(labels)}.")
 
 
 def _check_stems(paper: Paper, where: str) -> None:

@@ -46,7 +46,8 @@ def confusion_percent(entry: PublishedConfusion, runs: Sequence[RunRecord]) -> t
     mine = [run for run in runs if run.group == (entry.corpus, entry.system, entry.protocol)]
     counts = np.zeros(published.shape)
     if mine:
-        order = [mine[0].labels.index(label) for label in labels]
-        counts = pooled_confusion(mine)[np.ix_(order, order)]
+        known = [label for label in labels if label in mine[0].labels]  # a part of a union may have fewer than it
+        there, here = ([order.index(label) for label in known] for order in (labels, mine[0].labels))
+        counts[np.ix_(there, there)] = pooled_confusion(mine)[np.ix_(here, here)]
     totals = counts.sum(axis=1, keepdims=True)
     return labels, published, np.where(totals > 0, 100 * counts / np.maximum(totals, 1), np.nan)

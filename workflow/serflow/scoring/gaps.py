@@ -110,8 +110,9 @@ def find_gaps(record: PaperRecord, runs: Iterable[RunRecord], speakers: Speakers
         for other in [second for first, second in PAIRS if first == role]:
             names = [name for name, rules in paper.protocols.items() if rules.purpose == other]
             seconds = [groups.get((corpus, system, name), []) for name in names]
-            originals = [without_copies(run) for run in members]
-            gaps += [gap for second in seconds for gap in subtract_runs(originals, second, "test", speakers)]
+            originals = list(map(without_copies, members))
+            for second in seconds:
+                gaps += subtract_runs(originals, list(map(without_copies, second)), "test", speakers)
     for corpus, protocol in dict.fromkeys((corpus, protocol) for corpus, _, protocol in groups):
         own = [members for group, members in groups.items() if (group[0], group[2]) == (corpus, protocol)]
         printed = any((one.protocol, one.part) == (protocol, "validation") for one in paper.published)
@@ -249,12 +250,12 @@ def _of_like_runs(
 ) -> tuple[Sequence[RunRecord], Sequence[RunRecord]]:
     """Return both sides without what would make them unlike where seeds or folds are missing.
 
-    Under one protocol: the seeds and folds that both sides have, since a seed decides what a random split tests.
-    Between protocols, or if they share none: of each side the seeds that have as many folds as any of it.
+    Under one protocol of a paper on a corpus: the seeds and folds that both sides have, since a seed decides what a
+    random split tests. Else, or if they share none: of each side the seeds that have as many folds as any of it.
     """
     keys = [{(run.id.seed, run.id.fold) for run in runs} for runs in (first, second)]
     shared = keys[0] & keys[1]
-    if not shared or len({run.id.protocol for run in (*first, *second)}) > 1:
+    if not shared or len({(run.id.paper, run.id.corpus, run.id.protocol) for run in (*first, *second)}) > 1:
         return _of_complete_seeds(first), _of_complete_seeds(second)
     sides = [[run for run in runs if (run.id.seed, run.id.fold) in shared] for runs in (first, second)]
     return sides[0], sides[1]

@@ -14,7 +14,7 @@ from serflow.scoring.metrics import METRICS
 from serflow.scoring.paper import reason_of
 from serflow.scoring.results import SAME, Cell, Result
 from serflow.scoring.scores import ALL, MAJORITY, ORIGINALS, PREDICTIONS, UNIFORM, Score, Scores
-from serflow.scoring.verdicts import judge
+from serflow.scoring.verdicts import judge, list_departures
 
 #: What is said where `find_headline` finds nothing.
 NO_HEADLINE = "No published number stands beside a result on unseen speakers yet."
@@ -105,10 +105,10 @@ def compare(record: PaperRecord, entry: Entry, scores: Scores) -> Result:
     own = paper.protocols.get(entry.protocol)
     if own and own.unseen_speakers and not names["unseen"]:
         cells["unseen"] = Cell(note=SAME)
-    fair = entry.protocol or next(filter(None, names.values()), "")
+    fair, part = _find_chance(scores, entry, [name for name in names.values() if name])
     guessers = (UNIFORM, MAJORITY) if paper.systems[entry.system].labels is None else ()  # chance is among all labels
-    chance = {name: found.value for name in guessers if (found := find(name, fair, entry.part))}
-    uniform = scores.find(entry.corpus, UNIFORM, fair, "WA", entry.part)  # of C emotions 1 / C
+    chance = {name: found.value for name in guessers if (found := find(name, fair, part))}
+    uniform = scores.find(entry.corpus, UNIFORM, fair, "WA", part)  # of C emotions 1 / C
     n_emotions = round(1 / uniform.value) if guessers and uniform and uniform.value else len(paper.labels)
     cells = {
         role: _note_emotions(cell, entry, scores, n_emotions) if guessers else cell for role, cell in cells.items()
@@ -119,6 +119,12 @@ def compare(record: PaperRecord, entry: Entry, scores: Scores) -> Result:
     if n_emotions != len(paper.labels):
         result = replace(result, emotions=n_emotions)
     return replace(result, **judge(result)._asdict())
+
+
+def _find_chance(scores: Scores, entry: Entry, names: Iterable[str]) -> tuple[str, str]:
+    """Return the protocol and part of which chance is told: the paper's own, else the first that was run."""
+    places = [(entry.protocol, entry.part), *((name, "test") for name in names)]
+    return next((place for place in places if scores.find(entry.corpus, UNIFORM, place[0], "WA", place[1])), places[0])
 
 
 def _note_emotions(cell: Cell, entry: Entry, scores: Scores, usual: int) -> Cell:
@@ -145,13 +151,13 @@ def make_cell(record: PaperRecord, scores: Scores, score: Score | None, protocol
 def find_headline(results: Iterable[Result]) -> Result | None:
     """Return the result whose published number loses most on unseen speakers; None where nothing was measured so.
 
-    Results of all folds and seeds come before those of some.
+    What departs from its paper comes after all others, and there results of all folds and seeds before those of some.
     """
     known = [one for one in results if one.published is not None and one.shown("unseen").value is not None]
 
-    def rank(one: Result) -> tuple[bool, float]:
+    def rank(one: Result) -> tuple[bool, bool, float]:
         unseen = one.shown("unseen")
-        return not unseen.missing, (one.published or 0) - (unseen.value or 0)
+        return not list_departures(unseen), not unseen.missing, (one.published or 0) - (unseen.value or 0)
 
     return max(known, key=rank, default=None)
 

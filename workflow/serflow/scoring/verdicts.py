@@ -99,10 +99,15 @@ def find_obstacles(result: Result) -> list[str]:
     return [*(["synthetic corpus"] if result.synthetic else []), *_list_shortcomings(own)]
 
 
+def list_departures(cell: Cell) -> list[str]:
+    """Return the deviations of ours under a protocol that keep it from being compared with a published number."""
+    return [text for text in cell.deviations if not MINOR.match(text)]
+
+
 def _list_shortcomings(cell: Cell) -> list[str]:
     """Return why ours under a protocol is not what the paper asks for."""
     found = [f"only {cell.missing}"] if cell.missing else []
-    found += [text for text in cell.deviations if not MINOR.match(text)]
+    found += list_departures(cell)
     if (cell.spread or 0.0) > UNSTABLE and (cell.seeds or 0) < SEEDS_IF_UNSTABLE:
         found.append(
             f"the last epoch is a draw (its neighbours differ by {_points(cell.spread or 0.0)} points): "

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from serflow.corpora.names import display_name
 from serflow.io.files import read_json
 from serflow.papers.model import PaperRecord
 from serflow.papers.names import ROLES
@@ -13,9 +14,9 @@ from serflow.protocols.base import Role
 from serflow.scoring.conditions import describe_conditions
 from serflow.scoring.gaps import Gap, find_contradictions, read_gaps
 from serflow.scoring.overview import compare_papers
-from serflow.scoring.results import Cell, Result, results_frame
+from serflow.scoring.results import SAME, Cell, Result, results_frame
 from serflow.scoring.scores import Scores
-from serflow.scoring.verdicts import EXCEEDED, RULE, find_obstacles
+from serflow.scoring.verdicts import EXCEEDED, RULE, find_obstacles, list_departures
 from serflow.tables import texts
 from serflow.tables.table import NOTHING, SYNTHETIC, Table
 
@@ -27,7 +28,7 @@ PARTS = (
 )
 CHANCE = (
     "Chance: guessing all classes alike / always the training part's most frequent class, under the paper's protocol, "
-    "or on unseen speakers where the paper's protocol does not apply to the corpus."
+    "or under the first other one where nothing was run under that."
 )
 STABILITY = (
     "Last epochs vary: where the last epoch is taken, the range of the validation accuracy over the last tenth of "
@@ -133,6 +134,46 @@ def percent(value: float, low: float | None, high: float | None) -> str:
     return f"{100 * value:.1f} %" + (
         f" [{100 * low:.1f}, {100 * high:.1f}]" if low is not None and high is not None else ""
     )
+
+
+def tell_ours(result: Result) -> str:
+    """Return a sentence, without its full stop, on a published number and ours under each protocol.
+
+    Where nothing was measured, and nothing is published, it is empty.
+    """
+    same = result.cells["unseen"].note == SAME
+    told = [
+        f"{tell_cell(cell)} {words}"
+        for role, words in (
+            ("published", f"under the paper's protocol{', on unseen speakers' if same else ''}"),
+            ("random", "under a random split"),
+            ("given", "under the corpus's own split"),
+            ("unseen", "on unseen speakers"),
+            ("unseen_statements", "on unseen speakers and sentences"),
+            ("other_corpus", "on a corpus that was not trained on"),
+            ("leak", "under the leak"),
+            ("control", "with the same copies of the training part alone"),
+            ("unseen_control", "on unseen speakers with copies of the training part"),
+        )
+        if (cell := result.cells[role]).value is not None  # type: ignore[index]
+    ]
+    printed = [] if result.published is None else [f"published {100 * result.published:.1f} %"]
+    ours = [f"ours {', '.join(told)}"] if told else ["ours not run"]
+    what = f"{result.title} on {result.name_place(display_name)}, {texts.heading(result.metric, result.part)}"
+    return f"{what}: {'; '.join([*printed, *ours])}" if printed or told else ""
+
+
+def tell_cell(cell: Cell) -> str:
+    """Return ours with its interval in per cent, and in round brackets what is to be known of it."""
+    text = percent(cell.value or 0.0, cell.low, cell.high)
+    told = "; ".join(filter(None, (cell.note, tell_originals(cell), cell.missing)))
+    return text + (f" ({told})" if told else "")
+
+
+def tell_departures(cell: Cell) -> str:
+    """Return a sentence behind a blank on what keeps ours from being compared with the paper; else nothing."""
+    found = list_departures(cell)
+    return f" Ours departs from the paper ({'; '.join(found)})." if found else ""
 
 
 def tell_originals(cell: Cell) -> str:

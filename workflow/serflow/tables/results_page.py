@@ -26,13 +26,13 @@ from serflow.scoring.gaps import Gap, find_gaps
 from serflow.scoring.metrics import label_of
 from serflow.scoring.overview import NO_HEADLINE, compare_papers, find_headline
 from serflow.scoring.paper import asked_groups, score_paper
-from serflow.scoring.results import SAME, Cell, Result
+from serflow.scoring.results import SAME, Result
 from serflow.scoring.scores import Scores
 from serflow.scoring.studies import score_study, tabulate_study
 from serflow.scoring.verdicts import CANNOT
 from serflow.tables import texts
 from serflow.tables.evidence import Evidence, read_evidence
-from serflow.tables.overview import PARTS, list_deviations, list_findings, percent, tell_originals
+from serflow.tables.overview import PARTS, list_deviations, list_findings, tell_cell, tell_departures, tell_ours
 from serflow.tables.paper import score_tables
 from serflow.tables.studies import study_table
 from serflow.tables.table import NOTHING, Table
@@ -158,28 +158,11 @@ def check_pages(root: Path) -> Pages:
 
 
 def tell(result: Result) -> str:
-    """Return a sentence on a published number and ours under each protocol; empty where nothing was measured."""
-    same = result.cells["unseen"].note == SAME
-    told = [
-        f"{_percent(cell)} {words}"
-        for role, words in (
-            ("published", f"under the paper's protocol{', on unseen speakers' if same else ''}"),
-            ("random", "under a random split"),
-            ("given", "under the corpus's own split"),
-            ("unseen", "on unseen speakers"),
-            ("unseen_statements", "on unseen speakers and sentences"),
-            ("other_corpus", "on a corpus that was not trained on"),
-            ("leak", "under the leak"),
-            ("control", "with the same copies of the training part alone"),
-        )
-        if (cell := result.cells[role]).value is not None  # type: ignore[index]
-    ]
-    if not told:
+    """Return sentences on a published number, ours under each protocol, and the verdict; empty if none was measured."""
+    if not result.measured:
         return ""
-    what = f"{result.title} on {result.name_place(display_name)}, {texts.heading(result.metric, result.part)}"
-    printed = f"published {100 * result.published:.1f} %; " if result.published is not None else ""
-    verdict = f" Verdict: {': '.join(filter(None, (result.verdict, result.reason)))}." if printed else ""
-    return f"{what}: {printed}ours {', '.join(told)}.{verdict}"
+    verdict = f" Verdict: {': '.join(filter(None, (result.verdict, result.reason)))}."
+    return f"{tell_ours(result)}.{verdict if result.published is not None else ''}"
 
 
 def paper_title(record: PaperRecord) -> str:
@@ -252,12 +235,6 @@ def _tabulate_studies(evidence: Evidence, record: PaperRecord) -> Iterator[Table
             yield study_table(record, name, rows[rows["n_runs"].notna()], scores, runs)
 
 
-def _percent(cell: Cell) -> str:
-    text = percent(cell.value or 0.0, cell.low, cell.high)
-    told = "; ".join(filter(None, (cell.note, tell_originals(cell), cell.missing)))
-    return text + (f" ({told})" if told else "")
-
-
 def _main_table(results: Sequence[Result], records: Mapping[str, PaperRecord]) -> Table:
     """Return one row per system and corpus of which something was measured, of its first metric."""
     columns = ["System", "Corpus", "Metric (part)", "Published", *MAIN.values(), "Verdict"]
@@ -270,7 +247,7 @@ def _main_table(results: Sequence[Result], records: Mapping[str, PaperRecord]) -
             one.name_place(display_name),
             texts.heading(one.metric, one.part),
             texts.of_value(one.metric, one.published),
-            *(_percent(cell) if (cell := one.shown(role)).value is not None else NOTHING for role in MAIN),
+            *(tell_cell(cell) if (cell := one.shown(role)).value is not None else NOTHING for role in MAIN),
             one.verdict,
         ]
         for one in first.values()
@@ -316,7 +293,7 @@ def tell_finding(results: Iterable[Result], records: Mapping[str, PaperRecord]) 
     found = find_headline(results)
     if not found:
         return NO_HEADLINE
-    told = {role: _percent(cell) for role in ROLES if (cell := found.shown(role)).value is not None}
+    told = {role: tell_cell(cell) for role in ROLES if (cell := found.shown(role)).value is not None}
     metric = "" if found.metric == "WA" else f" {label_of(found.metric)}"
     what = f"reaches {told['unseen']}{metric} on speakers"
     if not metric:
@@ -337,7 +314,7 @@ def tell_finding(results: Iterable[Result], records: Mapping[str, PaperRecord]) 
     )
     return (
         f"**A system published at {100 * (found.published or 0):.1f} %{metric} {what} it has not heard** ({place})."
-        f"{more} In square brackets: 95 % intervals."
+        f"{more}{tell_departures(found.shown('unseen'))} In square brackets: 95 % intervals."
     )
 
 
