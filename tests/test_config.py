@@ -10,9 +10,16 @@ import pytest
 import yaml
 
 from serflow.config import Config, check_config
+from serflow.corpora.registry import use_tables
 from serflow.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def forget_tables():
+    yield
+    use_tables({})
 
 
 def config_file():
@@ -51,6 +58,13 @@ def test_a_link_to_a_recording_that_was_not_fetched_is_named(tmp_path):
     (tree / "a02.wav").symlink_to(".git/annex/objects/a02.wav")
     with pytest.raises(ConfigError, match=r"corpora\.savee\.source: 'DC/a02\.wav' in .* not there"):
         check_config({"corpora": corpora})
+    (tree / "a02.wav").unlink()
+    (tree / "a03.mp3").symlink_to("nowhere.mp3")  # which is no file of SAVEE's, but one of the table
+    rows = [f"DC/a0{n}.{'mp3' if n == 3 else 'wav'},{'happy' if n < 3 else 'sad'},s{n % 3}\n" for n in range(6)]
+    (tmp_path / "labels.csv").write_text("path,emotion,speaker\n" + "".join(rows))
+    own = {"source": str(tmp_path / "savee"), "labels": str(tmp_path / "labels.csv")}
+    with pytest.raises(ConfigError, match=r"corpora\.mine\.source: 'DC/a03\.mp3' in .* not there"):
+        check_config({"corpora": {"mine": own}})
 
 
 def test_a_folder_of_a_corpus_that_may_not_be_listed_is_named(tmp_path, monkeypatch):

@@ -112,6 +112,16 @@ def test_what_was_never_measured_is_unknown(costs):
     assert load_of(papers(papers=["deepemo"]), costs, device="cuda").hours is None
 
 
+def test_side_by_side_no_time_is_shorter_than_the_longest_training_and_the_command_has_the_files(costs):
+    """Under the leak a network trains on four times as many recordings as under the random split."""
+    found = papers(papers=["deepemo"], protocols=["published", "augment_then_split"], seeds={"random": [0]})
+    plain, leak = sorted(load_of(found, costs).hours_each)
+    assert leak > 3 * plain
+    told = plan.describe(found, costs, jobs=64, files=["config.yaml", "my own.yaml"])
+    assert f"{plan.spell_hours(leak)} with 64 side by side" in told
+    assert "--configfile 'my own.yaml'`" in told
+
+
 def test_on_a_gpu_that_was_never_measured_the_hours_are_unknown_and_not_nothing(costs, monkeypatch):
     monkeypatch.setattr(plan, "choose_device", lambda wanted: torch.device("cuda"))
     told = plan.describe(papers(papers=["deepemo"], device="cuda"), costs, jobs=4)

@@ -212,6 +212,16 @@ def test_a_sparse_member_counts_as_what_it_becomes(tmp_path: Path) -> None:
     refused(tmp_path / "a.tar", "1,000,000,000,000 bytes or more")
 
 
+def test_names_in_utf_8_that_the_zip_does_not_call_so_are_read_as_they_were_written(tmp_path: Path) -> None:
+    """As Info-ZIP's zip and macOS write them: the bytes of UTF-8, without the flag that says so."""
+    path = make_zip(tmp_path / "a.zip", {"Aufnahmen/xxxx.wav": b"sound"})
+    written = path.read_bytes()
+    path.write_bytes(written.replace(b"xxxx.wav", "féx".encode() + b".wav"))
+    assert path.read_bytes() != written
+    archive.extract(path, tmp_path / "out")
+    assert list(content(tmp_path / "out")) == ["Aufnahmen/f\u00e9x.wav"]
+
+
 def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "a.zip", CONTENT)
     data = bytearray(path.read_bytes())

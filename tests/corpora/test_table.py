@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -50,6 +51,22 @@ def with_column(name, value_of):
 
 def fold_of(row):
     return SPEAKERS.index(row["speaker"]) // 2
+
+
+def test_names_in_other_letters_are_names_of_their_own(tmp_path, record, table):
+    emotions = {"高兴": "happy", "悲伤": "sad"}
+    rows = [
+        {"path": f"{speaker}/{label}.wav", "emotion": label, "speaker": speaker}
+        for speaker in SPEAKERS
+        for label in emotions
+    ]
+    for row in rows:
+        record(f"tree/{row['path']}")
+    found = table(rows, emotions).scan(tmp_path / "tree").rows
+    assert {row["path"]: row["emotion"] for row in found} == {row["path"]: emotions[row["emotion"]] for row in rows}
+    utterances = {row["utterance"] for row in found}
+    assert len(utterances) == len(rows)
+    assert all(re.fullmatch("[A-Za-z0-9_-]+", name) for name in utterances)
 
 
 def test_a_folder_and_a_table_make_a_manifest(tmp_path, record, table):

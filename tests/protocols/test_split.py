@@ -177,6 +177,7 @@ def test_a_fold_without_a_speaker_is_an_error(ravdess):
     with pytest.raises(SplitError, match="no speaker of fold 3") as caught:
         split(SPEAKERS, rows, EMOTIONS, ["ravdess"], 0)
     assert caught.value.where == "ravdess"
+    assert all(speaker in caught.value.fault for speaker in EMOBOX[3])
 
 
 def test_an_unknown_kind_is_an_error(ravdess):

@@ -38,7 +38,7 @@ def test_the_tables_own_split_is_taken_and_what_leaks_is_reported(mine):
     assert {entry["utterance"]: entry["part"] for entry in found} == dict(
         zip("012345", [part or "unused" for part in parts], strict=True)
     )
-    assert protocol.training_share(["mine"]) == 2 / 5
+    assert protocol.training_share(["mine"]) == 2 / 6  # of all rows, since the plan multiplies by these
     assert leakage(found, rows, ["mine"])["folds"][0]["speakers"] == ["b"]
 
 

@@ -617,7 +617,7 @@ def plan(config: list[str], costs: Path | None, jobs: int) -> None:
     from serflow.papers.papers import Papers
     from serflow.plan import describe
 
-    print(describe(Papers(read_config(config)), costs, jobs))
+    print(describe(Papers(read_config(config)), costs, jobs, config))
 
 
 @verb(runs=RUNS, output=ONE | {"help": "CSV; what it holds of other systems and devices stays"})

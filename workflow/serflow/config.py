@@ -198,6 +198,9 @@ def check_config(raw: Mapping[str, Any], command_line: Mapping[str, Any] | None 
         if corpus.source:
             _check_source(name, corpus)
     use_tables(config.tables)
+    for name, corpus in config.corpora.items():
+        if corpus.source and corpus.source not in KEYWORDS:
+            _check_links(name, Path(corpus.source))
     for network in config.pretrained if isinstance(config.pretrained, dict) else ():
         if network not in IMAGENET:
             raise ConfigError("config.yaml: pretrained", f"unknown key {network!r}", suggest(network, list(IMAGENET)))
@@ -265,17 +268,25 @@ def _check_source(name: str, corpus: CorpusConfig) -> None:
     try:
         if not path.exists():
             raise ConfigError(key, f"{source!r} does not exist", remedy)
-        sounds = [name for name in files(path) if not not_audio(name)] if path.is_dir() else []
-        if path.is_dir() and not corpus.table and not sounds:
+        if path.is_dir() and not corpus.table and all(map(not_audio, files(path))):
             raise ConfigError(key, f"{source!r} is a folder without a WAV or FLAC file", remedy)
-        if missing := next((name for name in sounds if not (path / name).exists()), None):
-            fault = f"{missing!r} in {source!r} is a link to a file that is not there"
-            raise ConfigError(key, fault, "Fetch the file (`git annex get`, `datalad get`), or delete the link.")
         if not path.is_dir() and not is_archive(path):
             raise ConfigError(key, f"{source!r} is no whole zip, tar or tar.gz archive", remedy)
     except OSError as error:
         fault = f"{str(error.filename or source)!r} cannot be read ({error.strerror})"
         raise ConfigError(key, fault, "Check its permissions.") from error
+
+
+def _check_links(name: str, source: Path) -> None:
+    """Raise a ConfigError at a file that is read of a corpus's folder and is a link to nothing."""
+    from serflow.corpora.base import files
+
+    is_read = load(name).is_read
+    for path in filter(is_read, files(source) if source.is_dir() else ()):
+        if not (source / path).exists():
+            fault = f"{path!r} in {str(source)!r} is a link to a file that is not there"
+            remedy = "Fetch the file (`git annex get`, `datalad get`), or delete the link."
+            raise ConfigError(f"config.yaml: corpora.{name}.source", fault, remedy)
 
 
 def _check_encoder(name: str, folder: str) -> None:

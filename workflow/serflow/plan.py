@@ -5,6 +5,7 @@ Which jobs there are, `snakemake -n` says: it takes two seconds and counts what 
 
 from __future__ import annotations
 
+import shlex
 import statistics
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,10 +66,15 @@ class Load:
     @property
     def hours(self) -> float | None:
         """What all of them take, one after the other; None: unknown."""
+        return None if self.cost is None else sum(self.hours_each)
+
+    @property
+    def hours_each(self) -> list[float]:
+        """What each of them takes; nothing if that is unknown."""
         if self.cost is None:
-            return None
+            return []
         per_item, other = float(self.cost["epoch_seconds"]) / 1000, float(self.cost["other_seconds"])
-        return sum(other + max(self.epochs, 1) * per_item * n for n in self.items) / 3600
+        return [(other + max(self.epochs, 1) * per_item * n) / 3600 for n in self.items]
 
     @property
     def weight_bytes(self) -> float | None:
@@ -98,7 +104,7 @@ def spell_hours(hours: float) -> str:
     return f"{round(hours)} h" if hours < 48 else f"{days} days {rest} h"
 
 
-def describe(papers: Papers, costs: Path | None = None, jobs: int = 1) -> str:
+def describe(papers: Papers, costs: Path | None = None, jobs: int = 1, files: Sequence[str] = ()) -> str:
     """Return, for a person, what a configuration takes if nothing of it has been made yet.
 
     Parameters
@@ -109,6 +115,8 @@ def describe(papers: Papers, costs: Path | None = None, jobs: int = 1) -> str:
         CSV of `COLUMNS`; None: `COSTS`.
     jobs
         Trainings that run side by side.
+    files
+        The configuration's files; Snakemake takes config.yaml by itself.
     """
     place = choose_device(papers.config.device)
     device, precision = place.type, choose_precision(papers.config.precision, place)
@@ -117,7 +125,7 @@ def describe(papers: Papers, costs: Path | None = None, jobs: int = 1) -> str:
     caches = sum(cache_bytes(papers, corpus, recipe) for corpus, recipe in find_caches(papers))
     lines = [
         *map(str, loads),
-        f"Training on {device}: {_tell_hours(loads, jobs, device)}.",
+        f"Training on {device}: {_tell_hours(loads, jobs, device, files)}.",
         f"Gigabytes: {(caches + weights) / GIGA:.1f} without the corpora (feature caches {caches / GIGA:.1f}; "
         f"weights, in runs and in MLflow, {weights / GIGA:.1f}).",
     ]
@@ -134,7 +142,7 @@ def describe(papers: Papers, costs: Path | None = None, jobs: int = 1) -> str:
     return "\n".join(lines)
 
 
-def _tell_hours(loads: Sequence[Load], jobs: int, device: str) -> str:
+def _tell_hours(loads: Sequence[Load], jobs: int, device: str, files: Sequence[str]) -> str:
     """Return how long it takes one after the other, and side by side, each as fast as alone; the longest bounds it.
 
     One GPU trains one after the other.
@@ -145,9 +153,11 @@ def _tell_hours(loads: Sequence[Load], jobs: int, device: str) -> str:
     alone = f"{spell_hours(sum(hours))} one after the other"
     if jobs < 2 or device != "cpu":
         return alone
-    longest = max((own / len(load.items) for own, load in zip(hours, loads, strict=True)), default=0)
+    longest = max((hours for load in loads for hours in load.hours_each), default=0)
     wall = spell_hours(max(sum(hours) / jobs, longest))
-    how = f"snakemake --cores {jobs} --resources gpu={jobs} --set-threads train=1"
+    own = [shlex.quote(file) for file in files if file != "config.yaml"]
+    given = f" --configfile {' '.join(own)}" if own else ""
+    how = f"snakemake --cores {jobs} --resources gpu={jobs} --set-threads train=1{given}"
     return f"{alone}, {wall} with {jobs} side by side (`{how}`)"
 
 

@@ -110,21 +110,34 @@ def _holds(folder: Path, tree: Path) -> bool:
 
 def _unpack_zip(archive: Path, folder: Path) -> None:
     with zipfile.ZipFile(archive) as opened:
-        members = [member for member in opened.infolist() if not is_clutter(member.filename)]
-        total = sum(member.file_size for member in members)
+        members = [(member, name) for member in opened.infolist() if not is_clutter(name := _name_of(member))]
+        total = sum(member.file_size for member, _ in members)
         _check_size(archive, total, len(members))
         _check_space(archive, folder, total)
         with tqdm(desc=f"{archive.name}: extracting", total=total, unit="B", unit_scale=True, disable=None) as bar:
-            for member in members:
-                target = _target(archive, folder, member.filename)
+            for member, name in members:
+                target = _target(archive, folder, name)
                 if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-                    raise _refusal(archive, member.filename, "is a link or a special file")
+                    raise _refusal(archive, name, "is a link or a special file")
                 if member.flag_bits & 1:
-                    raise ArchiveError(f"{archive}: {member.filename}", "is encrypted", "Unpack the archive by hand.")
-                if not member.filename.endswith(("/", "\\")):
+                    raise ArchiveError(f"{archive}: {name}", "is encrypted", "Unpack the archive by hand.")
+                if not name.endswith(("/", "\\")):
                     with opened.open(member) as source:
                         _write(source, target)
                 bar.update(member.file_size)
+
+
+def _name_of(member: zipfile.ZipInfo) -> str:
+    """Return a member's name: in UTF-8 also where the program that wrote it (Info-ZIP's zip, macOS) does not say so.
+
+    zipfile reads such a name as cp437, as the format's specification has it (APPNOTE 6.3.10, appendix D).
+    """
+    if member.flag_bits & 0x800:  # said to be UTF-8
+        return member.filename
+    try:
+        return member.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return member.filename
 
 
 class _StrictHeader(tarfile.TarInfo):

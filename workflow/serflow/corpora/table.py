@@ -24,6 +24,7 @@ from pydantic import Field
 from serflow.corpora.base import OPTIONAL, Expected, Scan, files, not_audio, row
 from serflow.corpora.database import SUFFIXES, read_database
 from serflow.errors import CorpusError
+from serflow.io.files import digest_value
 from serflow.items import utterance_name
 from serflow.labels import EMOTIONS, NO_EMOTIONS
 from serflow.schema import Model
@@ -194,8 +195,14 @@ def _make_rows(raw: Sequence[Mapping[str, str]], path: Path, emotions: Mapping[s
     _check_repeats(raw, map(_compose, paths), path, "path")
     names = [utterance_name(PurePosixPath(one).stem) for one in paths]
     if len(set(names)) < len(names):
-        names = [utterance_name(one.rpartition(".")[0]) for one in paths]
-        _check_repeats(raw, names, path, "path", "utterance ")
+        stems = [_compose(one.rpartition(".")[0]) for one in paths]
+        _check_repeats(raw, stems, path, "path", "utterance ")
+        names = [utterance_name(one) for one in stems]
+        alike = {name for name, count in Counter(names).items() if count > 1}  # such as two of Chinese letters
+        names = [
+            f"{name}_{digest_value(stem)[:8]}" if name in alike else name
+            for name, stem in zip(names, stems, strict=True)
+        ]
     _check_constant(raw, path, "sex")
     rows = []
     for cells, name, place in zip(raw, names, paths, strict=True):

@@ -104,7 +104,7 @@ def read_recording(path: Path, sample_rate: int) -> np.ndarray:
     if seconds < SHORTEST:
         raise RecordingError(path, f"lasts {seconds:.3g} s, less than {SHORTEST:g} s", "Give a longer recording.")
     if seconds > LONGEST:
-        fault = f"lasts {seconds:.0f} s; as one utterance at most {LONGEST:g} s are taken"
+        fault = f"lasts {seconds:.0f} s, more than {LONGEST:g} s: windows are needed (--window 3 --hop 1)"
         raise RecordingError(path, fault, "Give --window 3 --hop 1 for a track over time.")
     return read_signal(path, sample_rate)
 

@@ -28,9 +28,9 @@ class Given(Protocol):
         return any("validation" in _parts_of(name).values() for name in corpora)
 
     def training_share(self, corpora: Sequence[str]) -> float:
-        """Return the share of the training part."""
+        """Return the training part's share of all rows, of which some may be in no part."""
         parts = [part for name in corpora for part in _parts_of(name).values()]
-        return parts.count("train") / len(parts)
+        return parts.count("train") / sum(load(name).LISTED.utterances for name in corpora)
 
     def assign(self, rows: Rows, corpora: Sequence[str], seed: int) -> list[Assignment]:
         """Return one fold; see `Protocol.assign`."""

@@ -77,6 +77,8 @@ def _present_folds(present: Collection[str], corpora: Sequence[str]) -> list[lis
         raise SplitError("+".join(corpora), fault, "Add the speaker to SPEAKER_FOLDS of the corpus's module.")
     for k, fold in enumerate(folds):
         if not fold:
-            remedy = "Complete the corpus (`serflow verify`)."
-            raise SplitError("+".join(corpora), f"has no speaker of fold {k}", remedy)
+            who = ", ".join(speaker_folds(corpora)[k])
+            fault = f"has no speaker of fold {k} ({who}) with a recording of the emotions asked for"
+            remedy = "Complete the corpus, ask for other emotions, or put these speakers into another fold."
+            raise SplitError("+".join(corpora), fault, remedy)
     return folds
