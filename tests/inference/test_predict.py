@@ -134,6 +134,24 @@ def test_a_long_recording_is_read_in_blocks_as_it_is_read_whole(tmp_path, monkey
         np.testing.assert_array_equal(job.signal, whole[round(job.start * 16000) : round(job.end * 16000)])
 
 
+def test_a_silent_recording_is_given_no_emotion(trained, run_of, tmp_path):
+    """Its spectrogram in decibels below its maximum would be as bright as can be."""
+    soundfile.write(tmp_path / "mute.wav", np.zeros(RATE), RATE)
+    (row,) = table(run_of("net"), tmp_path / "mute.wav", code=1)
+    assert row["emotion"] == ""
+    assert "is silent" in row["error"]
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
+def test_the_end_of_a_recording_of_any_length_is_as_it_is_read_whole(tmp_path, rate):
+    """soxr rounds the number of samples down or up."""
+    path = tmp_path / "odd.wav"
+    for n in range(rate, rate + 5):
+        soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, n), rate)
+        (job,) = cut_windows(path, 16000, Windows(2.0, 1.0))
+        np.testing.assert_array_equal(job.signal, recordings.read_recording(path, 16000))
+
+
 def test_a_recording_shorter_than_a_window_is_one(trained, run_of):
     (row,) = table(run_of("net"), trained / "corpus/u03.wav", "--window", 3)
     assert (row["start"], float(row["end"])) == ("0", pytest.approx(0.33, abs=1e-3))

@@ -44,6 +44,18 @@ def runs_on(papers, corpus):
     return [run for run in papers.all_runs() if run.corpus == corpus]
 
 
+def test_a_table_without_a_validation_part_does_not_keep_a_system_from_unseen_speakers(papers, tmp_path):
+    """Satt's systems choose their epoch on validation, which the table's own split lacks."""
+    rows = [row | {"part": "train" if n % 2 else "test"} for n, row in enumerate(ROWS)]
+    run_on = {"mine": ["satt.cnn_20hz"]}
+    write_csv(tmp_path / "own.csv", list(rows[0]), rows)
+    own = {"papers": ["satt"], "mine": {"labels": "own.csv"}}
+    with pytest.raises(ConfigError, match="protocol given has no validation part"):
+        papers(run_on, **own)
+    found = papers(run_on, protocols=["speaker_independent"], **own)
+    assert {run.protocol for run in runs_on(found, "mine")} == {"speaker_independent"}
+
+
 def test_a_system_runs_under_its_papers_protocols_on_all_emotions_of_the_corpus(papers):
     found = papers({"mine": ["jin.resnet1d"]})
     runs = runs_on(found, "mine")

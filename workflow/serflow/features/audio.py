@@ -65,11 +65,16 @@ def _is_recording_of(row: Row, signal: np.ndarray, rate: int, exact: bool) -> bo
     return not exact or hashlib.sha1(samples, usedforsecurity=False).hexdigest() == row["sha1"]
 
 
+def resampled_length(n_samples: int, native_rate: int, sample_rate: int) -> int:
+    """Return how many samples a signal has at another rate, in Hz."""
+    return math.ceil(n_samples * (sample_rate / native_rate))
+
+
 def _resample(signal: np.ndarray, native_rate: int, sample_rate: int) -> np.ndarray:
     """Return what ``librosa.resample(..., res_type="soxr_hq")`` returns, without the time that importing it takes.
 
     soxr itself rounds the number of samples; librosa rounds it up, padding with a zero where need be.
     """
-    n_samples = math.ceil(len(signal) * (sample_rate / native_rate))
+    n_samples = resampled_length(len(signal), native_rate, sample_rate)
     made = soxr.resample(signal, native_rate, sample_rate, quality="soxr_hq")
     return np.pad(made, (0, max(0, n_samples - len(made))))[:n_samples]

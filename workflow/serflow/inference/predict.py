@@ -231,6 +231,8 @@ def compute_piece(recipe: Recipe, job: Job) -> Piece:
         return Piece(job.path, job.start, job.end, (), job.fault)
     try:
         signal = read_recording(job.path, recipe["sample_rate"]) if job.signal is None else job.signal
+        if job.signal is None and not signal.any():
+            return Piece(job.path, job.start, job.end, (), "is silent: all of its samples are zero")
         frames = compute_frames(recipe, signal)
     except SerflowError as error:
         return Piece(job.path, job.start, job.end, (), error.fault)

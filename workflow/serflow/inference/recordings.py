@@ -13,7 +13,7 @@ import soxr
 
 from serflow.corpora.base import files
 from serflow.errors import SerflowError
-from serflow.features.audio import read_signal
+from serflow.features.audio import read_signal, resampled_length
 from serflow.io.audio import open_audio
 
 #: The longest recording or window that is recognised as one, in s: an utterance of the corpora lasts up to 35 s.
@@ -154,13 +154,18 @@ def _resampled(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
         _check(sound, path)
         same = sound.samplerate == sample_rate
         stream = None if same else soxr.ResampleStream(sound.samplerate, sample_rate, 1, "float32", "soxr_hq")
+        read = made = 0
         while len(block := sound.read(int(BLOCK * sound.samplerate), dtype="float32", always_2d=True)):
             mono = block.mean(axis=1) if block.shape[1] > 1 else block[:, 0]
             if not np.isfinite(mono).all():
                 raise RecordingError(path, "holds values that are not finite", "Replace the file.")
-            yield stream.resample_chunk(mono) if stream else mono
+            signal = stream.resample_chunk(mono) if stream else mono
+            read, made = read + len(mono), made + len(signal)
+            yield signal
         if stream:
-            yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+            signal = stream.resample_chunk(np.zeros(0, np.float32), last=True)
+            rest = resampled_length(read, sound.samplerate, sample_rate) - made
+            yield np.pad(signal, (0, max(0, rest - len(signal))))[:rest]
 
 
 def _check(sound: soundfile.SoundFile, path: Path) -> None:

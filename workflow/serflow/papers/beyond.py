@@ -41,14 +41,14 @@ def list_asked(config: Config) -> list[Asked]:
     for key in ("run_on", "statement_independent"):
         for corpus, given in getattr(config, key).items():
             one = given if isinstance(given, OnCorpus) else OnCorpus(systems=given)
-            protocols = _run_on(corpus) if key == "run_on" else [key]
+            protocols = _run_on(corpus, config.protocols) if key == "run_on" else [key]
             found += [Asked(f"{key}.{corpus}", corpus, name, one.systems, one.emotions) for name in protocols]
     return found
 
 
-def _run_on(corpus: str) -> list[str]:
-    """Return the protocols of `run_on`: the corpus's own split first, if its table gives one."""
-    own = corpus in known() and getattr(load(corpus), "PARTS", None)
+def _run_on(corpus: str, wanted: Sequence[str] | None) -> list[str]:
+    """Return the protocols of `run_on`: the corpus's own split first, if its table gives one and it is wanted."""
+    own = corpus in known() and getattr(load(corpus), "PARTS", None) and (wanted is None or "given" in wanted)
     return [*(["given"] if own else []), *RUN_ON]
 
 

@@ -195,7 +195,7 @@ def _check_validation(paper: Paper, name: str, where: str) -> None:
         for protocol in paper.asked(corpus, name):
             if not paper.protocols[protocol].has_validation(members(corpus)):
                 fault = f"protocol {protocol} has no validation part to choose the epoch by"
-                raise ConfigError(where, fault, "Remove it, or do without this protocol.")
+                raise ConfigError(where, fault, "Remove it, or do without this protocol (`protocols: [...]`).")
 
 
 def _check_training(system: System, where: str) -> None:
