@@ -32,7 +32,7 @@ from serflow.scoring.verdicts import (
     NOT_REPRODUCED,
     REPRODUCED,
 )
-from serflow.tables.overview import list_deviations, tell_originals, tell_ours
+from serflow.tables.overview import list_deviations, tell_notes, tell_ours
 
 #: The roles of protocols that are shown of each system, those after the fourth where anything was run under them.
 SHOWN: tuple[Role, ...] = (
@@ -281,7 +281,7 @@ def _bars(result: Result) -> list[Bar]:
         cell = result.cells[role]
         if cell.value is not None or role in ("published", "unseen"):
             own = part if role == "published" and cell.value is not None else ""
-            note = "; ".join(filter(None, (own, cell.note, tell_originals(cell), cell.missing)))
+            note = "; ".join(filter(None, (own, tell_notes(cell))))
             bars.append(Bar(role, ROLES[role], cell.value, cell.low, cell.high, note))
     return bars
 

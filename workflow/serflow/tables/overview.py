@@ -165,9 +165,13 @@ def tell_ours(result: Result) -> str:
 
 def tell_cell(cell: Cell) -> str:
     """Return ours with its interval in per cent, and in round brackets what is to be known of it."""
-    text = percent(cell.value or 0.0, cell.low, cell.high)
-    told = "; ".join(filter(None, (cell.note, tell_originals(cell), cell.missing)))
+    text, told = percent(cell.value or 0.0, cell.low, cell.high), tell_notes(cell)
     return text + (f" ({told})" if told else "")
+
+
+def tell_notes(cell: Cell) -> str:
+    """Return what is to be known of ours beside its value: other emotions, original recordings, what is missing."""
+    return "; ".join(filter(None, (cell.note, tell_originals(cell), cell.missing)))
 
 
 def tell_departures(cell: Cell) -> str:
