@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from serflow import cli
 from serflow.io.files import write_json
-from serflow.page.content import find_mistakes, make_card, make_rows, make_speakers
+from serflow.page.content import find_mistakes, make_card, make_rows, make_speakers, make_systems
 from serflow.runs import read_runs
 from serflow.scoring.overview import compare_papers
 from serflow.scoring.scores import Score, Scores
@@ -37,6 +37,15 @@ def test_speakers_of_a_union_and_of_a_papers_own_unseen_protocol_are_shown(make_
     speakers = {("toy", "a"): "toy/00", ("savee", "b"): "savee/00"}
     (row,) = make_speakers([record], read_runs([make_run(found, corpus="toy+savee")]), speakers)
     assert row.values == {"toy/00": 1.0, "savee/00": 0.0}
+
+
+def test_matrices_of_a_test_on_another_corpus_say_which_was_trained_on(make_run):
+    cross = {"kind": "cross_corpus", "title": "another corpus", "role": "other_corpus", "corpora": ["toy+savee"]}
+    record = make_record(protocols=PROTOCOLS | {"cross": cross}, systems={"net": system("Net", "published", "cross")})
+    found = [("toy/a", "train", "sad", "sad"), ("savee/b", "test", "sad", "happy")]
+    runs = [make_run(found, corpus="toy+savee", protocol=name) for name in ("cross", "published")]
+    assert [one.place for one in make_systems([record], read_runs(runs[:1]))] == ["toy → SAVEE"]
+    assert [one.place for one in make_systems([record], read_runs(runs))] == ["toy + SAVEE"]
 
 
 def test_each_published_number_stands_beside_ours_under_its_own_protocol():

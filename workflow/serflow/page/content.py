@@ -21,7 +21,7 @@ from serflow.scoring.pooling import (
     pooled_confusion,
     without_copies,
 )
-from serflow.scoring.results import Cell, Result
+from serflow.scoring.results import Cell, Result, name_corpora
 from serflow.scoring.scores import ALL, ORIGINALS, PREDICTIONS, UNIFORM, Score, Scores
 from serflow.scoring.verdicts import (
     CANNOT,
@@ -119,7 +119,7 @@ class Curve:
 class SystemResult:
     """What is shown of one system on one corpus: matrices and curves of its runs, by what the protocol is called."""
 
-    group: Group
+    place: str
     title: str
     paper: str
     matrices: Mapping[str, Matrix]
@@ -211,12 +211,13 @@ def make_systems(records: Sequence[PaperRecord], runs: Sequence[RunRecord]) -> l
         paper, groups = record.paper, _groups_of(record, runs)
         for corpus, system in dict.fromkeys(group[:2] for group in groups):
             own = {group[2]: found for group, found in groups.items() if group[:2] == (corpus, system)}
+            place = name_corpora(corpus, {paper.protocols[name].purpose for name in own}, display_name)
             order = sorted(own, key=lambda name: list(ROLES).index(paper.protocols[name].purpose))
             matrices = {name_protocol(paper, name): _matrix(own[name]) for name in order}
             curves = {name_protocol(paper, name): _curves(own[name]) for name in order}
             shown.append(
                 SystemResult(
-                    (corpus, system, ""),
+                    place,
                     paper.title_of("systems", system),
                     paper.paper,
                     matrices,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,16 +89,21 @@ class Result:
 
         ``name``: how a corpus or a union of several is written.
         """
-        text = name(self.corpus)
-        if {role for role, cell in self.cells.items() if cell.protocol} == {"other_corpus"}:
-            *trained, tested = members_of(self.corpus)
-            text = f"{name(UNION_MARK.join(trained))} → {name(tested)}"
+        text = name_corpora(self.corpus, {role for role, cell in self.cells.items() if cell.protocol}, name)
         return f"{text}, {self.emotions} emotions" if self.emotions else text
 
     @property
     def measured(self) -> bool:
         """Whether there is any value of ours."""
         return any(cell.value is not None for cell in self.cells.values())
+
+
+def name_corpora(corpus: str, roles: Collection[Role], name: Callable[[str], str]) -> str:
+    """Return a corpus or union as `name` writes it; of a test on another corpus, those trained on → the one tested."""
+    if set(roles) != {"other_corpus"}:
+        return name(corpus)
+    *trained, tested = members_of(corpus)
+    return f"{name(UNION_MARK.join(trained))} → {name(tested)}"
 
 
 _OWN, _CELL = column_types(Result), column_types(Cell)
