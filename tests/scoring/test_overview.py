@@ -104,6 +104,8 @@ def test_what_alone_keeps_the_leak_from_reaching_a_number_is_said():
         ({"synthetic": True}, {}, "synthetic corpus"),
         ({}, {"missing": "2 of 5 folds; 1 of 3 seeds"}, "only 2 of 5 folds; 1 of 3 seeds"),
         ({"deviations": {OWN["first"]: ["model.pretrained: none instead of imagenet"]}}, {}, "model.pretrained"),
+        ({"deviations": {OWN["first"]: ["training.early_stopping.patience: 50 instead of 10"]}}, {}, "early_stopping"),
+        ({"deviations": {OWN["first"]: ["training.phases.0.epochs: 1 instead of 5"]}}, {}, "training.phases"),
         ({}, {"spread": 0.12}, "5 seeds"),
         ({}, {"value": None, "note": "not run: SAVEE is missing; as printed"}, "not run: SAVEE is missing"),
     ],

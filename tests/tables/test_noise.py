@@ -54,8 +54,9 @@ def add_noise(tmp_path):
 def table_of(manifest):
     """Return the table's lines as dicts, and the table."""
 
-    def make(runs, noisy, snrs=(0.0,), **more):
-        record = make_record(systems=SYSTEMS, noise=NOISE | {"snr_db": list(snrs), "note": "as printed"}, **more)
+    def make(runs, noisy, snrs=(0.0,), utterances=None, **more):
+        own = {"snr_db": list(snrs), "note": "as printed", "utterances": utterances}
+        record = make_record(systems=SYSTEMS, noise=NOISE | own, **more)
         heard = read_noisy(noisy, read_runs(runs))
         table = noise_table(record, record.paper.noise, heard, read_speakers([manifest]))
         return [dict(zip(table.columns, row, strict=True)) for row in table.rows], table
@@ -104,16 +105,17 @@ def test_four_rows_as_printed_with_ours_beside_them(make_run, add_noise, table_o
     assert table.banner
 
 
-def test_each_published_number_has_a_verdict_at_the_size_of_the_clean_test_set(make_run, add_noise, table_of):
-    """Seven speakers say 42 utterances, however many noises they are heard in."""
+@pytest.mark.parametrize(("utterances", "n"), [(None, 42), (21, 21)])
+def test_each_published_number_has_a_verdict_at_the_size_of_its_test_set(make_run, add_noise, table_of, utterances, n):
+    """Seven speakers say 42 utterances, however many noises they are heard in; a paper may have tested half of them."""
     clean = list(predictions(range(7), 0.8, 0))
     run = make_run(clean)
     path, _ = add_noise(run, clean)
-    lines, _ = table_of([run], [path])
+    lines, _ = table_of([run], [path], utterances=utterances)
     for line, published in ((lines[0], 0.9), (lines[2], 0.401)):
         value, low, high = map(float, re.findall(r"[\d.]+", line["WA, ours [95 %]"])[:3])
         d, d_low, d_high = map(float, re.search(r"d = (\S+) \[(\S+), (\S+)\]", line["Verdict"]).groups())
-        wilson = [100 * end for end in proportion_confint(42 * published, 42, method="wilson")]
+        wilson = [100 * end for end in proportion_confint(n * published, n, method="wilson")]
         assert d == pytest.approx(100 * published - value, abs=0.1)
         assert d - d_low == pytest.approx(np.hypot(100 * published - wilson[0], high - value), abs=0.15)
         assert d_high - d == pytest.approx(np.hypot(wilson[1] - 100 * published, value - low), abs=0.15)

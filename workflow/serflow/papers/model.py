@@ -101,6 +101,9 @@ class NoiseTable(Model):
     normal: Text = Field(description="The system on normal spectrograms.")
     modified: Text = Field(description="The system on modified spectrograms.")
     folds: Indices = Field(description="The folds that are kept for it; their utterances are pooled.")
+    utterances: Count | None = Field(
+        None, description="Size of the set that the paper tests; by default assumed to be that of these folds."
+    )
     snr_db: Annotated[list[float], Limit(min_length=1), Distinct()] = Field(
         description="Ratios to recognise at, in dB."
     )

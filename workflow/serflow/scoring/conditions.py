@@ -10,6 +10,11 @@ from serflow.papers.model import PaperRecord
 from serflow.runs import RunRecord
 
 LIBRARIES = ("torch", "scikit-learn")
+#: What is said of runs in bf16, which is not listed among the deviations of each.
+BF16 = (
+    "bf16: what convolutions and matrix products take is rounded to 8 significant bits, weights stay in fp32; no paper "
+    "names its precision, and fp32 was the usual one."
+)
 
 
 def describe_conditions(infos: Iterable[Mapping[str, Any]]) -> str:
@@ -24,10 +29,11 @@ def describe_conditions(infos: Iterable[Mapping[str, Any]]) -> str:
     versions = [info.get("versions", {}) for info in infos]
     libraries = {f"{name} {known[name]}" for known in versions for name in LIBRARIES if name in known}
     commits = {short_commit(str(info.get("commit") or "unknown")) for info in infos}
-    return (
+    told = (
         f"Runs: {len(infos)}; device: {values('device')} ({values('device_name')}); precision: {values('precision')}; "
         f"libraries: {', '.join(sorted(libraries)) or 'unknown'}; commit: {', '.join(sorted(commits))}."
     )
+    return f"{told} {BF16}" if any(info.get("precision") == "bf16" for info in infos) else told
 
 
 def short_commit(commit: str) -> str:

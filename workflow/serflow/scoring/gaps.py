@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from serflow.items import Item
 from serflow.papers.model import PaperRecord
 from serflow.protocols.base import Role
 from serflow.runs import RunRecord
-from serflow.scoring.differences import Estimate, bootstrap_difference, holm, mcnemar_p
+from serflow.scoring.differences import Estimate, Z, bootstrap_difference, holm, mcnemar_p
 from serflow.scoring.frames import column_types, make_frame, plain_rows, read_frame, write_frame
 from serflow.scoring.metrics import METRICS, MIN_SPEAKERS, label_of
 from serflow.scoring.pooling import (
@@ -26,6 +27,8 @@ from serflow.scoring.pooling import (
     tested_speakers,
     without_copies,
 )
+from serflow.scoring.results import Result
+from serflow.scoring.verdicts import find_obstacles
 
 #: Roles of the protocols whose results are subtracted, the one expected to be higher first.
 PAIRS: tuple[tuple[Role, Role], ...] = (
@@ -197,13 +200,11 @@ def bootstrap_runs(
     return Difference(bootstrap_difference(arrays[0], arrays[1], joint), unit, len(names), joint)
 
 
-def find_contradictions(
-    record: PaperRecord, gaps: Iterable[Gap], obstacles: Mapping[tuple[object, ...], Sequence[str]]
-) -> list[str]:
+def find_contradictions(record: PaperRecord, gaps: Iterable[Gap], results: Iterable[Result]) -> list[str]:
     """Return a sentence for each order of two published numbers that ours contradicts.
 
     It does where the paper prints one system above another (same corpus, protocol, part and metric) and the interval
-    of our difference lies beyond 0 on the other side.
+    of our difference, with the variance between seeds of both sides, lies beyond 0 on the other side.
 
     Parameters
     ----------
@@ -211,9 +212,13 @@ def find_contradictions(
         The paper as run.
     gaps
         Its gaps.
-    obstacles
-        Why ours cannot be compared with a published number (see `verdicts.find_obstacles`), by its `identity`.
+    results
+        Its results: why one cannot be compared with its published number, and how it varies between seeds.
     """
+    ours = {
+        (one.system, one.corpus, one.cells["published"].protocol, one.part, one.metric, one.epoch): one
+        for one in results
+    }
     printed = {entry.identity: entry.value for entry in record.paper.published if entry.epoch is None}
     found = []
     for gap in gaps:
@@ -224,10 +229,15 @@ def find_contradictions(
         if gap.first_protocol != gap.second_protocol or not all(key in printed for key in keys):
             continue
         theirs = printed[keys[0]] - printed[keys[1]]
-        if (theirs > 0 > gap.high) or (theirs < 0 < gap.low):
-            told = list(dict.fromkeys(text for key in keys for text in obstacles.get(key, ())))
+        both = [ours[key] for key in keys if key in ours]
+        cells = [one.cells["published"] for one in both]
+        extra = Z * math.sqrt(sum((cell.seed_variance or 0.0) / (cell.seeds or 1) for cell in cells))
+        low = gap.value - math.hypot(gap.value - gap.low, extra)
+        high = gap.value + math.hypot(gap.high - gap.value, extra)
+        if (theirs > 0 > high) or (theirs < 0 < low):
+            told = list(dict.fromkeys(text for one in both for text in find_obstacles(one)))
             names = [record.paper.title_of("systems", name) for name in (gap.first_system, gap.second_system)]
-            numbers = [f"{100 * number:+.1f}" for number in (theirs, gap.value, gap.low, gap.high)]
+            numbers = [f"{100 * number:+.1f}" for number in (theirs, gap.value, low, high)]
             verdict = f"not judged ({'; '.join(told)})" if told else "contradicted"
             found.append(
                 f"The paper's order is {verdict}: "

@@ -12,8 +12,8 @@ from serflow.scoring.results import Cell, Result
 NARROW = 0.10
 #: Spread of the last epochs, as a fraction, above which the last epoch is a draw, and the seeds that it then takes.
 UNSTABLE, SEEDS_IF_UNSTABLE = 0.05, 5
-#: Deviations that leave a system what it is: all options of training but the number of epochs.
-MINOR = re.compile(r"training\.(?!epochs\b)")
+#: Deviations that leave a system what it is: all options of training but those that decide which epochs it is trained.
+MINOR = re.compile(r"training\.(?!(epochs|early_stopping|phases)\b)")
 
 NO_NUMBER = "no published number"
 CANNOT = "cannot be compared"

@@ -22,7 +22,7 @@ NOTES = (
     "utterances where fewer than six speakers are tested. What both sides share is drawn for both at once. "
     "Where folds or seeds are missing, what is alike is compared: under one protocol the seeds and folds that both "
     "sides have; between protocols the seeds that have as many folds as any of their side; always without speakers "
-    "whom one side alone tests.",
+    "whom one side alone tests. The interval leaves out what other seeds would change.",
     "p: McNemar's exact test of WA on the mean posteriors over seeds, where both sides predict the same recordings, "
     "each by as many networks, without augmented copies; Holm: corrected for the number of pairs of systems under one "
     "protocol on one corpus. The test takes recordings as independent; the interval, which draws speakers, does not.",

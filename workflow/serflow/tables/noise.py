@@ -50,7 +50,7 @@ def _line(record: PaperRecord, noise: NoiseTable, one: NoiseScores, sounds: Sequ
     cells = [one.corpus, name_protocol(paper, one.protocol) or NOTHING, f"{one.snr_db:g}", case.data]
     published = _published(record, noise, one)
     judged = published is not None and not one.reason and paper.protocols[one.protocol].purpose == "published"
-    verdict = _judge(record, published, one, system, len(sounds)) if judged else NOTHING
+    verdict = _judge(record, noise, published, one, system, len(sounds)) if judged else NOTHING
     cells += [f"{case.predictor}: {paper.title_of('systems', system)}", texts.of_value("WA", published), verdict]
     if one.reason:
         return [*cells, one.reason, *[NOTHING] * (len(METRICS) - 1 + len(sounds) + 1)]
@@ -95,15 +95,18 @@ def _published(record: PaperRecord, noise: NoiseTable, one: NoiseScores) -> floa
     return value
 
 
-def _judge(record: PaperRecord, published: float | None, one: NoiseScores, system: str, n_sounds: int) -> str:
+def _judge(
+    record: PaperRecord, noise: NoiseTable, published: float | None, one: NoiseScores, system: str, n_sounds: int
+) -> str:
     """Return the verdict on a published WA.
 
     An utterance is one recording of the paper's test set, in however many noises it is heard.
     """
     entry = Entry(one.corpus, system, one.protocol, "WA", value=published)
     cell = make_cell(record, one.whole, one.whole.find(one.corpus, system, one.protocol, "WA"), one.protocol, entry)
-    if one.case.noisy and cell.n_effective:
-        cell = replace(cell, n_effective=cell.n_effective / n_sounds)
+    if cell.n_effective:
+        heard = cell.n_effective / (n_sounds if one.case.noisy else 1)
+        cell = replace(cell, n_effective=noise.utterances or heard)
     cells = {**dict.fromkeys(ROLES, Cell()), "published": cell}
     about = (record.paper.paper, one.corpus, system, record.paper.title_of("systems", system), "WA", "test", None)
     verdict = judge(Result(*about, published, cells, synthetic=record.synthetic))

@@ -16,7 +16,7 @@ from serflow.scoring.gaps import Gap, find_contradictions, read_gaps
 from serflow.scoring.overview import compare_papers
 from serflow.scoring.results import SAME, Cell, Result, results_frame
 from serflow.scoring.scores import Scores
-from serflow.scoring.verdicts import EXCEEDED, RULE, find_obstacles, list_departures
+from serflow.scoring.verdicts import EXCEEDED, RULE, list_departures
 from serflow.tables import texts
 from serflow.tables.table import NOTHING, SYNTHETIC, Table
 
@@ -70,12 +70,8 @@ def list_findings(records: Iterable[PaperRecord], results: Sequence[Result], gap
     ]
     for record in records:
         name = record.paper.paper
-        obstacles: dict[tuple[object, ...], list[str]] = {
-            (one.system, one.corpus, one.cells["published"].protocol, one.part, one.metric, one.epoch): reasons
-            for one in results
-            if one.paper == name and (reasons := find_obstacles(one))
-        }
-        found += find_contradictions(record, [gap for gap in gaps if gap.paper == name], obstacles)
+        mine = [one for one in results if one.paper == name]
+        found += find_contradictions(record, [gap for gap in gaps if gap.paper == name], mine)
     return found
 
 
