@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from serflow.errors import ConfigError
@@ -46,6 +47,32 @@ def test_a_file_may_import_files_beside_it(tmp_path):
     (tmp_path / "blocks_of_a_test.py").write_text("def make(): return 'a block'\n")
     (tmp_path / "net.py").write_text("from blocks_of_a_test import make\n\ndef build(): return make()\n")
     assert KINDS.load(str(tmp_path / "net.py"))() == "a block"
+
+
+def test_a_file_may_hold_a_dataclass(tmp_path):
+    """A dataclass looks up its module by name where annotations are texts."""
+    source = (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n\n@dataclass\nclass Size:\n    n: int\n"
+    )
+    (tmp_path / "net.py").write_text(f"{source}\ndef build(): return Size(3).n\n")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/net.py").write_text("def build(): return 'another of its name'\n")
+    assert KINDS.load(str(tmp_path / "net.py"))() == 3
+    assert KINDS.load(str(tmp_path / "other/net.py"))() == "another of its name"
+
+
+def test_a_file_of_a_kind_without_a_shared_name_has_a_function_of_its_own_name(tmp_path):
+    from serflow.features.recipes import TRANSFORMS
+
+    path = tmp_path / "energy.py"
+    path.write_text(
+        "def energy(signal, sample_rate, *, hop_length: int):\n    return signal[::hop_length, None] ** 2\n"
+    )
+    assert list(TRANSFORMS.options(str(path))) == ["hop_length"]
+    assert TRANSFORMS.load(str(path))(np.full(4, 3.0), 16000, hop_length=2).tolist() == [[9.0], [9.0]]
+    path.write_text("def power(signal): ...\n")
+    with pytest.raises(ConfigError, match="has no function energy"):
+        TRANSFORMS.load(str(path))
 
 
 def test_options_are_read_without_importing(network):

@@ -11,7 +11,7 @@ from serflow.corpora.manifest import COLUMNS
 from serflow.errors import CorpusError, TrainingError
 from serflow.features.noise import mix
 from serflow.inference import noise as noises
-from serflow.inference.noise import VOICES, choose_voices, evaluate
+from serflow.inference.noise import VOICES, choose_voices, evaluate, group_voices
 from serflow.io.files import read_csv, write_csv
 
 RATE = 100
@@ -118,19 +118,30 @@ def test_recordings_are_repeated_from_a_place_of_each_utterances_own(fakes, corp
 
 def test_voices_are_of_different_other_speakers():
     rows = [{"utterance": f"{s}{k}", "corpus": "toy", "speaker": s} for s in "abcdefghij" for k in range(3)]
-    chosen = [choose_voices(rows, rows[1], seed) for seed in range(50)]
-    assert chosen[3] == choose_voices(rows, rows[1], 3)
+    known = group_voices(rows)
+    chosen = [choose_voices(known, rows[1], seed) for seed in range(50)]
+    assert chosen[3] == choose_voices(known, rows[1], 3)
     for voices in chosen:
         speakers = [row["speaker"] for row in voices]
         assert len(set(speakers)) == len(speakers) == VOICES
         assert "a" not in speakers
     assert {row["utterance"] for voices in chosen for row in voices} == {r["utterance"] for r in rows[3:]}
-    assert len(choose_voices(rows[:6], rows[0], 0)) == 1
+    assert len(choose_voices(group_voices(rows[:6]), rows[0], 0)) == 1
 
 
 def test_a_speaker_of_another_corpus_is_another_speaker_whatever_the_name():
     rows = [{"utterance": f"{c}{k}", "corpus": c, "speaker": "01"} for c in ("left", "right") for k in range(2)]
-    assert {row["corpus"] for seed in range(9) for row in choose_voices(rows, rows[0], seed)} == {"right"}
+    known = group_voices(rows)
+    assert {row["corpus"] for seed in range(9) for row in choose_voices(known, rows[0], seed)} == {"right"}
+
+
+def test_why_a_run_cannot_be_loaded_in_a_worker_is_told(fakes, corpus, monkeypatch):
+    def load(run, device="auto", threads=8):
+        raise TrainingError("device", "is cuda, but torch sees no GPU", "Set `device: cpu`.")
+
+    monkeypatch.setattr(sys.modules["serflow.inference.predictor"], "load", load)
+    with pytest.raises(TrainingError, match="sees no GPU"):
+        run(corpus, "noisy.csv")
 
 
 def test_the_process_that_forks_workers_imports_no_torch():

@@ -103,15 +103,18 @@ class Kinds:
 
     def load(self, name: str) -> Callable[..., Any]:
         """Return the function of a kind; see `file` for errors."""
-        function = getattr(self.module(name), self.function or name, None)
+        function = getattr(self.module(name), self._function(name), None)
         if function is None:
-            raise ConfigError("", f"{name!r} has no function {self.function or name}", "Define it there.")
+            raise ConfigError("", f"{name!r} has no function {self._function(name)}", "Define it there.")
         return function
 
     def options(self, name: str) -> dict[str, Option]:
         """Return the options of a kind by name, in the order of its parameters; see `file` for errors."""
-        found = _read_options(self.file(name), self.function or name)
+        found = _read_options(self.file(name), self._function(name))
         return {option.name: option for option in found if option.name not in self.given}
+
+    def _function(self, name: str) -> str:
+        return self.function or (Path(name).stem if name.endswith(".py") else name)
 
     def constant(self, name: str, key: str, default: str) -> str:
         """Return a text that a kind's module assigns to `key` at its top, such as ``FRAMEWORK = "sklearn"``."""
@@ -157,10 +160,11 @@ def _load_file(path: Path) -> ModuleType:
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.append(folder)  # behind all else: it hides no library
-    spec = spec_from_file_location(path.stem, path)
+    spec = spec_from_file_location(f"own file {path.resolve()}", path)
     assert spec is not None, path  # noqa: S101 (a .py file has a loader)
     assert spec.loader is not None, path  # noqa: S101
     module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # where a dataclass of it looks it up
     spec.loader.exec_module(module)
     return module
 

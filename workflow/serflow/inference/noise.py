@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,18 +35,23 @@ BABBLE, VOICES = "speech", 6
 
 @dataclass(frozen=True)
 class _Bench:
-    """What noise is made and mixed with; ``rate``: in Hz; ``voices``: rows of the training part, for babble."""
+    """A run, what it computes on, and what noise is made and mixed with.
 
+    ``rate``: in Hz; ``voices``: see `choose_voices`.
+    """
+
+    run: Path
+    device: str
     rate: int
     root: Path
     sounds: tuple[str, ...]
     recordings: Mapping[str, np.ndarray]
-    voices: Sequence[Row]
+    voices: Mapping[str, Sequence[Row]]
     snrs: Sequence[float]
 
 
 #: What a worker process recognises with.
-_worker: tuple[Predictor, _Bench] | None = None
+_bench: _Bench | None = None
 
 
 def evaluate(
@@ -96,10 +102,10 @@ def evaluate(
     sounds = tuple(sorted(recordings)) or SOUNDS
     test, voices = (_part(manifest, split, info["fold"], part) for part in ("test", "train"))
     say(f"{len(test)} utterances in {len(sounds)} noises at {', '.join(f'{snr:g}' for snr in snrs)} dB")
-    bench = _Bench(rate, root, sounds, recordings, voices, snrs)
+    bench = _Bench(run, device, rate, root, sounds, recordings, group_voices(voices), snrs)
     with (
         tqdm(total=len(test), unit="utt", desc="noisy", disable=not show_progress()) as bar,
-        start_workers(threads, _open, run, device, bench) as pool,
+        start_workers(threads, _begin, bench) as pool,
     ):
         rows = []
         for found in pool.map(_recognise, test):
@@ -121,20 +127,27 @@ def _part(manifest: Path, split: Path, fold: int, part: str) -> list[Row]:
     return [known[name] for name in names]
 
 
-def _open(run: Path, device: str, bench: _Bench) -> None:
-    """Load the run in a worker process."""
-    global _worker  # noqa: PLW0603 (a worker serves one evaluation)
+def _begin(bench: _Bench) -> None:
+    """Set up a worker process."""
+    global _bench  # noqa: PLW0603 (a worker serves one evaluation)
+    threadpool_limits(1)
+    _bench = bench
+
+
+@functools.cache
+def _load(run: Path, device: str) -> Predictor:
+    """Load the run in a worker process, at its first task: the pool hands over errors of tasks alone."""
     # With torch, whose threads would not survive the fork if the parent process had imported it.
     from serflow.inference.predictor import load
 
-    threadpool_limits(1)
-    _worker = load(run, device, threads=1), bench
+    return load(run, device, threads=1)
 
 
 def _recognise(row: Row) -> list[dict[str, Any]]:
     """Return the output's rows of one utterance."""
-    assert _worker is not None  # noqa: S101 (the pool's initialiser has run)
-    predictor, bench = _worker
+    assert _bench is not None  # noqa: S101 (the pool's initialiser has run)
+    bench = _bench
+    predictor = _load(bench.run, bench.device)
     path = bench.root / row["path"]
     signal = read_signal(path, bench.rate)
     labels, rows = predictor.info["labels"], []
@@ -164,12 +177,19 @@ def noise_of(bench: _Bench, sound: str, row: Row, n_samples: int) -> np.ndarray:
     return make_noise(sound, n_samples, bench.rate, seed, voices)
 
 
-def choose_voices(rows: Sequence[Row], heard: Row, seed: int) -> list[Row]:
-    """Return one utterance each of up to `VOICES` speakers other than that of `heard`, drawn from `seed`."""
-    rng = np.random.default_rng(seed)
-    by_speaker: dict[str, list[Row]] = {}
+def group_voices(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Return the utterances of each speaker."""
+    found: dict[str, list[Row]] = {}
     for row in rows:
-        if speaker_of(row) != speaker_of(heard):
-            by_speaker.setdefault(speaker_of(row), []).append(row)
-    names = rng.permutation(sorted(by_speaker))[:VOICES]
-    return [by_speaker[name][rng.integers(len(by_speaker[name]))] for name in names]
+        found.setdefault(speaker_of(row), []).append(row)
+    return found
+
+
+def choose_voices(voices: Mapping[str, Sequence[Row]], heard: Row, seed: int) -> list[Row]:
+    """Return one utterance each of up to `VOICES` speakers other than that of `heard`, drawn from `seed`.
+
+    ``voices``: what `group_voices` returns.
+    """
+    rng = np.random.default_rng(seed)
+    names = rng.permutation(sorted(voices.keys() - {speaker_of(heard)}))[:VOICES]
+    return [voices[name][rng.integers(len(voices[name]))] for name in names]

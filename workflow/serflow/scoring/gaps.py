@@ -251,7 +251,8 @@ def _align(counts: Counts, names: Sequence[str]) -> np.ndarray:
     """Return counts with one place for each name, (n_seeds, n_names, C, C)."""
     array = counts.per_speaker
     aligned = np.zeros((array.shape[0], len(names), *array.shape[2:]), dtype=array.dtype)
-    aligned[:, [names.index(name) for name in counts.speakers]] = array
+    places = {name: n for n, name in enumerate(names)}
+    aligned[:, [places[name] for name in counts.speakers]] = array
     return aligned
 
 
@@ -290,17 +291,21 @@ def _of_shared_speakers(
 
 
 def _recognise(runs: Iterable[RunRecord], part: str) -> tuple[Mapping[Item, bool], Mapping[Item, int]]:
-    """Return for each item of a part whether the mean posterior over runs recognises it, and of how many runs."""
+    """Return for each item of a part whether it is recognised, and by how many runs: of several the mean posterior.
+
+    Of one run its own prediction counts, which of an SVM need not have the largest posterior (see `classical.fit`).
+    """
     sums: dict[Item, np.ndarray] = {}
-    truth: dict[Item, int] = {}
+    recognised: dict[Item, bool] = {}
     networks: Counter[Item] = Counter()
     for run in runs:
         for n in np.flatnonzero(run.parts == part).tolist():
             item = run.item(n)
             sums[item] = sums.get(item, 0) + run.posteriors[n]
-            truth[item] = int(run.truth[n])
             networks[item] += 1
-    return {item: int(total.argmax()) == truth[item] for item, total in sums.items()}, networks
+            guess = run.predicted[n] if networks[item] == 1 else sums[item].argmax()
+            recognised[item] = bool(guess == run.truth[n])
+    return recognised, networks
 
 
 def _correct(gaps: Sequence[Gap]) -> list[Gap]:

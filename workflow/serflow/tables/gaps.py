@@ -23,9 +23,9 @@ NOTES = (
     "Where folds or seeds are missing, what is alike is compared: under one protocol the seeds and folds that both "
     "sides have; between protocols the seeds that have as many folds as any of their side; always without speakers "
     "whom one side alone tests. The interval leaves out what other seeds would change.",
-    "p: McNemar's exact test of WA on the mean posteriors over seeds, where both sides predict the same recordings, "
-    "each by as many networks, without augmented copies; Holm: corrected for the number of pairs of systems under one "
-    "protocol on one corpus. The test takes recordings as independent; the interval, which draws speakers, does not.",
+    "p: McNemar's exact test of WA, of several seeds on the mean posteriors, where both sides predict the same "
+    "recordings, each by as many networks, without augmented copies; Holm: corrected for the number of pairs of "
+    "systems under one protocol on one corpus. The test takes recordings as independent; the interval, which draws speakers, does not.",
     "The leak minus its control: original recordings alone, since the leak also tests augmented copies.",
 )
 
@@ -118,7 +118,7 @@ def describe_gaps(gaps: Sequence[Gap]) -> str:
     if one.first_protocol != one.second_protocol:
         lines.append("Augmented copies are left out on both sides.")
     if one.p is not None:
-        lines.append(f"McNemar's exact test on the mean posteriors: p = {one.p:.2g}.")
+        lines.append(f"McNemar's exact test: p = {one.p:.2g}.")
     return "\n".join(lines)
 
 

@@ -16,9 +16,9 @@ def fit(inputs: Inputs, data: Dataset, n_classes: int, build: Callable[[Sequence
     """Fit an estimator to the training part and apply it to every item.
 
     The predicted label is the estimator's own. Posteriors are the softmax of its decision values, one per class: they
-    are not calibrated. An SVM decides by the votes of its pairs of classes; where they tie, for about one item in a
-    hundred, the largest posterior can be another class's than the label. (scikit-learn's own probabilities would need a
-    cross-validation, and differ from the label too.)
+    are not calibrated. An SVM decides by the votes of its pairs of classes; where they tie, for a few items in a
+    hundred, the largest posterior can be another class's than the label. (scikit-learn's own probabilities would need
+    a cross-validation, and differ from the label too.)
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from serflow.figures.spectrograms import LEVEL, draw_map
 from serflow.figures.style import new_figure, wrap
 from serflow.figures.utterances import read_recordings
 from serflow.figures.voiced import Speech, apply, choose_speech, first_part
-from serflow.inference.noise import BABBLE, choose_voices
+from serflow.inference.noise import BABBLE, choose_voices, group_voices
 from serflow.items import Row
 from serflow.types import Names, Text
 
@@ -70,7 +70,7 @@ def _made(
     speech: Speech, rows: Sequence[Row], trees: Mapping[str, Path], wanted: Sequence[str], sample_rate: int
 ) -> dict[str, np.ndarray]:
     """Return stand-ins of sounds, each (n_samples,); babble is of other speakers than the utterance's."""
-    chosen = choose_voices(rows, speech.row, SEED) if BABBLE in wanted else []
+    chosen = choose_voices(group_voices(rows), speech.row, SEED) if BABBLE in wanted else []
     voices = [signal for _, signal in read_recordings(chosen, trees, sample_rate)]
     return {sound: make_noise(sound, len(speech.signal), sample_rate, SEED, voices) for sound in wanted}
 
