@@ -103,6 +103,17 @@ def test_weights_of_4_bytes_stand_in_each_run_and_in_mlflow(costs):
     assert load_of(found, costs).weight_bytes == 3 * 2 * 4 * 1000
 
 
+def test_a_corpus_without_published_numbers_is_not_counted(costs, monkeypatch):
+    from serflow.corpora.known import ravdess
+
+    monkeypatch.delattr(ravdess, "EXPECTED")
+    monkeypatch.delattr(ravdess, "SECONDS")
+    text = plan.describe(papers(papers=["deepemo"]), costs)
+    assert "resnet18: 21 trainings of 50 epochs, hours unknown" in text
+    assert "Not counted, since how long they last is not known: feature caches of ravdess." in text
+    assert "feature caches 0.0" in text
+
+
 def test_what_was_never_measured_is_unknown(costs):
     text = plan.describe(papers(papers=["deepemo", "mittal"]), costs)
     assert "mittal/cnn: 9 trainings of 500 epochs, hours unknown" in text

@@ -1,11 +1,15 @@
 """Worker processes that are stopped while they hand over results, with many tasks waiting."""
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
+from serflow.io.workers import map_ahead
 
 #: Runs a verb whose workers hand over large results, and fail at a task, if it is reached.
 MANY = """
@@ -43,6 +47,16 @@ def test_an_error_in_a_worker_is_all_that_is_told(task):
     output = process.communicate(timeout=60)[0]
     assert output.removeprefix("begun\n") == "serflow run: a recording: cannot be read. Replace it.\n"
     assert process.returncode == 1
+
+
+def test_no_more_tasks_are_handed_out_than_asked_for_before_results_are_taken():
+    begun = []
+    with ThreadPoolExecutor(1) as pool:
+        found = map_ahead(pool, 3, lambda n, _: begun.append(n) or n, range(10), itertools.repeat("same"))
+        assert next(found) == 0
+        pool.submit(int).result()  # what was handed out is done
+        assert begun == [0, 1, 2, 3]
+        assert list(found) == list(range(1, 10))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -222,6 +222,18 @@ def test_names_in_utf_8_that_the_zip_does_not_call_so_are_read_as_they_were_writ
     assert list(content(tmp_path / "out")) == ["Aufnahmen/f\u00e9x.wav"]
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_members_of_one_name_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as opened:
+        for text in ("first", "second"):
+            opened.writestr("Actor_01/a.wav", text)
+    refused(tmp_path / "a.zip", "'Actor_01/a.wav': is in it twice")
+    with tarfile.open(tmp_path / "a.tar", "w") as packed:
+        for name in ("a.wav", "./a.wav"):
+            packed.addfile(tarfile.TarInfo(name))
+    refused(tmp_path / "a.tar", "'./a.wav': is in it twice")
+
+
 def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "a.zip", CONTENT)
     data = bytearray(path.read_bytes())

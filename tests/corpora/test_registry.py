@@ -4,19 +4,20 @@ import sys
 import pytest
 
 from serflow import corpora
+from serflow.corpora import registry
 from serflow.errors import ConfigError
 from serflow.labels import EMOTIONS
 
 
 def test_a_union_names_its_members_in_order() -> None:
-    assert corpora.members("savee") == ("savee",)
-    assert corpora.members("ravdess+savee") == ("ravdess", "savee")
+    assert registry.members("savee") == ("savee",)
+    assert registry.members("ravdess+savee") == ("ravdess", "savee")
 
 
 @pytest.mark.parametrize("name", ["", "crema", "ravdess+", "ravdess+crema", "savee+savee"])
 def test_members_refuses_what_is_no_union_of_corpora(name: str) -> None:
     with pytest.raises(ConfigError):
-        corpora.members(name)
+        registry.members(name)
 
 
 @pytest.mark.parametrize("name", ["crema", "demo", "../ravdess", "ravdess+savee"])

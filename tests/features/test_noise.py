@@ -32,9 +32,10 @@ def test_recordings_are_read_by_name_at_the_rate_wanted(tmp_path):
     tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(44100) / 44100)
     soundfile.write(tmp_path / "rain.wav", np.stack([tone, tone], axis=1), 44100)
     soundfile.write(tmp_path / "Car.FLAC", tone[:8000], 16000, format="FLAC")
+    soundfile.write(tmp_path / "wind.au", tone[:8000], 16000, format="AU")
     (tmp_path / "README.txt").write_text("where they come from")
     sounds = read_sounds(tmp_path, 16000)
-    assert list(sounds) == ["Car", "rain"]
+    assert list(sounds) == ["Car", "rain", "wind"]
     assert sounds["Car"].shape == (8000,)
     assert sounds["rain"].shape == (16000,)
     expected = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)

@@ -4,6 +4,7 @@ from sklearn.metrics import confusion_matrix
 
 from serflow.corpora.manifest import COLUMNS
 from serflow.errors import RunError
+from serflow.io.files import read_json, write_json
 from serflow.runs import read_run, read_runs
 from serflow.scoring.pooling import count_confusions, group_runs, pooled_confusion, read_speakers
 from toy_paper import LABELS, write_rows
@@ -44,6 +45,14 @@ def test_speakers_of_a_union_who_share_a_name_are_two_and_copies_count_as_their_
     assert counts.speakers == ("ravdess/03", "savee/03")
     assert counts.per_speaker[0].sum(axis=(1, 2)).tolist() == [2, 1]
     assert counts.n_utterances == 2
+
+
+@pytest.mark.parametrize("key", ["labels", "fold"])
+def test_a_run_that_lacks_a_key_is_named_with_it(make_run, key):
+    path = make_run([("u0_0", "test", "happy", "happy")]) / "run.json"
+    write_json(path, {name: value for name, value in read_json(path).items() if name != key})
+    with pytest.raises(RunError, match=f"run.json: is no run's: '{key}' is missing"):
+        read_run(path.parent)
 
 
 def test_an_utterance_of_no_manifest_and_runs_of_different_labels_are_named(make_run, speakers):

@@ -5,7 +5,7 @@ import pytest
 
 from serflow import cli
 from serflow.scoring.costs import TYPES
-from serflow.tables.costs import cost_table, read_cost_table
+from serflow.tables.costs import cost_table
 from serflow.tables.table import SYNTHETIC
 
 COSTS = pd.DataFrame(
@@ -30,11 +30,6 @@ def test_the_table_has_the_most_expensive_first_and_the_sum_of_what_was_measured
     numbers = ("Jobs", "Seconds", "Longest job (s)", "Peak memory (MiB)")
     assert [rows[2][key] for key in numbers] == ["2", "-", "-", "-"]
     assert [rows[3][key] for key in numbers] == ["5", "152", "100", "1200"]
-
-
-def test_the_table_is_read_back_without_its_sum(written):
-    again = read_cost_table(written).sort_values("stage", ignore_index=True)
-    pd.testing.assert_frame_equal(again, COSTS.sort_values("stage", ignore_index=True))
 
 
 def test_a_demo_that_was_once_run_in_the_folder_does_not_mark_the_costs_of_real_corpora(make_run, tmp_path):

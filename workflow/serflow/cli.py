@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from serflow.errors import ConfigError, SerflowError
 from serflow.io import log
 from serflow.io.files import read_json, write_csv, write_json, write_text
+from serflow.io.workers import count_cores
 from serflow.kinds import suggest
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ def _count(text: str) -> int:
 ONE: Options = {"type": Path}
 MANY: Options = {"type": Path, "nargs": "+"}
 CORPUS: Options = {"positional": True, "help": "its name, such as ravdess"}
-WORKERS: Options = {"type": _count, "default": os.cpu_count(), "help": "number of processes (default: all cores)"}
-THREADS: Options = {"type": _count, "default": os.cpu_count(), "help": "number of CPU threads (default: all cores)"}
+WORKERS: Options = {"type": _count, "default": count_cores(), "help": "number of processes (default: all cores)"}
+THREADS: Options = {"type": _count, "default": count_cores(), "help": "number of CPU threads (default: all cores)"}
 DEVICE: Options = {"default": "auto", "choices": ["auto", "cpu", "cuda"]}
 SPEC: Options = {"type": _json, "help": "JSON, or a file of it (a run.json will do)"}
 TABLES: Options = SPEC | {"default": {}, "help": "JSON: corpus -> its table, as {labels: FILE, emotions: {}, folds: 5}"}
@@ -609,7 +610,7 @@ def results(root: Path, check: bool) -> None:
 @verb(
     config={"default": ["config.yaml"], "nargs": "+", "help": "YAML files, later ones over earlier ones"},
     costs=ONE | {"default": None, "help": "recorded costs (default: those of this repository)"},
-    jobs={"type": _count, "default": os.cpu_count(), "help": "trainings side by side (default: one per core)"},
+    jobs={"type": _count, "default": count_cores(), "help": "trainings side by side (default: one per core)"},
 )
 def plan(config: list[str], costs: Path | None, jobs: int) -> None:
     """Estimate trainings, hours and disk space before anything runs."""

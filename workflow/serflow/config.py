@@ -200,7 +200,7 @@ def check_config(raw: Mapping[str, Any], command_line: Mapping[str, Any] | None 
     use_tables(config.tables)
     for name, corpus in config.corpora.items():
         if corpus.source and corpus.source not in KEYWORDS:
-            _check_links(name, Path(corpus.source))
+            _check_folder(name, corpus)
     for network in config.pretrained if isinstance(config.pretrained, dict) else ():
         if network not in IMAGENET:
             raise ConfigError("config.yaml: pretrained", f"unknown key {network!r}", suggest(network, list(IMAGENET)))
@@ -263,13 +263,10 @@ def _check_source(name: str, corpus: CorpusConfig) -> None:
     if source in KEYWORDS:
         return
     from serflow.corpora.archive import is_archive
-    from serflow.corpora.base import files, not_audio
 
     try:
         if not path.exists():
             raise ConfigError(key, f"{source!r} does not exist", remedy)
-        if path.is_dir() and not corpus.table and all(map(not_audio, files(path))):
-            raise ConfigError(key, f"{source!r} is a folder without a WAV or FLAC file", remedy)
         if not path.is_dir() and not is_archive(path):
             raise ConfigError(key, f"{source!r} is no whole zip, tar or tar.gz archive", remedy)
     except OSError as error:
@@ -277,16 +274,28 @@ def _check_source(name: str, corpus: CorpusConfig) -> None:
         raise ConfigError(key, fault, "Check its permissions.") from error
 
 
-def _check_links(name: str, source: Path) -> None:
-    """Raise a ConfigError at a file that is read of a corpus's folder and is a link to nothing."""
-    from serflow.corpora.base import files
+def _check_folder(name: str, corpus: CorpusConfig) -> None:
+    """Raise a ConfigError unless a corpus's folder can be listed, holds recordings, and links to files that are there.
 
-    is_read = load(name).is_read
-    for path in filter(is_read, files(source) if source.is_dir() else ()):
+    It is listed once: that of a large corpus takes seconds.
+    """
+    from serflow.corpora.base import files, not_audio
+
+    key, source = f"config.yaml: corpora.{name}.source", Path(str(corpus.source))
+    if not source.is_dir():
+        return
+    try:
+        found = list(files(source))
+    except OSError as error:
+        fault = f"{str(error.filename or source)!r} cannot be read ({error.strerror})"
+        raise ConfigError(key, fault, "Check its permissions.") from error
+    if not corpus.table and all(map(not_audio, found)):
+        fault = f"{str(source)!r} is a folder without a WAV or FLAC file"
+        raise ConfigError(key, fault, "Give an archive or folder, `demo`, or null to leave it out.")
+    for path in filter(load(name).is_read, found):
         if not (source / path).exists():
             fault = f"{path!r} in {str(source)!r} is a link to a file that is not there"
-            remedy = "Fetch the file (`git annex get`, `datalad get`), or delete the link."
-            raise ConfigError(f"config.yaml: corpora.{name}.source", fault, remedy)
+            raise ConfigError(key, fault, "Fetch the file (`git annex get`, `datalad get`), or delete the link.")
 
 
 def _check_encoder(name: str, folder: str) -> None:
@@ -304,11 +313,12 @@ def _check_noise(source: str | None) -> None:
     """Raise a ConfigError unless the folder of noises holds a recording."""
     if source is None:
         return
-    from serflow.features.noise import SUFFIXES, list_sounds
+    from serflow.features.noise import list_sounds
+    from serflow.io.audio import suffixes
 
     if not list_sounds(Path(source)):
         fault = f"{source!r} is no folder with recordings"
-        remedy = f"Allowed: a folder that holds some ({', '.join(SUFFIXES)}), or null for generated noises."
+        remedy = f"Allowed: a folder that holds some ({', '.join(suffixes())}), or null for generated noises."
         raise ConfigError("config.yaml: noise.source", fault, remedy)
 
 

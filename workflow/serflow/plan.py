@@ -129,6 +129,8 @@ def describe(papers: Papers, costs: Path | None = None, jobs: int = 1, files: Se
         f"Gigabytes: {(caches + weights) / GIGA:.1f} without the corpora (feature caches {caches / GIGA:.1f}; "
         f"weights, in runs and in MLflow, {weights / GIGA:.1f}).",
     ]
+    if unknown := sorted({corpus for corpus, _ in find_caches(papers) if load(corpus).SECONDS is None}):
+        lines.append(f"Not counted, since how long they last is not known: feature caches of {', '.join(unknown)}.")
     if unknown := [f"{load.paper}/{load.system}" for load in loads if load.cost is None]:
         lines.append(f"Not counted, since no cost is recorded: {', '.join(unknown)}.")
     if others := [f"{load.paper}/{load.system}" for load in loads if load.is_measured_otherwise]:
@@ -206,6 +208,7 @@ def find_loads(
         epochs, own = training.get("epochs", 0), training.get("precision") or precision
         cost = find_cost(recorded, config_digest(effective), device if epochs else "cpu", own)
         items = tuple(count_items(papers, run) for run in runs)
+        cost = cost if all(items) else None
         loads.append(Load(paper, system, epochs, tuple(runs), items, own, cost))
     return loads
 
@@ -217,21 +220,24 @@ def trainings(papers: Papers) -> list[RunId]:
 
 
 def count_items(papers: Papers, run: RunId) -> float:
-    """Return about how many items a run trains on, from published numbers of utterances."""
+    """Return about how many items a run trains on, from published numbers of utterances; 0 where they are unknown."""
     paper, labels = papers.papers[run.paper], papers.labels_of(run)
     counts = [count_utterances(papers.config, corpus, labels, paper.select.get(corpus)) for corpus in run.corpora]
     protocol = paper.protocols[run.protocol]
-    return sum(counts) * protocol.training_share(run.corpora) * (1 + len(protocol.copies))
+    return all(counts) * sum(counts) * protocol.training_share(run.corpora) * (1 + len(protocol.copies))
 
 
 def count_utterances(config: Config, corpus: str, labels: Sequence[str], select: Selection | None = None) -> int:
-    """Return the utterances of some emotions; of a selection the published counts, if there are any, else of all."""
+    """Return the utterances of some emotions; of a selection the published counts, if there are any, else of all.
+
+    Where a corpus's module has no counts it is 0.
+    """
     if config.source(corpus) == "demo":
         return sum(utterance.emotion in labels for utterance in utterances(corpus))
     module, columns = load(corpus), select.columns().items() if select else ()
     parts = [part.expected for part in getattr(module, "SELECTIONS", ()) if columns and columns <= part.where.items()]
-    classes = (parts or [getattr(module, "LISTED", module.EXPECTED)])[0].classes  # a table's corpus lists its own
-    return sum(n for emotion, n in classes.items() if emotion in labels)
+    counted = parts[0] if parts else getattr(module, "LISTED", module.EXPECTED)  # a table's corpus lists its own
+    return sum(n for emotion, n in counted.classes.items() if emotion in labels) if counted else 0
 
 
 def find_caches(papers: Papers) -> list[tuple[str, Recipe]]:
@@ -244,9 +250,9 @@ def find_caches(papers: Papers) -> list[tuple[str, Recipe]]:
 
 
 def cache_bytes(papers: Papers, corpus: str, recipe: Recipe) -> float:
-    """Return about how large a feature cache is, from the published duration of a corpus."""
+    """Return about how large a feature cache is, from the published duration of a corpus; 0 without one."""
     module, per_second = load(corpus), _values_per_second(papers, recipe)
-    seconds = module.SECONDS
+    seconds = module.SECONDS or 0
     if papers.config.source(corpus) == "demo":
         seconds *= len(utterances(corpus)) / module.EXPECTED.utterances
     return seconds * per_second * np.dtype(recipe.get("dtype", DTYPE)).itemsize * (1 + len(recipe.get("copies", {})))

@@ -208,7 +208,8 @@ def read_run(path: Path | str) -> RunRecord:
     Raises
     ------
     RunError
-        If a file is missing, a column or a row is, or a label is not in the run's label set; named with the file.
+        If a file is missing, or a key, a column or a row in one is, or a label is not in the run's label set; named
+        with the file.
     """
     path = Path(path)
     suffix = ".gz" if (path / "predictions.csv.gz").is_file() else ""  # as evidence is kept
@@ -216,6 +217,9 @@ def read_run(path: Path | str) -> RunRecord:
         if not (path / name).is_file():
             raise RunError(path, f"{name} is missing, so this run is not finished", RERUN)
     info = read_json(path / "run.json")
+    for key in (*(field.name for field in fields(RunId)), "labels"):
+        if key not in info:
+            raise RunError(path / "run.json", f"is no run's: {key!r} is missing", RERUN)
     labels = tuple(info["labels"])
     rows = read_csv(path / f"predictions.csv{suffix}")
     where = path / f"predictions.csv{suffix}"

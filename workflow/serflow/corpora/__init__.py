@@ -6,28 +6,10 @@ from types import ModuleType
 
 from serflow.corpora.base import OPTIONAL
 from serflow.errors import ConfigError
-from serflow.items import members_of
 from serflow.kinds import Kinds, suggest
 
 KINDS = Kinds("serflow.corpora.known")
 CORPORA = tuple(KINDS.known())
-
-
-def members(name: str) -> tuple[str, ...]:
-    """Return the corpora that `name` joins: ``"ravdess+savee"`` gives ``("ravdess", "savee")``.
-
-    Raises
-    ------
-    ConfigError
-        If a member is no corpus or is named twice.
-    """
-    parts = members_of(name)
-    for part in parts:
-        if part not in CORPORA:
-            raise ConfigError(name, f"unknown corpus {part!r}", suggest(part, CORPORA))
-    if len(set(parts)) < len(parts):
-        raise ConfigError(name, "names a corpus twice", "Name each corpus once.")
-    return parts
 
 
 def load(name: str) -> ModuleType:

@@ -122,6 +122,7 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
                 if member.flag_bits & 1:
                     raise ArchiveError(f"{archive}: {name}", "is encrypted", "Unpack the archive by hand.")
                 if not name.endswith(("/", "\\")):
+                    _check_new(archive, name, target)
                     with opened.open(member) as source:
                         _write(source, target)
                 bar.update(member.file_size)
@@ -178,6 +179,7 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
                 _check_size(archive, total, number)
                 _check_space(archive, folder, member.size)
                 if source := opened.extractfile(member):  # None of a folder
+                    _check_new(archive, member.name, target)
                     _write(source, target)
         rest = 0
         while block := stream.read(_BLOCK):  # gzip verifies its checksum at the end
@@ -213,6 +215,12 @@ def _target(archive: Path, folder: Path, name: str) -> Path:
     if len(path.parts) > MAX_DEPTH:
         raise _refusal(archive, f"{name[:80]}...", f"is {len(path.parts)} folders deep; the limit is {MAX_DEPTH}")
     return folder.joinpath(*path.parts)
+
+
+def _check_new(archive: Path, name: str, target: Path) -> None:
+    """Raise an ArchiveError where an earlier member went to the same place: one of two recordings would be lost."""
+    if target.exists():
+        raise _refusal(archive, name, "is in it twice")
 
 
 def _check_size(archive: Path, size: int, members: int = 0) -> None:

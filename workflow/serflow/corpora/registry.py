@@ -60,8 +60,6 @@ def members(name: str) -> tuple[str, ...]:
         If a member is no corpus or is named twice.
     """
     parts = members_of(name)
-    if not _TABLES:
-        return corpora.members(name)
     for part in parts:
         load(part)
     if len(set(parts)) < len(parts):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,12 +22,14 @@ from serflow.features.segments import cut
 from serflow.features.store import BLOCK_BYTES, digest_index, number_items, open_store, segments_of, store_key
 from serflow.io.files import replace_folder, workspace
 from serflow.io.log import show_progress
-from serflow.io.workers import start_workers
+from serflow.io.workers import map_ahead, start_workers
 from serflow.items import Row, items_of
 
 CHUNK_BYTES = 1 << 20
 #: Utterances per task of a worker: enough to hide a task's cost, few enough to balance and to show progress.
 BATCH = 16
+#: Tasks of each worker that are computed before they are written: the disk may be slower.
+AHEAD = 4
 
 
 def build_store(
@@ -79,18 +82,20 @@ def _write_frames(group: Any, items: Iterator[np.ndarray]) -> tuple[list[int], n
     lengths: list[int] = []
     digests: list[bytes] = []
     pending: list[np.ndarray] = []
-    array, rows = None, 0
+    array, rows, waiting = None, 0, 0  # rows of a chunk, and of what is pending
     for item in items:
         lengths.append(len(item))
         digests.append(hashlib.sha256(np.ascontiguousarray(item).data).digest())
         pending.append(item)
+        waiting += len(item)
         if array is None:
             rows = max(1, CHUNK_BYTES // (item.shape[1] * item.itemsize))
             shape, chunks = (0, item.shape[1]), (rows, item.shape[1])
             # Uncompressed: float log-spectra shrink by a tenth only, and each training job reads the store again.
             array = group.create_array("frames", shape=shape, chunks=chunks, dtype=item.dtype, compressors=None)
-        if sum(map(len, pending)) * item.shape[1] * item.itemsize >= BLOCK_BYTES:
+        if waiting * item.shape[1] * item.itemsize >= BLOCK_BYTES:
             pending = _flush(array, pending, rows)
+            waiting = len(pending[0])
     if array is not None:
         _flush(array, pending, 1)
     return lengths, np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 32)
@@ -130,7 +135,7 @@ def _start(workers: int, device: str) -> Iterator[Callable[..., Iterator[Any]]]:
         yield map
         return
     with start_workers(workers, _use_one_thread) as pool:
-        yield pool.map
+        yield functools.partial(map_ahead, pool, AHEAD * workers)
 
 
 def _use_one_thread() -> None:

@@ -8,9 +8,8 @@ import numpy as np
 
 from serflow.errors import ConfigError, CorpusError
 from serflow.features.audio import read_signal
+from serflow.io.audio import suffixes
 
-#: Suffixes of the files in a folder of noises that are read.
-SUFFIXES = (".aif", ".aiff", ".flac", ".mp3", ".ogg", ".wav")
 #: Signal-to-noise ratios are kept to this many dB.
 TOLERANCE_DB = 0.01
 
@@ -50,7 +49,7 @@ def mix(signal: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
 
 def list_sounds(folder: Path) -> list[Path]:
     """Return the recordings in a folder, sorted; none where there is no such folder."""
-    return sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in suffixes() and path.is_file())
 
 
 def read_sounds(folder: Path, sample_rate: int) -> dict[str, np.ndarray]:
@@ -59,7 +58,8 @@ def read_sounds(folder: Path, sample_rate: int) -> dict[str, np.ndarray]:
     Parameters
     ----------
     folder
-        With a file per sound, of one of `SUFFIXES`; files of other kinds are no recordings and are left alone.
+        With a file per sound, of one of `serflow.io.audio.suffixes`; files of other kinds are no recordings and are
+        left alone.
     sample_rate
         In Hz; recordings of another rate are resampled.
 
@@ -78,7 +78,7 @@ def read_sounds(folder: Path, sample_rate: int) -> dict[str, np.ndarray]:
     files = list_sounds(folder)
     if not files:
         fault = "holds no recording of noise" if folder.is_dir() else "is no folder"
-        raise ConfigError(folder, fault, f"Put recordings there ({', '.join(SUFFIXES)}), or leave out the folder.")
+        raise ConfigError(folder, fault, f"Put recordings there ({', '.join(suffixes())}), or leave out the folder.")
     sounds: dict[str, np.ndarray] = {}
     for path in files:
         if path.stem in sounds:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,8 +46,7 @@ class Committee:
 
     def classify(self, frames: Frames) -> tuple[np.ndarray, np.ndarray]:
         """Return posteriors (n_signals, n_classes) and classes; see `Predictor.classify`."""
-        with contextlib.redirect_stderr(io.StringIO()):  # what inputs tell of each batch, as how many items are cropped
-            found = [member.classify(frames) for member in self.members]
+        found = [member.classify(frames) for member in self.members]
         if len(found) == 1:
             return found[0]
         mean = np.mean([posteriors for posteriors, _ in found], axis=0)

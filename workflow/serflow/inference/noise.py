@@ -46,7 +46,7 @@ class _Bench:
     root: Path
     sounds: tuple[str, ...]
     recordings: Mapping[str, np.ndarray]
-    voices: Mapping[str, Sequence[Row]]
+    voices: Mapping[str, list[Row]]
     snrs: Sequence[float]
 
 
@@ -185,7 +185,7 @@ def group_voices(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def choose_voices(voices: Mapping[str, Sequence[Row]], heard: Row, seed: int) -> list[Row]:
+def choose_voices(voices: Mapping[str, list[Row]], heard: Row, seed: int) -> list[Row]:
     """Return one utterance each of up to `VOICES` speakers other than that of `heard`, drawn from `seed`.
 
     ``voices``: what `group_voices` returns.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from serflow.inference.committee import load
 from serflow.inference.predict import BATCH, Piece, cells_of, compute_piece, recognise
 from serflow.inference.recordings import Job, find_recordings
 from serflow.inference.systems import TrainedRun, read_trained
+from serflow.io.workers import count_cores
 
 
 class Recogniser:
@@ -20,7 +20,7 @@ class Recogniser:
 
     def __init__(self, run: TrainedRun) -> None:
         self.run = run
-        self.committee = load([run], "auto", os.cpu_count() or 1)
+        self.committee = load([run], "auto", count_cores())
 
     def predict(self, model_input: Any, params: None = None) -> pd.DataFrame:
         """Return one row per recording: file, emotion, the posterior of each class, and the error if there is one.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import soxr
 from serflow.corpora.base import files
 from serflow.errors import SerflowError
 from serflow.features.audio import read_signal, resampled_length
-from serflow.io.audio import open_audio
+from serflow.io.audio import open_audio, suffixes
 
 #: The longest recording or window that is recognised as one, in s: an utterance of the corpora lasts up to 35 s.
 LONGEST = 60.0
@@ -48,13 +47,6 @@ class Job:
     end: float | None = None
     signal: np.ndarray | None = None
     fault: str = ""
-
-
-@functools.cache
-def suffixes() -> tuple[str, ...]:
-    """Return the suffixes of the files that libsndfile reads, in small letters, other names of its formats included."""
-    formats = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"}  # which says not what it holds
-    return tuple(sorted(formats | {".aif", ".aifc", ".opus", ".oga", ".snd", ".sph", ".wave"}))
 
 
 def find_recordings(paths: Sequence[Path]) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import mmap
 import os
 import re
@@ -21,6 +22,13 @@ SLACK = 64
 NO_LENGTH = 0x7F000000
 #: What libsndfile says of a file that is shorter than its header announces: WAV, AIFF, AU, W64, RF64.
 _SHORTER = re.compile(r"^ *(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)$", re.MULTILINE)
+
+
+@functools.cache
+def suffixes() -> tuple[str, ...]:
+    """Return the suffixes of the files that libsndfile reads, in small letters, other names of its formats included."""
+    formats = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"}  # which says not what it holds
+    return tuple(sorted(formats | {".aif", ".aifc", ".opus", ".oga", ".snd", ".sph", ".wave"}))
 
 
 @contextlib.contextmanager

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -21,6 +23,11 @@ PATIENCE = 10.0
 
 class WorkerError(SerflowError):
     """A worker process has ended before its work was done."""
+
+
+def count_cores() -> int:
+    """Return how many processors this process may use; in a cluster's job they are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextlib.contextmanager
@@ -52,6 +59,19 @@ def start_workers(number: int, initialise: Callable[..., None], *arguments: Any)
             raise WorkerError("a worker process", fault, f"Give fewer than {number} --workers or --threads.") from error
         raise
     pool.shutdown()
+
+
+def map_ahead(pool: Executor, ahead: int, function: Callable[..., Any], *arguments: Iterable[Any]) -> Iterator[Any]:
+    """Yield what `Executor.map` does, with at most `ahead` tasks handed out whose results were not taken yet.
+
+    It hands out all at once: results pile up in memory where whoever takes them is slower than the workers.
+    """
+    rest = zip(*arguments, strict=False)
+    waiting = deque(pool.submit(function, *task) for task in itertools.islice(rest, ahead))
+    while waiting:
+        result = waiting.popleft().result()
+        waiting += (pool.submit(function, *task) for task in itertools.islice(rest, 1))
+        yield result
 
 
 def _begin(initialise: Callable[..., None], *arguments: Any) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from serflow.scoring.costs import TYPES, read_costs, sum_costs
-from serflow.scoring.frames import read_frame
 from serflow.tables.table import NOTHING, SYNTHETIC, Table
 
 #: First column of the last line, the sum.
@@ -47,14 +46,6 @@ def cost_table(costs: pd.DataFrame, *, synthetic: bool = False) -> Table:
 def cost_cells(costs: pd.DataFrame) -> list[list[str]]:
     """Return costs as the cells of `COLUMNS`."""
     return [[_format(value) for value in row] for row in costs[list(TYPES)].itertuples(index=False)]
-
-
-def read_cost_table(path: Path | str) -> pd.DataFrame:
-    """Read the costs in a csv of `cost_table`, without their sum, to the second; see `read_frame` for errors."""
-    cells = read_frame(path, dict.fromkeys(COLUMNS, "str"))
-    cells = cells[cells["Stage"] != ALL].set_axis(list(TYPES), axis=1)
-    numbers = {name: pd.to_numeric(cells[name].replace(NOTHING, "")) for name, kind in TYPES.items() if kind != "str"}
-    return cells.replace(NOTHING, "").assign(**numbers).astype(TYPES).reset_index(drop=True)
 
 
 def _format(value: Any) -> str:

@@ -25,7 +25,8 @@ NOTES = (
     "whom one side alone tests. The interval leaves out what other seeds would change.",
     "p: McNemar's exact test of WA, of several seeds on the mean posteriors, where both sides predict the same "
     "recordings, each by as many networks, without augmented copies; Holm: corrected for the number of pairs of "
-    "systems under one protocol on one corpus. The test takes recordings as independent; the interval, which draws speakers, does not.",
+    "systems under one protocol on one corpus. The test takes recordings as independent; the interval, which draws "
+    "speakers, does not.",
     "The leak minus its control: original recordings alone, since the leak also tests augmented copies.",
 )
 

@@ -53,8 +53,9 @@ def sequence(
     for n, item in enumerate(items):
         kept = data.item(n)[:frames]
         item[: len(kept)] = (kept - mean) / scale
-    cropped = int((np.diff(data.offsets) > frames).sum())
-    say(f"sequences of {frames} frames: {cropped} of {len(items)} items cropped at the end")
+    if data.parts:  # in training: new recordings come in many small batches
+        cropped = int((np.diff(data.offsets) > frames).sum())
+        say(f"sequences of {frames} frames: {cropped} of {len(items)} items cropped at the end")
     return Inputs(items, items.shape[1:], statistics=statistics)
 
 
