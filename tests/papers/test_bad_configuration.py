@@ -119,7 +119,7 @@ CONFIG = [
         "/corpus' is results too",
         "a place of its own",
     ),
-    ({"noise": {"source": "/no/noises"}}, "config.yaml: noise.source", "'/no/noises'", ".wav), or null"),
+    ({"noise": {"source": "/no/noises"}}, "config.yaml: noise.source", "'/no/noises'", "), or null"),
     ({"pretrained": "image-net"}, "config.yaml: pretrained", "'image-net'", "imagenet, none"),
     ({"pretrained": {"resnet81": "none"}}, "config.yaml: pretrained", "'resnet81'", "'resnet18'"),
     ({"pretrained": {"resnet18": "no.pth"}}, "config.yaml: pretrained.resnet18", "'no.pth'", "imagenet, none"),

@@ -314,11 +314,10 @@ def _check_noise(source: str | None) -> None:
     if source is None:
         return
     from serflow.features.noise import list_sounds
-    from serflow.io.audio import suffixes
 
     if not list_sounds(Path(source)):
         fault = f"{source!r} is no folder with recordings"
-        remedy = f"Allowed: a folder that holds some ({', '.join(suffixes())}), or null for generated noises."
+        remedy = "Allowed: a folder that holds some (WAV, FLAC, MP3, Ogg, …), or null for generated noises."
         raise ConfigError("config.yaml: noise.source", fault, remedy)
 
 

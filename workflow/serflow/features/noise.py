@@ -78,7 +78,7 @@ def read_sounds(folder: Path, sample_rate: int) -> dict[str, np.ndarray]:
     files = list_sounds(folder)
     if not files:
         fault = "holds no recording of noise" if folder.is_dir() else "is no folder"
-        raise ConfigError(folder, fault, f"Put recordings there ({', '.join(suffixes())}), or leave out the folder.")
+        raise ConfigError(folder, fault, "Put some there (WAV, FLAC, MP3, Ogg, …), or leave out the folder.")
     sounds: dict[str, np.ndarray] = {}
     for path in files:
         if path.stem in sounds:
