@@ -7,6 +7,7 @@ from serflow import plan
 from serflow.config import check_config
 from serflow.features.encoders import identify
 from serflow.io.files import read_csv, write_csv
+from serflow.papers.model import Selection
 from serflow.papers.papers import Papers
 from serflow.runs import RunId
 
@@ -114,6 +115,25 @@ def test_a_corpus_without_published_numbers_is_not_counted(costs, monkeypatch):
     assert "feature caches 0.0" in text
 
 
+@pytest.mark.parametrize(
+    ("corpus", "labels", "select", "n"),
+    [
+        ("ravdess", ["neutral", "sad"], None, 96 + 192),
+        ("iemocap", ["angry", "happy", "neutral", "sad"], Selection(scenario="improvised"), 2280),
+        ("iemocap", ["neutral", "happy"], Selection(scenario="improvised"), 1099 + 284),
+    ],
+)
+def test_utterances_are_those_that_are_published_of_the_emotions_and_the_selection(corpus, labels, select, n):
+    assert plan.count_utterances(papers().config, corpus, labels, select) == n
+
+
+def test_of_two_costs_the_later_one_counts(costs):
+    later = read_csv(costs)[0] | {"device_name": "another CPU", "epoch_seconds": "40", "date": "2026-01-03"}
+    for rows in ([later, *read_csv(costs)], [*read_csv(costs), later]):
+        write_csv(costs, plan.COLUMNS, rows)
+        assert load_of(papers(papers=["deepemo"]), costs).cost["epoch_seconds"] == "40"
+
+
 def test_what_was_never_measured_is_unknown(costs):
     text = plan.describe(papers(papers=["deepemo", "mittal"]), costs)
     assert "mittal/cnn: 9 trainings of 500 epochs, hours unknown" in text
@@ -195,6 +215,7 @@ def test_recorded_costs_are_found_again(tmp_path):
     plan.record(runs, output)
     (row,) = read_csv(output)
     assert (row["epoch_seconds"], row["runs"], row["date"], row["commit"]) == ("20", "3", "2026-01-02", "0123456789")
+    assert float(row["other_seconds"]) == pytest.approx(1000 + 20 - 50 * 1.152 * 20, abs=1)  # of the median run
     load = load_of(papers(papers=["deepemo"], protocols=["published"]), output)
     assert load.hours == pytest.approx(3 * (50 * 1.152 * 20 + float(row["other_seconds"])) / 3600)
     assert load.weight_bytes == 3 * 2 * 4 * 7

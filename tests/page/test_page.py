@@ -5,12 +5,14 @@ import os
 import re
 from dataclasses import replace
 
+import numpy as np
+
 from serflow import cli
 from serflow.io.files import write_json
 from serflow.page.content import find_mistakes, make_card, make_rows, make_speakers, make_systems
 from serflow.runs import read_runs
 from serflow.scoring.overview import compare_papers
-from serflow.scoring.scores import Score, Scores
+from serflow.scoring.scores import ORIGINALS, UNIFORM, Score, Scores
 from serflow.tables.overview import write_overview
 from toy_paper import LABELS, PROTOCOLS, make_record, published, system
 
@@ -39,6 +41,15 @@ def test_speakers_of_a_union_and_of_a_papers_own_unseen_protocol_are_shown(make_
     assert row.values == {"toy/00": 1.0, "savee/00": 0.0}
 
 
+def test_matrices_have_a_row_for_each_true_emotion_in_shares_of_its_utterances(make_run):
+    found = [("u0_0", "test", "sad", "happy"), ("u0_1", "test", "sad", "sad"), ("u0_2", "test", "happy", "happy")]
+    (shown,) = make_systems([make_record()], read_runs([make_run(found)]))
+    (matrix,) = shown.matrices.values()
+    assert matrix.labels == ("neutral", "happy", "sad")
+    assert matrix.shares.tolist() == [[0, 0, 0], [0, 1, 0], [0, 0.5, 0.5]]
+    assert matrix.n.tolist() == [0, 1, 2]
+
+
 def test_matrices_of_a_test_on_another_corpus_say_which_was_trained_on(make_run):
     cross = {"kind": "cross_corpus", "title": "another corpus", "role": "other_corpus", "corpora": ["toy+savee"]}
     record = make_record(protocols=PROTOCOLS | {"cross": cross}, systems={"net": system("Net", "published", "cross")})
@@ -46,6 +57,28 @@ def test_matrices_of_a_test_on_another_corpus_say_which_was_trained_on(make_run)
     runs = [make_run(found, corpus="toy+savee", protocol=name) for name in ("cross", "published")]
     assert [one.place for one in make_systems([record], read_runs(runs[:1]))] == ["toy → SAVEE"]
     assert [one.place for one in make_systems([record], read_runs(runs))] == ["toy + SAVEE"]
+
+
+def test_speakers_that_were_trained_on_are_not_shown_among_unseen_ones(make_run, speakers):
+    found = [("u0_0", "test", "sad", "sad"), ("u1_0", "train", "sad", "sad")]
+    runs = read_runs([make_run(found, protocol=name) for name in PROTOCOLS])
+    assert len(runs) == 2
+    assert len(make_speakers([make_record()], runs, speakers)) == 1
+
+
+def test_a_row_tells_originals_alone_missing_folds_and_chance_where_it_is_among_the_same_emotions():
+    guess = replace(scored("published", 1 / 3), system=UNIFORM, source="chance")
+    rows = (
+        *(scored("published", 0.9), scored("published", 0.95, part=ORIGINALS), guess),
+        scored("speaker_independent", 0.5, missing="2 of 6 folds"),
+    )
+    for labels, chance in ((None, 1 / 3), (["happy", "sad"], None)):  # a system for two emotions among three
+        asked = {"net": system("Net", "published", "speaker_independent", labels=labels)}
+        record = make_record(systems=asked, published=[published("WA", "test", 0.97)])
+        (row,) = make_rows([record], compare_papers([record], Scores(rows)), Scores(rows))
+        assert row.cells["published"].alone == 0.95
+        assert row.cells["unseen"].note == "2 of 6 folds"
+        assert row.chance == chance
 
 
 def test_each_published_number_stands_beside_ours_under_its_own_protocol():
@@ -180,6 +213,17 @@ def test_mistakes_are_of_recordings_and_of_the_protocol_on_unseen_speakers_befor
     runs = read_runs([make_run(wrong, protocol=name) for name in ("a_control", "speaker_independent")])
     (mistake,) = find_mistakes([record], runs, speakers)
     assert (mistake.utterance, mistake.protocol) == ("u0_0", "unseen speakers")
+
+
+def test_the_surest_mistakes_come_first_each_recording_once_with_the_run_that_was_surest(make_run, speakers):
+    wrong = [("u0_0", "test", "sad", "happy"), ("u1_0", "test", "sad", "happy")]
+    runs = read_runs([make_run(wrong, seed=seed) for seed in (0, 1)])
+    sure = [
+        replace(run, posteriors=np.array([[0, p, 1 - p] for p in ps]))
+        for run, ps in zip(runs, ((0.6, 0.55), (0.52, 0.9)), strict=True)
+    ]
+    found = find_mistakes([make_record()], sure, speakers)
+    assert [(one.utterance, one.posteriors["happy"]) for one in found] == [("u1_0", 0.9), ("u0_0", 0.6)]
 
 
 def test_a_study_that_is_older_than_its_paper_as_run_is_not_shown(tmp_path):

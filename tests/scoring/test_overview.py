@@ -107,6 +107,7 @@ def test_what_alone_keeps_the_leak_from_reaching_a_number_is_said():
         ({"deviations": {OWN["first"]: ["training.early_stopping.patience: 50 instead of 10"]}}, {}, "early_stopping"),
         ({"deviations": {OWN["first"]: ["training.phases.0.epochs: 1 instead of 5"]}}, {}, "training.phases"),
         ({}, {"spread": 0.12}, "5 seeds"),
+        ({}, {"spread": 0.12, "n_runs": 4}, "5 seeds"),
         ({}, {"value": None, "note": "not run: SAVEE is missing; as printed"}, "not run: SAVEE is missing"),
     ],
 )
