@@ -116,6 +116,16 @@ def test_recordings_are_repeated_from_a_place_of_each_utterances_own(fakes, corp
         assert min(abs(noise - mean) for mean in stretches) < 1e-4
 
 
+def test_each_sound_and_utterance_has_a_noise_of_its_own_the_same_for_every_run(corpus):
+    bench = noises._Bench(corpus[0], "cpu", 16000, corpus[-1], noises.SOUNDS, {}, {}, (0.0,))
+    rows = [{"utterance": name} for name in ("d0", "d1")]
+    made = [noises.noise_of(bench, sound, row, 1000) for sound in ("rock", "applause") for row in (*rows, rows[0])]
+    for first, other, again in (made[:3], made[3:]):
+        assert np.array_equal(first, again)
+        assert not np.array_equal(first, other)
+    assert not np.array_equal(made[0], made[3])
+
+
 def test_voices_are_of_different_other_speakers():
     rows = [{"utterance": f"{s}{k}", "corpus": "toy", "speaker": s} for s in "abcdefghij" for k in range(3)]
     known = group_voices(rows)

@@ -7,8 +7,8 @@ from scipy import stats
 
 from serflow.papers.names import ROLES
 from serflow.scoring.overview import compare_papers, find_headline, tell_extremes
-from serflow.scoring.results import Cell, Result, read_results, write_results
-from serflow.scoring.scores import Score, Scores
+from serflow.scoring.results import SAME, Cell, Result, read_results, write_results
+from serflow.scoring.scores import ORIGINALS, Score, Scores
 from toy_paper import PARTS, PROTOCOLS, make_record, published, system
 
 #: Names that say nothing: what a protocol is for is its role.
@@ -279,6 +279,17 @@ def test_the_headline_is_the_number_that_loses_most_on_unseen_speakers_of_those_
     assert find_headline([unfinished, unprinted]) == unfinished
     assert find_headline([unprinted, shortened]) == shortened
     assert find_headline([unprinted]) is None
+    kept = replace(result("its own protocol is unseen", 0.9, None), cells=dict.fromkeys(ROLES, Cell()))
+    kept.cells.update(published=Cell("p", 0.88), unseen=Cell(note=SAME))
+    assert find_headline([kept, falls]) == falls
+
+
+def test_originals_alone_stand_beside_a_number_of_the_test_part_only():
+    """Of a validation part that is tested with its copies too, they would be other recordings."""
+    told = published("UA", "validation", 0.7, corpus="toy", protocol="first")
+    alone = score(part=ORIGINALS, value=0.9)
+    assert judged(record(), score(), alone).cells["published"].originals == 0.9
+    assert judged(record(published=[told]), score(part="validation"), alone).cells["published"].originals is None
 
 
 def told_of(*results):

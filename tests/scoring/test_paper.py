@@ -7,9 +7,11 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_m
 
 from serflow.io.files import read_csv
 from serflow.runs import read_runs
+from serflow.scoring.chance import score_guessing
 from serflow.scoring.conditions import find_deviations
 from serflow.scoring.confusion import write_confusion
 from serflow.scoring.paper import score_paper
+from serflow.scoring.scores import MAJORITY
 from toy_paper import LABELS, make_record, published, system
 
 RECORD = make_record()
@@ -109,10 +111,20 @@ def test_a_run_that_predicts_one_class_is_counted_as_collapsed(make_run, score):
     assert ours(score([make_run([*one_label, *train_part([7])], seed=2)]), "published", "WA").collapsed == 0
 
 
+def test_the_majority_is_that_of_the_training_part(make_run):
+    rows = [("u0_0", "train", "sad", "sad"), ("u0_1", "train", "sad", "sad"), ("u1_0", "validation", "happy", "sad")]
+    rows += [("u2_0", "test", "sad", "sad"), *((f"u2_{k}", "test", "happy", "sad") for k in (1, 2, 3, 4))]
+    found = score_guessing(read_runs([make_run(rows)]), "test")
+    (majority,) = [one.value for one in found if (one.system, one.metric) == (MAJORITY, "WA")]
+    assert majority == 1 / 5
+
+
 def test_the_spread_of_the_last_tenth_of_epochs_is_told_where_the_last_is_taken(make_run, score):
-    """The toy's validation accuracy rises by 0.1 an epoch: over the last two of 20 by 0.1."""
+    """The toy's validation accuracy rises by 0.1 an epoch, by 0.1 over the last 2 of 20, 0.2 over 3 of 25."""
     found = [*predictions(range(7), right=0.7, seed=1), *train_part([7])]
-    assert ours(score([make_run(found, epochs=20)]), "published", "WA").spread == pytest.approx(0.1)
+    for seed, epochs, spread in ((0, 20, 0.1), (2, 25, 0.2)):
+        run = make_run(found, epochs=epochs, seed=seed)
+        assert ours(score([run]), "published", "WA").spread == pytest.approx(spread)
     stopped = score([make_run(found, epochs=20, seed=1, best_epoch=12)])
     assert ours(stopped, "published", "WA").spread is None
 
