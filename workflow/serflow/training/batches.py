@@ -16,15 +16,19 @@ def make_picker(inputs: Inputs, device: torch.device) -> Callable[[torch.Tensor]
     if inputs.offsets is None:
         return lambda index: items[index].float()
     offsets = torch.from_numpy(inputs.offsets).to(device)
-    return lambda index: _cut_patches(items, offsets, index, inputs.shape[-1])
+    if len(inputs.shape) == 2:
+        return lambda index: _cut(items, offsets, index, inputs.shape[0])
+    return lambda index: _cut(items, offsets, index, inputs.shape[-1]).transpose(1, 2)[:, None].contiguous()
 
 
-def _cut_patches(frames: torch.Tensor, offsets: torch.Tensor, index: torch.Tensor, length: int) -> torch.Tensor:
-    """Return the items `index` of flat frames (T, bins) as pictures (B, 1, bins, length), filled with zeros."""
+def _cut(frames: torch.Tensor, offsets: torch.Tensor, index: torch.Tensor, length: int) -> torch.Tensor:
+    """Return the first `length` frames of the items `index` of flat frames (T, bins), filled with zeros at the end.
+
+    Shape (B, length, bins), float32.
+    """
     rows = offsets[index, None] + torch.arange(length, device=index.device)
     beyond = rows >= offsets[index + 1, None]
-    pictures = frames[rows.clamp(max=len(frames) - 1)].float().masked_fill_(beyond[..., None], 0.0)
-    return pictures.transpose(1, 2)[:, None].contiguous()
+    return frames[rows.clamp(max=len(frames) - 1)].float().masked_fill_(beyond[..., None], 0.0)
 
 
 def inverse_weights(labels: np.ndarray, n_classes: int) -> torch.Tensor:

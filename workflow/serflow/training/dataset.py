@@ -76,10 +76,10 @@ def _unchanged(batch: torch.Tensor) -> torch.Tensor:
 class Inputs:
     """All items of a run as one array, and what is left to do with each batch of them on the device.
 
-    ``items`` (N, ...) float32 or float16, or where there are ``offsets`` (N + 1,) the run's frames as they are, of
-    which batches are made one by one (see `serflow.training.batches`); ``shape``: of one item as the network receives
-    it; ``finish``: from a batch of items to a batch for the network; ``statistics``: the training part's, with which
-    the items were standardised, if they were.
+    ``items`` (N, ...) float32 or float16, or where there are ``offsets`` (N + 1,) the run's frames (T, bins), from
+    which batches are cut one by one (see `serflow.training.batches`): sequences (frames, bins) or pictures (1, bins,
+    frames); ``shape``: of one item as the network receives it; ``finish``: from a batch of items to a batch for the
+    network; ``statistics``: the training part's, with which the items were standardised, if they were.
     """
 
     items: np.ndarray

@@ -25,6 +25,8 @@ def sequence(
 ) -> Inputs:
     """Return utterances as sequences: longer ones are cropped at the end, shorter ones filled with zeros.
 
+    No sequence is kept: each batch is cut from the run's frames on the device.
+
     Parameters
     ----------
     statistics
@@ -42,21 +44,20 @@ def sequence(
     Returns
     -------
     Inputs
-        Items of shape (frames, bins).
+        The network receives (frames, bins).
     """
     if standardise and scope != "train":
         data, statistics = _standardise_within(data, scope), None
     elif standardise and statistics is None:
         statistics = _training_statistics(data)
-    mean, scale = (np.asarray(statistics[key], np.float32) for key in ("mean", "scale")) if statistics else (0.0, 1.0)
-    items = np.zeros((len(data.labels), frames, data.frames.shape[1]), dtype=np.float32)
-    for n, item in enumerate(items):
-        kept = data.item(n)[:frames]
-        item[: len(kept)] = (kept - mean) / scale
+    values = data.frames
+    if statistics:
+        mean, scale = (np.asarray(statistics[key], np.float32) for key in ("mean", "scale"))
+        values = (values - mean) / scale
     if data.parts:  # in training: new recordings come in many small batches
         cropped = int((np.diff(data.offsets) > frames).sum())
-        say(f"sequences of {frames} frames: {cropped} of {len(items)} items cropped at the end")
-    return Inputs(items, items.shape[1:], statistics=statistics)
+        say(f"sequences of {frames} frames: {cropped} of {len(data.labels)} items cropped at the end")
+    return Inputs(values, (frames, values.shape[1]), statistics=statistics, offsets=data.offsets)
 
 
 def _standardise_within(data: Dataset, scope: Scope) -> Dataset:
