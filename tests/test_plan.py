@@ -5,6 +5,7 @@ import torch
 
 from serflow import plan
 from serflow.config import check_config
+from serflow.errors import DamagedFileError
 from serflow.features.encoders import identify
 from serflow.io.files import read_csv, write_csv
 from serflow.papers.model import Selection
@@ -273,3 +274,15 @@ def test_the_costs_of_the_repository_are_those_of_its_papers():
     # torchvision's ResNet-18 has 11,689,512 parameters, of which 513,000 make its last layer of 1000 classes.
     resnet = loads["deepemo", "resnet18"]
     assert int(resnet.cost["parameters"]) == 11_689_512 - 513_000 + 513 * 8
+
+
+@pytest.mark.parametrize(("content", "said"), [("a,b\n1,2\n", "no column 'paper'"), ("# Costs\n\n1,2\n", "row 1 has")])
+def test_a_file_of_something_else_is_not_taken_for_costs(tmp_path, content, said):
+    other = tmp_path / "notes.csv"
+    other.write_text(content)
+    for use in (lambda: plan.describe(papers(papers=["jin"]), other, 1, []), lambda: plan.record([], other)):
+        with pytest.raises(DamagedFileError, match=said) as caught:
+            use()
+        assert "record-costs" in caught.value.remedy
+        assert "elete" not in str(caught.value)
+    assert other.read_text() == content

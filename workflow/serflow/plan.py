@@ -17,6 +17,7 @@ import numpy as np
 from serflow.config import Config
 from serflow.corpora.demo.names import utterances
 from serflow.corpora.registry import load
+from serflow.errors import DamagedFileError
 from serflow.features.encoders import FRAMES_PER_SECOND, identify, width_of
 from serflow.features.recipes import DTYPE, encoder_of, make_transform
 from serflow.io.files import digest_value, read_csv, read_json, write_csv
@@ -120,7 +121,7 @@ def describe(papers: Papers, costs: Path | None = None, jobs: int = 1, files: Se
     """
     place = choose_device(papers.config.device)
     device, precision = place.type, choose_precision(papers.config.precision, place)
-    loads = find_loads(papers, read_csv(costs or COSTS), device, precision)
+    loads = find_loads(papers, read_costs(costs or COSTS), device, precision)
     weights = sum(load.weight_bytes or 0 for load in loads)
     caches = sum(cache_bytes(papers, corpus, recipe) for corpus, recipe in find_caches(papers))
     lines = [
@@ -165,7 +166,7 @@ def _tell_hours(loads: Sequence[Load], jobs: int, device: str, files: Sequence[s
 
 def list_left(papers: Papers, kept: Collection[RunId]) -> list[str]:
     """Return a line on the trainings of each system that are not among those kept: how many, what they take, which."""
-    loads = find_loads(papers, read_csv(COSTS), "cpu", "bf16", kept)  # the same on each machine that makes the page
+    loads = find_loads(papers, read_costs(COSTS), "cpu", "bf16", kept)  # the same on each machine that makes the page
     return [f"{load}: {', '.join(_tell_runs(load.runs))}" for load in loads]
 
 
@@ -291,11 +292,35 @@ def find_cost(recorded: Sequence[Cost], config: str, device: str, precision: str
     return max(found, key=lambda row: (row["precision"] == precision, row["date"]), default=None)
 
 
+def read_costs(path: Path) -> list[Cost]:
+    """Return the rows of a CSV of `COLUMNS`.
+
+    Raises
+    ------
+    DamagedFileError
+        If it is none.
+    """
+    remedy = "Give a file that `serflow record-costs` wrote."
+    try:
+        rows = read_csv(path)
+    except DamagedFileError as error:
+        raise DamagedFileError(path, error.fault, remedy) from error
+    if missing := [name for name in COLUMNS if rows and name not in rows[0]]:
+        raise DamagedFileError(path, f"has no column {missing[0]!r}, which recorded costs have", remedy)
+    return [*rows]
+
+
 def record(run_dirs: Iterable[Path], output: Path) -> None:
     """Write what the epochs of finished runs took into `output`, a CSV of `COLUMNS`.
 
     Rows that `output` already has of other systems, settings or devices stay.
+
+    Raises
+    ------
+    DamagedFileError
+        If `output` is there, but no such file.
     """
+    rows = {tuple(row[name] for name in KEY): row for row in (read_costs(output) if output.exists() else [])}
     measured: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for folder in run_dirs:
         info = read_json(folder / "run.json")
@@ -304,7 +329,6 @@ def record(run_dirs: Iterable[Path], output: Path) -> None:
         info["config"] = config_digest(info["system_config"])
         trained = len(read_csv(folder / "history.csv")) or 1  # an estimator has none
         measured.setdefault(tuple(str(info[name]) for name in KEY), []).append({**info, "epochs": trained})
-    rows = {tuple(row[name] for name in KEY): row for row in (read_csv(output) if output.exists() else [])}
     for key, infos in measured.items():
         rows[key] = dict(zip(KEY, key, strict=True)) | _medians(infos)
     write_csv(output, COLUMNS, [rows[key] for key in sorted(rows)])
