@@ -277,3 +277,11 @@ def test_a_damaged_json_file_is_named(tmp_path, content):
         read_json(path)
     assert caught.value.where == str(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_would_stand_where_a_folder_is_names_the_folder(tmp_path):
+    (tmp_path / "docs").mkdir()
+    with pytest.raises(IsADirectoryError) as caught:
+        write_text(tmp_path / "docs", "text")
+    assert caught.value.filename == str(tmp_path / "docs")
+    assert list(tmp_path.iterdir()) == [tmp_path / "docs"]

@@ -72,6 +72,27 @@ def test_names_that_are_not_in_utf_8_are_left_out_or_named(record, tmp_path) -> 
         scan_corpus("ravdess", tmp_path, 1)
 
 
+def test_all_faulty_recordings_are_named_at_once(record, tmp_path) -> None:
+    record(NAME)
+    record("Actor_01/03-01-02-01-01-01-01.wav", np.zeros(0, np.int16))
+    (tmp_path / "Actor_01/03-01-02-01-01-02-01.wav").write_text("no audio")
+    with pytest.raises(CorpusError) as caught:
+        scan_corpus("ravdess", tmp_path, 2)
+    told = str(caught.value)
+    assert "2 recordings" in told
+    assert "Actor_01/03-01-02-01-01-01-01.wav is empty (0 samples)" in told
+    assert "Actor_01/03-01-02-01-01-02-01.wav cannot be read as audio (Format not recognised)" in told
+    assert told.count(str(tmp_path)) == 1
+    for statement in (1, 2):
+        for repetition in (1, 2):
+            for intensity in (1, 2):
+                for emotion in (3, 4):
+                    name = f"03-01-0{emotion}-0{intensity}-0{statement}-0{repetition}-01.wav"
+                    (tmp_path / "Actor_01" / name).write_text("no audio")
+    with pytest.raises(CorpusError, match=r"18 recordings .*; and 8 more"):
+        scan_corpus("ravdess", tmp_path, 2)
+
+
 def test_the_digest_is_of_the_samples_so_wav_and_flac_agree(record, tmp_path) -> None:
     samples = np.arange(-800, 800, dtype=np.int16)
     record(NAME, samples)

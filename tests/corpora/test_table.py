@@ -74,6 +74,8 @@ def test_a_folder_and_a_table_make_a_manifest(tmp_path, record, table):
     for row in rows:
         record(f"tree/{row['path']}")
     record("tree/spare.wav")
+    (tmp_path / "tree/spare.mp3").touch()
+    (tmp_path / "tree/notes.txt").touch()
     table(rows)
     use_tables({"mine": {"labels": str(tmp_path / "labels.csv"), "emotions": WUT}})
     found, report = scan_corpus("mine", tmp_path / "tree", 1)
@@ -85,7 +87,7 @@ def test_a_folder_and_a_table_make_a_manifest(tmp_path, record, table):
         ("happy", "happy"): 12,
         ("angry", "wut"): 12,
     }
-    assert report["left_out"] == {"not in the table of labels": 1}
+    assert report["left_out"] == {"no recording": 1, "not in the table of labels": 2}
     assert report["published"] is None
     write_manifest(found, tmp_path / "mine.csv")
     assert read_manifest(tmp_path / "mine.csv") == found
@@ -326,4 +328,7 @@ def test_a_recording_that_is_not_there_is_named_with_its_row(tmp_path, record, t
     for row in GOOD[:-1]:
         record(f"tree/{row['path']}")
     with pytest.raises(CorpusError, match=r"labels.csv: row 25, column path: 'finn/wut2.wav' is not in"):
+        table().scan(tmp_path / "tree")
+    (tmp_path / "tree/finn/wut1.wav").unlink()
+    with pytest.raises(CorpusError, match=r"row 24, .*'finn/wut1.wav' is not in .*; of 24 recordings 2 are missing"):
         table().scan(tmp_path / "tree")

@@ -77,7 +77,8 @@ def extract(archive: Path, destination: Path) -> None:
         `MAX_MEMBERS` files; or if `destination` is in use.
     """
     if not archive.is_file():
-        raise ArchiveError(archive, "no such file", "Set corpora.<name>.source to the archive or folder.")
+        fault = "is no file" if archive.exists() else "no such file"
+        raise ArchiveError(archive, fault, "Set corpora.<name>.source to the archive or folder.")
     if destination.exists() and not (destination.is_dir() and not any(destination.iterdir())):
         raise ArchiveError(destination, "is there already and not empty", "Delete it, then extract again.")
     try:

@@ -21,6 +21,8 @@ from serflow.items import Row
 #: What is decoded to floats: libsndfile clips none of them when it reads integers, so that loud samples change sign.
 FLOATING = ("FLOAT", "DOUBLE", "VORBIS", "OPUS")
 _REMEDY = "Replace the file from the corpus's archive."
+#: How many faulty recordings an error names at most.
+NAMED = 10
 
 
 def read_pcm16(path: Path) -> tuple[np.ndarray, int]:
@@ -46,9 +48,12 @@ def read_pcm16(path: Path) -> tuple[np.ndarray, int]:
     return samples, rate
 
 
-def _audio_facts(path: Path) -> dict[str, str]:
+def _audio_facts(path: Path) -> dict[str, str] | CorpusError:
     """Return a manifest's columns on the audio; the SHA-1 is of the interleaved little-endian samples."""
-    samples, rate = read_pcm16(path)
+    try:
+        samples, rate = read_pcm16(path)
+    except CorpusError as error:  # told when all are read, so that nobody mends one file per call
+        return error
     sha1 = hashlib.sha1(samples.astype("<i2").tobytes(), usedforsecurity=False).hexdigest()
     return {"sample_rate": str(rate), "samples": str(len(samples)), "sha1": sha1}
 
@@ -82,14 +87,17 @@ def scan_corpus(corpus: str, root: Path, workers: int) -> tuple[list[dict[str, s
     ConfigError
         If there is no such corpus.
     CorpusError
-        If a name or annotation is faulty, or a recording is unreadable, empty or not finite.
+        If a name or annotation is faulty, or recordings are unreadable, empty or not finite: all are named.
     """
     module = load(corpus)
     scan = module.scan(root)
     paths = [root / row["path"] for row in scan.rows]
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        facts = tqdm(pool.map(_audio_facts, paths), f"{corpus}: reading", len(paths), unit="file", disable=None)
-        rows = [row | fact | {"corpus": corpus} for row, fact in zip(scan.rows, facts, strict=True)]
+        read = list(tqdm(pool.map(_audio_facts, paths), f"{corpus}: reading", len(paths), unit="file", disable=None))
+    facts = [fact for fact in read if not isinstance(fact, CorpusError)]
+    if len(facts) < len(read):
+        raise _join([fact for fact in read if isinstance(fact, CorpusError)], root)
+    rows = [row | fact | {"corpus": corpus} for row, fact in zip(scan.rows, facts, strict=True)]
     rows.sort(key=lambda row: row["utterance"])
     published = module.EXPECTED.utterances if module.EXPECTED else None
     if published not in (None, len(rows)):
@@ -107,6 +115,16 @@ def scan_corpus(corpus: str, root: Path, workers: int) -> tuple[list[dict[str, s
         "sample_rates": _count(rows, "sample_rate"),
         "seconds": round(sum(int(row["samples"]) / int(row["sample_rate"]) for row in rows), 3),
     }
+
+
+def _join(errors: Sequence[CorpusError], root: Path) -> CorpusError:
+    """Return one error that names the recordings of all."""
+    if len(errors) == 1:
+        return errors[0]
+    named = [f"{Path(error.where).relative_to(root)} {error.fault}" for error in errors[:NAMED]]
+    more = [f"and {len(errors) - NAMED} more"] if len(errors) > NAMED else []
+    fault = f"{len(errors)} recordings cannot be used: {'; '.join([*named, *more])}"
+    return CorpusError(root, fault, "Replace these files, or remove their rows if the corpus is a table of your own.")
 
 
 def _count(rows: Sequence[Row], column: str) -> dict[str, int]:

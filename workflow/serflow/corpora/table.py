@@ -21,7 +21,7 @@ from typing import Annotated
 import yaml
 from pydantic import Field
 
-from serflow.corpora.base import OPTIONAL, Expected, Scan, files, not_audio, row
+from serflow.corpora.base import OPTIONAL, Expected, Scan, files, row
 from serflow.corpora.database import SUFFIXES, read_database
 from serflow.errors import CorpusError
 from serflow.io.files import digest_value
@@ -360,14 +360,19 @@ def _compose(path: str) -> str:
 
 def _scan(root: Path, raw: Sequence[Mapping[str, str]], rows: Sequence[dict[str, str]], path: Path) -> Scan:
     """Return the recordings that the table lists, all of which must lie under `root`."""
+    from serflow.io.audio import suffixes  # loads libsndfile, which checking a configuration does not need
+
     there = set(files(root))
     written = {_compose(found): found for found in there}
-    for cells, one in zip(raw, rows, strict=True):
+    for one in rows:
         one["path"] = written.get(_compose(one["path"]), one["path"])
-        if one["path"] not in there:
-            fault = f"{one['path']!r} is not in {root}"
-            where = f"{path}: row {cells['row']}, column path"
-            raise CorpusError(where, fault, "Correct the path, or remove the row.")
-    listed = {one["path"] for one in rows}
-    others = Counter(not_audio(found) or "not in the table of labels" for found in there - listed)
-    return Scan(sorted(rows, key=lambda one: one["utterance"]), dict(sorted(others.items())))
+    missing = [(cells["row"], one["path"]) for cells, one in zip(raw, rows, strict=True) if one["path"] not in there]
+    if missing:
+        row, lacked = missing[0]
+        where = f"{path}: row {row}, column path"
+        fault = f"{lacked!r} is not in {root}; of {len(rows)} recordings {len(missing)} are missing"
+        raise CorpusError(where, fault, "Correct the path, or remove the row.")
+    spare = there - {one["path"] for one in rows}
+    audio = sum(PurePosixPath(found).suffix.lower() in suffixes() for found in spare)
+    others = {"no recording": len(spare) - audio, "not in the table of labels": audio}
+    return Scan(sorted(rows, key=lambda one: one["utterance"]), {reason: n for reason, n in others.items() if n})

@@ -52,8 +52,9 @@ def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
             if fault := _tell_truncated(sound, path):
                 raise CorpusError(path, f"is truncated: {fault}", "Replace the file.")
             yield sound
-    except (soundfile.SoundFileError, OSError) as error:
-        raise CorpusError(path, f"cannot be read as audio ({error})", "Replace the file.") from error
+    except (soundfile.SoundFileError, OSError) as error:  # the words alone: the rest repeats the path
+        words = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
+        raise CorpusError(path, f"cannot be read as audio ({str(words).rstrip('.')})", "Replace the file.") from error
 
 
 def _tell_truncated(sound: soundfile.SoundFile, path: Path) -> str:

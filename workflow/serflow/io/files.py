@@ -124,6 +124,8 @@ def _delete_workspace(folder: Path) -> None:
 @contextlib.contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path near `path`, of the same name; move it to `path` if the block succeeds, else delete it."""
+    if Path(path).is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     with workspace(path) as partial:
         yield partial
         with partial.open("rb+") as handle:
