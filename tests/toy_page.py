@@ -33,17 +33,22 @@ def predictions(right):
 
 
 @pytest.fixture
-def page_file(tmp_path, make_run, recordings):
-    """The page of a results folder with two systems under two protocols.
+def make_page(tmp_path, make_run, recordings):
+    """Return a function that writes the page of a results folder with two systems under two protocols.
 
-    Of six utterances of each speaker five and two are right, of the second system's three and three.
+    Of six utterances of each speaker five and two are right, of the second system's three and three. It takes the
+    published numbers and more papers of which nothing was run.
     """
+
+    def make(published=(), others=()):
+        return write_page(tmp_path, make_run, recordings, published, others)
+
+    return make
+
+
+def write_page(tmp_path, make_run, recordings, published, others):
     systems = {"net": system("Net & <sons>"), "second": system("Second net")}
-    record = make_record(
-        systems=systems,
-        published=[published("WA", "test", 0.9)],
-        not_run={"savee": "SAVEE is not configured"},
-    )
+    record = make_record(systems=systems, published=[*published], not_run={"savee": "SAVEE is not configured"})
     rows = [row | {"path": f"{row['utterance']}.flac"} for row in manifest_rows()]
     listed = write_rows(tmp_path / "toy.csv", rows)
     runs = [
@@ -58,14 +63,22 @@ def page_file(tmp_path, make_run, recordings):
         )
     ]
     files = {name: tmp_path / f"{name}.csv" for name in ("scores", "gaps")}
-    write_json(tmp_path / "papers/toypaper.json", record.model_dump(mode="json", by_alias=True, exclude_none=True))
+    records = [*others, record]
+    papers = [tmp_path / f"papers/{one.paper.paper}.json" for one in records]
+    for one, path in zip(records, papers, strict=True):
+        write_json(path, one.model_dump(mode="json", by_alias=True, exclude_none=True))
     write_scores(record, runs, [listed], files["scores"], files["gaps"])
-    write_overview([record], [files["scores"]], [files["gaps"]], runs, tmp_path / "tables/comparison")
-    words = ["page", "--papers", tmp_path / "papers/toypaper.json", "--scores", files["scores"], "--runs", *runs]
+    write_overview(records, [files["scores"]], [files["gaps"]], runs, tmp_path / "tables/comparison")
+    words = ["page", "--papers", *papers, "--scores", files["scores"], "--runs", *runs]
     words += ["--manifests", listed, "--roots", recordings, "--results", tmp_path, "--output", tmp_path / "index.html"]
     words += ["--shown", *(path for kind in ("tables", "figures") for path in (tmp_path / kind).rglob("*.*"))]
     assert cli.main(list(map(str, words))) == 0
     return tmp_path / "index.html"
+
+
+@pytest.fixture
+def page_file(make_page):
+    return make_page([published("WA", "test", 0.9)])
 
 
 @pytest.fixture

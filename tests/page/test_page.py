@@ -26,6 +26,35 @@ def test_the_headline_is_the_published_number_and_ours_on_unseen_speakers(page):
     assert "4 runs · 25 November 2026" in page
 
 
+def test_without_published_numbers_the_headline_is_the_best_system_on_unseen_speakers(make_page):
+    """As for a corpus of one's own: the second system recognises three of six, the first two."""
+    page = html.unescape(make_page().read_text()).replace("\N{NO-BREAK SPACE}", " ")
+    assert re.search(r"<h1>(.*?)</h1>", page, re.DOTALL)[1].startswith("Second net recognises 50.0 %")
+    lead = re.search(r'<p class="lead">(.*?)</p>', page, re.DOTALL)[1]
+    assert "toypaper on toy" in lead
+    assert "Guessing would reach 33.3 %" in lead  # three labels
+    assert "Under the paper's protocol it reaches 50.0 %" in lead
+    assert "deviation" not in page.partition('id="systems"')[0]  # there is no number to depart from
+
+
+def test_papers_that_were_not_run_come_last_and_offer_no_studies(make_page):
+    study = {"title": "width in Hz", "systems": ["net", "other"]}
+    other = make_record(
+        paper="absent",
+        systems={"net": system("Net"), "other": system("Other")},
+        studies={"width": study},
+        published=[published("WA", "test", 0.97)],
+        not_run={"toy": "toy is not configured", "savee": "SAVEE is not configured"},
+    )
+    page = make_page([published("WA", "test", 0.9)], [other]).read_text()
+    cards = re.findall(r'<article class="card" id="paper-(\w+)">(.*?)</article>', page, re.DOTALL)
+    assert [name for name, _ in cards] == ["toypaper", "absent"]
+    assert "toy is not configured" in cards[1][1]
+    assert "97.0" in cards[1][1]
+    assert "deviation" not in cards[1][1]
+    assert "absent_studies" not in page
+
+
 def test_the_page_stands_alone(page):
     assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", page)
     assert not re.findall(r"<(?:link|script)[^>]+(?:src|href)=\"(?!data:)", page)

@@ -168,6 +168,11 @@ def make_card(record: PaperRecord, results: Sequence[Result]) -> Card:
     return Card(record, main, _bars(main) if main else (), others, list_deviations(main) if main else (), reason)
 
 
+def sort_cards(cards: Iterable[Card]) -> list[Card]:
+    """Return the cards in their order, those of which nothing was measured last."""
+    return sorted(cards, key=lambda card: not (card.result and card.result.measured))
+
+
 def make_rows(records: Sequence[PaperRecord], results: Sequence[Result], scores: Scores) -> list[Row]:
     """Return one row per paper, corpus, system and metric that was measured on the test part.
 

@@ -33,13 +33,14 @@ from serflow.page.content import (
     make_speakers,
     make_systems,
     shown_roles,
+    sort_cards,
 )
 from serflow.papers.model import PaperRecord
 from serflow.papers.names import ROLES, published_confusions, published_figures, published_tables, slug
 from serflow.runs import RunRecord, read_runs
 from serflow.scoring.conditions import short_commit
 from serflow.scoring.metrics import METRICS
-from serflow.scoring.overview import NO_HEADLINE, compare_papers, find_headline
+from serflow.scoring.overview import NO_HEADLINE, compare_papers, find_best, find_headline
 from serflow.scoring.scores import Scores
 from serflow.scoring.verdicts import RULE
 from serflow.tables.overview import tell_departures
@@ -90,19 +91,22 @@ def write_page(
     trees = dict(zip(dict.fromkeys(corpus for corpus, _ in rows), roots, strict=True))
     mistakes = find_mistakes(records, trained, speakers)
     headline = find_headline(found)
+    best = None if headline else find_best(found)
     split_of = {record.paper.paper: record.paper.unsaid_split for record in records}
     text = (
         _environment()
         .get_template("index.html")
         .render(
             headline=headline,
+            best=best,
             no_headline=NO_HEADLINE,
             split=split_of.get(headline.paper) if headline else None,
-            departures=tell_departures(headline.shown("unseen")) if headline else "",
-            cards=[make_card(record, found) for record in records],
+            departures=tell_departures(told.shown("unseen")) if (told := headline or best) else "",
+            cards=sort_cards(make_card(record, found) for record in records),
             rows=make_rows(records, found, numbers),
             systems=make_systems(records, trained),
             speaker_rows=make_speakers(records, trained, speakers),
+            n_pictures=N_PICTURES,
             mistakes=[(one, _picture_of(one, rows, trees, n)) for n, one in _count_within_paper(mistakes)],
             audio=[_audio_of(one, rows, trees, output) for one in mistakes],
             figures={record.paper.paper: _figures(record, results, output, present) for record in records},

@@ -162,6 +162,12 @@ def find_headline(results: Iterable[Result]) -> Result | None:
     return max(known, key=rank, default=None)
 
 
+def find_best(results: Iterable[Result]) -> Result | None:
+    """Return the result of the highest WA on unseen speakers; None where nothing was measured so."""
+    known = [one for one in results if one.metric == "WA" and one.cells["unseen"].value is not None]
+    return max(known, key=lambda one: one.cells["unseen"].value or 0.0, default=None)
+
+
 def tell_extremes(results: Iterable[Result]) -> list[str]:
     """Return a sentence on the results nearest to and farthest below their published numbers.
 
