@@ -99,6 +99,47 @@ def test_what_is_no_json_is_told_as_such(manifest, capsys, spec):
     assert spec in err
 
 
+@pytest.mark.parametrize("spec", ["[]", "3.json", '{"title": "random"}'])
+def test_a_mapping_without_its_key_is_told_as_such(manifest, capsys, spec, monkeypatch):
+    monkeypatch.chdir(manifest.parent)
+    (manifest.parent / "3.json").write_text("3")
+    with pytest.raises(SystemExit) as caught:
+        split(manifest, spec)
+    assert caught.value.code == 2
+    assert "no mapping with the key 'kind'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["study-table", "--study", "nope", "--runs", "r", "--manifests", "m"], "--study: unknown name 'nope'"),
+        (["figure-study", "--study", "nope", "--table", "t"], "--study: unknown name 'nope'"),
+        (["figure-published", "--figure", "figure_33"], "--figure: unknown name 'figure_33'. Did you mean 'figure_3'?"),
+    ],
+)
+def test_a_name_that_a_paper_has_not_is_told_with_what_it_has(tmp_path, capsys, words, told):
+    config = {"papers": ["jin"], "corpora": {"ravdess": {"source": "demo"}}, "allow_partial": True}
+    paper = str(tmp_path / "jin.json")
+    assert cli.main(["paper", "jin", "--config", json.dumps(config), "--output", paper]) == 0
+    assert cli.main([*words, "--paper", paper, "--stem", str(tmp_path / "x")]) == 1
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", [{}, {"module": "resnet", "depth": 18}])
+def test_weights_of_ones_own_are_tensors(tmp_path, capsys, model):
+    (tmp_path / "notes.txt").write_text("no weights")
+    words = ["weights", "resnet18", "--file", str(tmp_path / "notes.txt"), "--output", str(tmp_path / "w.pt")]
+    assert cli.main([*words, "--model", json.dumps(model)]) == 1
+    assert "notes.txt: cannot be read as weights" in capsys.readouterr().err
+    assert not (tmp_path / "w.pt").exists()
+
+
+def test_reports_of_an_audit_are_refused_before_it_begins(tmp_path, capsys):
+    for html, json_ in ((tmp_path, tmp_path / "x.json"), (tmp_path / "x", tmp_path / "x")):
+        assert cli.main(["audit", "no-such.csv", "--html", str(html), "--json", str(json_)]) == 1
+        assert f"{html}: is a folder, or named twice" in capsys.readouterr().err
+
+
 def test_a_protocol_that_is_unknown_writes_nothing(manifest, capsys):
     assert split(manifest, '{"kind": "grouped"}') == 1
     assert "'grouped'" in capsys.readouterr().err

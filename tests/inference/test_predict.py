@@ -295,7 +295,7 @@ def test_a_broken_recording_is_a_row_and_the_others_are_done(trained, run_of, tm
         assert fault in rows[name][-1]["error"], name
         assert rows[name][-1]["emotion"] == ""
     err = capsys.readouterr().err
-    assert err.splitlines()[-1].startswith(f"serflow predict: {len(faults)} of {len(faults) + 1} recordings: ")
+    assert err.splitlines()[-1].startswith(f"serflow predict: recordings: {len(faults)} of {len(faults) + 1} ")
 
 
 def test_a_recording_that_a_system_does_not_take_is_a_row_and_the_others_are_done(tmp_path):

@@ -88,7 +88,7 @@ CONFIG = [
     ({"systems": ["resnet17"]}, "config.yaml: systems", "'resnet17'", "Did you mean 'resnet1"),
     ({"folds": [0, 0]}, "config.yaml: folds", "[0, 0]", "each only once"),
     ({"folds": [-1]}, "config.yaml: folds.0", "-1", "from 0"),
-    ({"folds": [0, 10]}, "config.yaml: folds", "10", "0 to 9"),
+    ({"folds": [0, 10]}, "config.yaml: folds", "10", "0 to 5"),
     ({"seeds": {"grouped": [0, -3]}}, "config.yaml: seeds.grouped.1", "-3", "from 0"),
     # corpora
     ({"corpora": {"ravdess": "demo"}}, "config.yaml: corpora.ravdess", "'demo'", "a mapping of keys to values"),

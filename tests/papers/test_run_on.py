@@ -168,6 +168,8 @@ def test_a_built_in_corpus_that_no_paper_has_is_run_too(papers):
             {"papers": ["satt"], "run_on": {"emodb": ["satt.two_step"]}, "corpora": {"emodb": {"source": "demo"}}},
             ["two_step.combine", "tells apart angry, happy, neutral, sad; emodb has", "`emotions`"],
         ),
+        ({"statement_independent": {"mine": ["jin.resnet1d"]}}, ["statement_independent.mine", "column statement"]),
+        ({"folds": [7], "papers": ["jin"], "protocols": ["speaker_independent"]}, ["folds: 7", "0 to 5"]),
         ({"mine": {"labels": "lables.csv"}}, ["lables.csv", "cannot be read"]),
         ({"mine": {"emotions": {"other": "joy"}}}, ["corpora.mine.emotions.other", "'joy'", "happy"]),
         ({"mine": {"folds": 1}}, ["corpora.mine.folds", "1", "from 2"]),

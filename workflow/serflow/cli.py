@@ -79,14 +79,32 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _with_keys(*keys: str) -> Callable[[str], Any]:
+    """Return `_json` for a mapping that has at least these keys."""
+
+    def read(text: str) -> Any:
+        value = _json(text)
+        if missing := [key for key in keys if not isinstance(value, dict) or key not in value]:
+            raise argparse.ArgumentTypeError(f"is no mapping with the key {missing[0]!r}: {text!r}")
+        return value
+
+    return read
+
+
+#: Of a `serflow.runs.RunId`.
+RUN_KEYS = ("paper", "corpus", "system", "protocol", "seed", "fold")
 ONE: Options = {"type": Path}
 MANY: Options = {"type": Path, "nargs": "+"}
 CORPUS: Options = {"positional": True, "help": "its name, such as ravdess"}
 WORKERS: Options = {"type": _count, "default": count_cores(), "help": "number of processes (default: all cores)"}
 THREADS: Options = {"type": _count, "default": count_cores(), "help": "number of CPU threads (default: all cores)"}
 DEVICE: Options = {"default": "auto", "choices": ["auto", "cpu", "cuda"]}
-SPEC: Options = {"type": _json, "help": "JSON, or a file of it (a run.json will do)"}
-TABLES: Options = SPEC | {"default": {}, "help": "JSON: corpus -> its table, as {labels: FILE, emotions: {}, folds: 5}"}
+JSON: Options = {"type": _json, "help": "JSON, or a file of it"}
+SPEC: Options = {
+    "type": _with_keys(*RUN_KEYS, "labels", "others", "system_config"),
+    "help": "JSON, or a file of it (a run.json will do)",
+}
+TABLES: Options = JSON | {"default": {}, "help": "JSON: corpus -> its table, as {labels: FILE, emotions: {}, folds: 5}"}
 PAPER: Options = {"type": Path, "read": _read_record, "help": "what `serflow paper` wrote"}
 STUDY: Options = {"help": "a study of the paper file"}
 RUNS: Options = MANY | {"help": "run folders"}
@@ -268,6 +286,9 @@ def audit(table: Path, root: Path | None, json: Path | None, html: Path | None, 
     from serflow.audit.report import audit as audit_split
     from serflow.audit.report import to_text
 
+    for path in filter(None, (json, html)):
+        if path.is_dir() or json == html:
+            raise ConfigError(path, "is a folder, or named twice", "Give --json and --html a file each.")
     report = audit_split(table, root, workers)
     if json:
         write_json(json, report.to_json())
@@ -279,7 +300,7 @@ def audit(table: Path, root: Path | None, json: Path | None, html: Path | None, 
 
 
 @verb(
-    recipe=SPEC,
+    recipe=JSON | {"type": _with_keys("transform", "sample_rate")},
     manifest=ONE,
     root=ONE,
     output=ONE | {"help": "the Zarr store"},
@@ -301,12 +322,12 @@ def features(recipe: dict[str, Any], manifest: Path, root: Path, output: Path, w
 
 
 @verb(
-    protocol=SPEC,
+    protocol=JSON | {"type": _with_keys("kind")},
     labels={"type": lambda text: text.split(","), "help": "emotions, separated by commas"},
     corpora={"nargs": "+"},
     manifests=MANY,
     seed={"type": int},
-    select=SPEC | {"default": {}, "help": "JSON: corpus -> values that columns of its manifest must have"},
+    select=JSON | {"default": {}, "help": "JSON: corpus -> values that columns of its manifest must have"},
     tables=TABLES,
     output=ONE | {"help": "CSV"},
     report=ONE | {"help": "JSON: what leaks"},
@@ -343,7 +364,7 @@ def split(
     name={"positional": True},
     output=ONE,
     file=ONE | {"default": None, "help": "a file of your own to copy instead, if it fits the model"},
-    model=SPEC | {"default": {}, "help": "JSON: the model that the file is for"},
+    model=JSON | {"default": {}, "help": "JSON: the model that the file is for"},
 )
 def weights(name: str, output: Path, file: Path | None, model: dict[str, Any]) -> None:
     """Download ImageNet weights and verify them, or copy a file of one's own."""
@@ -434,7 +455,7 @@ def export(run: str, folder: Path, results: Path) -> None:
     write_folder(run, folder, results)
 
 
-@verb(name={"positional": True}, config=SPEC, output=ONE | {"help": "JSON"})
+@verb(name={"positional": True}, config=JSON, output=ONE | {"help": "JSON"})
 def paper_record(name: str, config: dict[str, Any], output: Path) -> None:
     """Write a paper as a configuration runs it: overrides laid over its file, what is left out and why."""
     from serflow.config import check_config
@@ -478,8 +499,10 @@ def tables(paper: PaperRecord, **options: Any) -> None:
 @verb(paper=PAPER, study=STUDY, runs=RUNS, manifests=MANY, stem=STEM)
 def study_table(paper: PaperRecord, study: str, runs: list[Path], manifests: list[Path], stem: Path) -> None:
     """Write the table of one of a paper's studies as csv, md, tex and html."""
+    from serflow.papers.checks import check_names
     from serflow.tables.studies import write_study
 
+    check_names([study], paper.paper.studies, "--study")
     write_study(paper, study, runs, manifests, stem)
 
 
@@ -487,7 +510,9 @@ def study_table(paper: PaperRecord, study: str, runs: list[Path], manifests: lis
 def figure_study(paper: PaperRecord, study: str, table: Path, stem: Path) -> None:
     """Draw one of a paper's studies from its table."""
     from serflow.figures.studies import plot_study
+    from serflow.papers.checks import check_names
 
+    check_names([study], paper.paper.studies, "--study")
     plot_study(paper, study, table, stem)
 
 

@@ -130,6 +130,9 @@ def describe(papers: Papers, costs: Path | None = None, jobs: int = 1, files: Se
         f"Gigabytes: {(caches + weights) / GIGA:.1f} without the corpora (feature caches {caches / GIGA:.1f}; "
         f"weights, in runs and in MLflow, {weights / GIGA:.1f}).",
     ]
+    trainings = sum(len(load.runs) for load in loads)
+    told = f"features, tables and figures, and the seconds that each of {trainings} trainings needs to start"
+    lines.append(f"Not counted: {told}.")
     if unknown := sorted({corpus for corpus, _ in find_caches(papers) if load(corpus).SECONDS is None}):
         lines.append(f"Not counted, since how long they last is not known: feature caches of {', '.join(unknown)}.")
     if unknown := [f"{load.paper}/{load.system}" for load in loads if load.cost is None]:

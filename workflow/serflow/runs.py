@@ -33,7 +33,7 @@ HISTORY = (
     "validation_UA",
     "seconds",
 )
-RERUN = "Delete the run directory and train this run again."
+RERUN = "Give a run's folder; or if this is one, train the run again."
 
 
 @dataclass(frozen=True, order=True)

@@ -57,8 +57,8 @@ class Table(Model):
 def make_corpus(name: str, table: Table) -> ModuleType:
     """Return what a module of `serflow.corpora.known` offers, of the corpus that a table describes.
 
-    Beside it, ``LISTED`` (an `Expected`) counts the table's rows, and ``PARTS`` maps utterances to the part that the
-    table gives them, empty where it has no such column.
+    Beside it, ``LISTED`` (an `Expected`) counts the table's rows, ``HAS_STATEMENTS`` says whether any names its
+    sentence, and ``PARTS`` maps utterances to the part that the table gives them, empty where it has no such column.
 
     Raises
     ------
@@ -76,6 +76,7 @@ def make_corpus(name: str, table: Table) -> ModuleType:
         EMOTIONS={one["native_label"]: one["emotion"] for one in rows},
         SECONDS=SECONDS * len(rows),
         SPEAKER_FOLDS=_folds_of(raw, rows, path, table.folds),
+        HAS_STATEMENTS=any(one["statement"] for one in rows),
         PARTS=_parts_of(raw, rows, path),
         LISTED=Expected(len(rows), *(Counter(one[key] for one in rows) for key in ("speaker", "emotion"))),
         scan=lambda root: _scan(root, raw, rows, path),
@@ -169,7 +170,9 @@ def _check_header(names: Sequence[str], path: Path) -> None:
     where, allowed = f"{path}: row 1", f"Columns: {', '.join(NEEDED)}; may be left out: {', '.join(COLUMNS[3:])}."
     for name in NEEDED:
         if name not in names:
-            raise CorpusError(where, f"names no column {name!r}; it names {', '.join(names) or 'nothing'}", allowed)
+            raise CorpusError(
+                where, f"names no column {name!r}; it names {', '.join(filter(None, names)) or 'nothing'}", allowed
+            )
     for name in names:
         if name in COLUMNS and names.count(name) > 1:
             raise CorpusError(where, f"names the column {name!r} twice", "Keep one of them.")

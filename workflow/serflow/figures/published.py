@@ -9,6 +9,7 @@ from serflow.errors import ConfigError
 from serflow.figures.confusion import plot_published_confusion
 from serflow.figures.request import Request
 from serflow.figures.style import save, style
+from serflow.papers.checks import check_names
 from serflow.papers.model import FIGURES, PaperRecord
 from serflow.papers.names import published_confusions, published_figures
 
@@ -35,7 +36,9 @@ def plot_published(record: PaperRecord, name: str, stem: Path | str, **sources: 
     if name in matrices:
         plot_published_confusion(record, matrices[name], sources["runs"], stem)
         return
-    figure = published_figures(record.paper)[name]
+    figures = published_figures(record.paper)
+    check_names([name], [*matrices, *figures], "--figure")
+    figure = figures[name]
     for need in FIGURES.constant(figure.kind, "NEEDS", "").split():
         source = SAME.get(need, need)
         if source not in OPTIONAL and not sources.get(source):

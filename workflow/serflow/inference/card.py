@@ -142,7 +142,7 @@ def _corpus(name: str) -> str:
 
 
 def _limits(run: TrainedRun, known: Mapping[str, Any]) -> Iterator[str]:
-    yield f"It knows {speech(known)} alone: on other speakers, languages, rooms and microphones expect less."
+    yield f"It was trained on {speech(known)} alone: expect less on other speakers, languages, rooms and microphones."
     yield "Its posteriors are not calibrated; an emotion that is none of its classes is given one of them."
     yield "A recording is taken as one utterance of up to 60 s; longer ones need `--window`."
     if seconds := heard_seconds(run):

@@ -104,13 +104,16 @@ def describe(known: Mapping[str, Any]) -> list[str]:
         of += [first["missing"]] if first["missing"] else []
         same = [score for score in unseen if score["protocol"] == first["protocol"]]
         told = ", ".join(tell(score) for score in same)
-        lines.append(f"On speakers that it was not trained on: {told} (protocol {first['protocol']}, {', '.join(of)}).")
+        whose = "On speakers that it was not trained on"
+        if known["unseen"] is False:
+            whose = "Other runs of the same system, on speakers that they were not trained on"
+        lines.append(f"{whose}: {told} (protocol {first['protocol']}, {', '.join(of)}).")
     else:
         lines.append("How good it is on speakers that it was not trained on is not known: no such run is scored.")
     if known["synthetic"]:
         lines.append("Its corpus is synthetic: neither its scores nor its posteriors say anything about speech.")
     else:
-        lines.append(f"It was trained on {speech(known)}: expect less on other speech.")
+        lines.append(f"It was trained on {speech(known)} alone: expect less on other recordings.")
     return lines
 
 
@@ -131,7 +134,7 @@ def warn(known: Mapping[str, Any]) -> str | None:
     if known["role"] == "leak":
         return (
             "warning: this run was trained under a leak (copies of its test recordings are in its training part), so "
-            "that its own scores are worth nothing. Take paper/system for a speaker-independent run."
+            "that its own scores are worth nothing. Take PAPER/SYSTEM instead of its folder: a speaker-independent run."
         )
     if known["unseen"] is False:
         return "note: this run was trained and tested on the same speakers; its own scores hold for these alone."

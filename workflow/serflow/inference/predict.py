@@ -127,7 +127,7 @@ def predict(
         labels = list(run.info["labels"])
         broken = _write(recognise(batches, committee, labels), labels, files, total, windows is not None, output)
     if broken:
-        raise RecordingError(f"{broken} of {len(files)} recordings", "could not be recognised", "Their rows say why.")
+        raise RecordingError("recordings", f"{broken} of {len(files)} could not be recognised", "Their rows say why.")
 
 
 def _check_windows(window: float | None, hop: float | None) -> Windows | None:

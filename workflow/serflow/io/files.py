@@ -27,7 +27,7 @@ from serflow.errors import DamagedFileError
 from serflow.io.log import say
 
 #: Of files that stages write.
-REMAKE = "Delete it and run snakemake again."
+REMAKE = "Give another file; or if snakemake made it, delete it and run snakemake again."
 
 #: The file in a `workspace` that its process keeps locked.
 LOCK = "lock"

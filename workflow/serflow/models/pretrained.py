@@ -22,7 +22,7 @@ HEAD = "fc."
 def adopt(model: Mapping[str, Any], path: Path, destination: Path) -> None:
     """Copy a user's own weights file to `destination`, if it fits the model (see `serflow.models.build`).
 
-    Whether it fits a user's own architecture is only known when its training starts.
+    Whether it fits a user's own architecture is only known when its training starts; that it holds tensors is.
 
     Raises
     ------
@@ -31,6 +31,8 @@ def adopt(model: Mapping[str, Any], path: Path, destination: Path) -> None:
     """
     if network_name(model) in IMAGENET:
         load(models.build(model, 2, (3, 224, 224)), path)
+    else:
+        _read(path)
     with atomic_path(destination) as partial:
         shutil.copyfile(path, partial)
 

@@ -59,6 +59,11 @@ def check_asked(config: Config, papers: Sequence[str]) -> None:
             members(one.corpus)
         except ConfigError as error:
             raise ConfigError(f"config.yaml: {one.where}", error.fault, error.remedy) from None
+        if one.protocol == "statement_independent" and not getattr(load(one.corpus), "HAS_STATEMENTS", True):
+            fault = f"needs the sentence of each recording, and the table of labels of {one.corpus} has none"
+            raise ConfigError(
+                f"config.yaml: {one.where}", fault, "Fill its column statement with texts, or ids of them."
+            )
         for name in one.systems:
             paper, dot, _ = name.partition(".")
             if not dot or paper not in papers:

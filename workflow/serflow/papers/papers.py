@@ -14,7 +14,7 @@ from serflow.features.encoders import identify as identify_encoder
 from serflow.features.recipes import check_relations, encoder_of, extra_of
 from serflow.models.weights import identify
 from serflow.papers.beyond import check_asked, extend, list_asked
-from serflow.papers.checks import check_names, count_folds
+from serflow.papers.checks import check_names
 from serflow.papers.deviations import Deviation, find_deviations, select_deviations
 from serflow.papers.load import PAPERS, Plain, apply_config, derive_systems, make_paper, read_paper, take_partial
 from serflow.papers.model import Paper, PaperRecord
@@ -283,9 +283,16 @@ class Papers:
         for key in ("systems", "protocols"):
             known = {name for paper in papers for name in getattr(paper, key)}
             check_names(getattr(config, key) or [], known, f"config.yaml: {key}")
-        n_folds = max((count_folds(paper, name) for paper in papers for name in paper.protocols), default=1)
-        if config.folds and max(config.folds) >= n_folds:
-            fault = f"{max(config.folds)} is a fold of no protocol"
+        places = {
+            (paper, corpus, protocol)
+            for paper in self.papers
+            for corpus in self.corpora(paper)
+            for system in self.papers[paper].systems
+            for protocol in self.protocols(paper, corpus, system)
+        }
+        n_folds = max((self.n_folds(*place) for place in places), default=0)
+        if config.folds and places and max(config.folds) >= n_folds:
+            fault = f"{max(config.folds)} is a fold of no protocol on the corpora configured"
             raise ConfigError("config.yaml: folds", fault, f"Allowed: 0 to {n_folds - 1}.")
         if any(map(self.corpora, self.papers)) and not self.active():
             asked = {key: getattr(config, key) for key in ("papers", "systems", "protocols", "folds")}

@@ -117,7 +117,7 @@ def describe_gaps(gaps: Sequence[Gap]) -> str:
     lines += [f"  {label_of(gap.metric):9} {of_gap(gap)}" for gap in gaps]
     lines.append(f"Bootstrap over {one.n_units} {one.unit}; both sides share: {one.method}.")
     if one.first_protocol != one.second_protocol:
-        lines.append("Augmented copies are left out on both sides.")
+        lines.append("Augmented copies, where there are any, are left out on both sides.")
     if one.p is not None:
         lines.append(f"McNemar's exact test: p = {one.p:.2g}.")
     return "\n".join(lines)

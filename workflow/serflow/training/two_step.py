@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from serflow.errors import RunError
+from serflow.errors import ConfigError, RunError
 from serflow.runs import OTHER, RERUN, Predictions, RunRecord, Spec, read_run, write_run
 from serflow.training.environment import times
 
@@ -36,6 +36,10 @@ def combine(spec: Spec, first: Path, second: Sequence[Path], output: Path) -> No
         stands in different parts of them.
     """
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
+    if "combine" not in spec.system:
+        raise ConfigError(
+            "--spec", f"{spec.run.path} is not combined from others", "Give the spec of a combined system."
+        )
     neutral = spec.system["combine"]["neutral"]
     one, others = read_run(first), [read_run(path) for path in second]
     for run in (one, *others):
