@@ -10,6 +10,7 @@ from serflow.corpora.archive import extract
 from serflow.corpora.scan import read_pcm16, scan_corpus
 from serflow.corpora.verify import find_differences
 from serflow.errors import CorpusError
+from serflow.tables.data import describe_corpus
 
 NAME = "Actor_01/03-01-01-01-01-01-01.wav"
 RAVDESS = Path(os.environ.get("SERFLOW_RAVDESS", "../shared/corpora/ravdess_speech_16k_flac.zip"))
@@ -91,6 +92,16 @@ def test_all_faulty_recordings_are_named_at_once(record, tmp_path) -> None:
                     (tmp_path / "Actor_01" / name).write_text("no audio")
     with pytest.raises(CorpusError, match=r"18 recordings .*; and 8 more"):
         scan_corpus("ravdess", tmp_path, 2)
+
+
+def test_recordings_of_zeros_are_told(record, tmp_path, capsys) -> None:
+    record(NAME)
+    record("Actor_01/03-01-02-01-01-01-01.wav", np.zeros(1600, np.int16))
+    rows, report = scan_corpus("ravdess", tmp_path, 1)
+    assert report["silent"] == ["03-01-02-01-01-01-01"]
+    assert "1 of 2 recordings hold nothing but zeros, such as 03-01-02-01-01-01-01" in capsys.readouterr().err
+    assert "of zeros alone: 03-01-02-01-01-01-01" in describe_corpus(report)
+    assert all("silent" not in row for row in rows)
 
 
 def test_the_digest_is_of_the_samples_so_wav_and_flac_agree(record, tmp_path) -> None:

@@ -161,8 +161,8 @@ def test_a_recording_shorter_than_a_window_is_one(trained, run_of):
 # Which model
 
 
-def test_a_system_stands_for_its_newest_speaker_independent_run(trained, results, capsys):
-    for fold, finished in ((0, "2026-01-02"), (1, "2026-01-01")):
+def test_a_system_stands_for_its_first_speaker_independent_run_whichever_ended_last(trained, results, capsys):
+    for fold, finished in ((0, "2026-01-01"), (1, "2026-01-02")):
         path = results / f"runs/toypaper/toy/net/speaker_independent/seed0/fold{fold}/run.json"
         write_json(path, read_json(path) | {"finished": finished})
     assert predict("toypaper/net", trained / "corpus/u00.wav", "--results", results) == 0

@@ -49,13 +49,17 @@ def read_pcm16(path: Path) -> tuple[np.ndarray, int]:
 
 
 def _audio_facts(path: Path) -> dict[str, str] | CorpusError:
-    """Return a manifest's columns on the audio; the SHA-1 is of the interleaved little-endian samples."""
+    """Return a manifest's columns on the audio, and whether it is silent.
+
+    The SHA-1 is of the interleaved little-endian samples.
+    """
     try:
         samples, rate = read_pcm16(path)
     except CorpusError as error:  # told when all are read, so that nobody mends one file per call
         return error
     sha1 = hashlib.sha1(samples.astype("<i2").tobytes(), usedforsecurity=False).hexdigest()
-    return {"sample_rate": str(rate), "samples": str(len(samples)), "sha1": sha1}
+    silent = "" if samples.any() else "silent"
+    return {"sample_rate": str(rate), "samples": str(len(samples)), "sha1": sha1, "silent": silent}
 
 
 def scan_corpus(corpus: str, root: Path, workers: int) -> tuple[list[dict[str, str]], dict[str, Any]]:
@@ -80,7 +84,8 @@ def scan_corpus(corpus: str, root: Path, workers: int) -> tuple[list[dict[str, s
         ``corpus``; ``utterances`` (their number) and ``published`` (the published number, None where there is none);
         ``speakers`` and ``classes`` (utterances of each); ``left_out`` (files, by reason); ``missing`` (published names
         that are not there; none where names cannot be listed); ``identical`` (lists of utterances with the same
-        samples); ``sample_rates`` (utterances at each, Hz); ``seconds`` (of audio).
+        samples); ``silent`` (utterances of zeros alone); ``sample_rates`` (utterances at each, Hz); ``seconds`` (of
+        audio).
 
     Raises
     ------
@@ -99,6 +104,11 @@ def scan_corpus(corpus: str, root: Path, workers: int) -> tuple[list[dict[str, s
         raise _join([fact for fact in read if isinstance(fact, CorpusError)], root)
     rows = [row | fact | {"corpus": corpus} for row, fact in zip(scan.rows, facts, strict=True)]
     rows.sort(key=lambda row: row["utterance"])
+    silent = [row["utterance"] for row in rows if row.pop("silent")]
+    if silent:
+        say(
+            f"{corpus}: {len(silent)} of {len(rows)} recordings hold nothing but zeros, such as {silent[0]}", aloud=True
+        )
     published = module.EXPECTED.utterances if module.EXPECTED else None
     if published not in (None, len(rows)):
         differs = f"{corpus}: found {len(rows)} of {published} published utterances"
@@ -112,6 +122,7 @@ def scan_corpus(corpus: str, root: Path, workers: int) -> tuple[list[dict[str, s
         "left_out": scan.left_out,
         "missing": sorted(module.expected_utterances() - {row["utterance"] for row in rows}),
         "identical": _find_identical(rows),
+        "silent": silent,
         "sample_rates": _count(rows, "sample_rate"),
         "seconds": round(sum(int(row["samples"]) / int(row["sample_rate"]) for row in rows), 3),
     }

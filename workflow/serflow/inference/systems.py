@@ -67,7 +67,9 @@ class TrainedRun:
 
 
 def find_run(model: str, results: Path) -> TrainedRun:
-    """Return the run that a folder holds, or the newest finished speaker-independent one of ``paper/system``.
+    """Return the run that a folder holds, or the first finished speaker-independent one of ``paper/system``.
+
+    The first is that of the lowest seed and fold, on the first of the paper's corpora, its own before others.
 
     Parameters
     ----------
@@ -94,24 +96,31 @@ def find_run(model: str, results: Path) -> TrainedRun:
     if model not in known:
         fault = f"is neither a folder nor a system with runs in {results / 'runs'}"
         raise ModelError(model, fault, suggest(model, known) if known else "Train one, or give --results.")
-    found = sorted(_unseen_runs(results, paper, system), key=lambda run: (run[0]["finished"], run[1]))
+    record = read_record(results, paper)
+    if record is None:
+        fault = "is missing, so nobody knows which protocols are speaker-independent"
+        remedy = "Run the workflow to its end, or give the folder of a run by its path."
+        raise ModelError(record_path(results, paper), fault, remedy)
+    corpora, protocols = record.paper.all_corpora, list(record.paper.protocols)
+
+    def place(folder: Path) -> tuple[bool, int, int, int, int]:
+        run = RunId.from_path(folder)
+        known = run.corpus in corpora  # others are of an earlier configuration
+        return not known, corpora.index(run.corpus) if known else 0, protocols.index(run.protocol), run.seed, run.fold
+
+    found = sorted(_unseen_runs(results, record, system), key=place)
     if not found:
         remedy = "Train it under one, or give the folder of another run by its path."
         raise ModelError(model, f"has no finished run under a speaker-independent protocol in {results}", remedy)
-    return read_trained(found[-1][1])
+    return read_trained(found[0])
 
 
-def _unseen_runs(results: Path, paper: str, system: str) -> Iterator[tuple[dict[str, Any], Path]]:
-    """Yield what run.json says and the folder of each finished run that tests speakers who were not trained on."""
-    record = read_record(results, paper)
-    if record is None:
-        where = record_path(results, paper)
-        fault = "is missing, so nobody knows which protocols are speaker-independent"
-        raise ModelError(where, fault, "Run the workflow to its end, or give the folder of a run by its path.")
-    for path in (results / "runs" / paper).glob(f"*/{system}/*/seed*/fold*/run.json"):
+def _unseen_runs(results: Path, record: PaperRecord, system: str) -> Iterator[Path]:
+    """Yield the folder of each finished run of a paper's system that tests speakers who were not trained on."""
+    for path in (results / "runs" / record.paper.paper).glob(f"*/{system}/*/seed*/fold*/run.json"):
         protocol = record.paper.protocols.get(path.parts[-4])
         if protocol and is_unseen(protocol):
-            yield read_json(path), path.parent
+            yield path.parent
 
 
 def is_unseen(protocol: Protocol) -> bool:

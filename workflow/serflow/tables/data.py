@@ -106,11 +106,12 @@ def _describe_clipping(paper: Paper, runs: Iterable[RunRecord]) -> Iterator[str]
 
 
 def describe_corpus(report: Mapping[str, Any]) -> str:
-    """Return a sentence on a corpus: utterances found and published, speakers, classes, identical recordings."""
+    """Return a sentence on a corpus: utterances, speakers, classes, identical and silent recordings."""
     classes = ", ".join(f"{n} {emotion}" for emotion, n in report["classes"].items())
     pairs = "; ".join(" = ".join(pair) for pair in report["identical"]) or "none"
+    silent = f"; of zeros alone: {', '.join(report['silent'])}" if report.get("silent") else ""
     published = "" if report["published"] is None else f" of {report['published']} published"
     return (
         f"{report['corpus']}: {report['utterances']}{published} utterances of {len(report['speakers'])} speakers "
-        f"({classes}); identical recordings: {pairs}."
+        f"({classes}); identical recordings: {pairs}{silent}."
     )

@@ -17,9 +17,9 @@ from serflow.tables.table import NOTHING, SYNTHETIC, Table
 BRACKETS = "[95 %]"
 INTERVALS = (
     "Square brackets: 95 % percentile-bootstrap interval over speakers (2000 draws) of the same statistic: folds of "
-    "one seed pooled, then the mean over seeds. It leaves out what other seeds would change. 'over utterances': these "
-    f"are drawn where fewer than {MIN_SPEAKERS} speakers are tested. ±: standard deviation over seeds, where there are "
-    "several."
+    "one seed pooled, then the mean over seeds. It leaves out what other seeds would change, and has no width at 0 and "
+    f"100 %. 'over utterances': these are drawn where fewer than {MIN_SPEAKERS} speakers are tested. ±: standard "
+    "deviation over seeds, where there are several."
 )
 SIZES = "n: speakers / seeds / folds."
 #: The row of what guessing would score.
