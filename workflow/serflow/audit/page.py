@@ -20,11 +20,12 @@ h1 { font-size: 1.4rem; margin: 0 0 .5rem; } h2 { font-size: 1.15rem; margin: 2r
 table { border-collapse: collapse; width: 100%; } caption { text-align: left; color: GrayText; }
 th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem .35rem 0; text-align: left; vertical-align: top; }
 @media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --good: #7bd88f; } }
-.pairs td { overflow-wrap: anywhere; }
+.stacked td { overflow-wrap: anywhere; }
 @media (max-width: 40rem) {
-  .pairs thead { display: none; } .pairs tr { display: block; border-bottom: 1px solid var(--line); padding: .4rem 0; }
-  .pairs td { display: block; border: 0; padding: 0; }
-  .pairs td::before { content: attr(data-name) ": "; color: GrayText; }
+  table { font-size: .85rem; }
+  .stacked thead { display: none; } .stacked tr { display: block; border-bottom: 1px solid var(--line); padding: .4rem 0; }
+  .stacked td { display: block; border: 0; padding: 0; }
+  .stacked td::before { content: attr(data-name) ": "; color: GrayText; }
 }
 summary { cursor: pointer; padding: .4rem 0; font-weight: 600; } small { color: GrayText; }
 """
@@ -58,6 +59,7 @@ def to_html(report: Report) -> str:
                     [part.name, part.recordings, part.speakers, f"{part.seconds / 60:.1f}", _counts(part.emotions)]
                     for part in report.parts
                 ],
+                kind="stacked",
             ),
             *_paragraphs([*missing, *report.not_checked]),
             "<h2>How this was found, and what was not looked for</h2>",
@@ -123,7 +125,7 @@ def _pairs(shared: Shared, pairs: Sequence[Pair], name: str) -> str:
     rows = [[pair.first, pair.second, *([", ".join(pair.changes)] if pair.changes else [])] for pair in pairs[:SHOWN]]
     more = f"<p>And {len(pairs) - SHOWN} more: the JSON report lists all.</p>" if len(pairs) > SHOWN else ""
     title = f"{count(len(pairs), 'pair')} of {name}"
-    return f"<details open><summary>{title}</summary>{_table(columns, rows, kind='pairs')}{more}</details>"
+    return f"<details open><summary>{title}</summary>{_table(columns, rows, kind='stacked')}{more}</details>"
 
 
 def _counts(emotions: dict[str, int]) -> str:
