@@ -74,3 +74,8 @@ def test_the_leaks_original_recordings_stand_beside_all_its_items_with_what_is_m
     assert told <= set(texts_of(tmp_path / "figure"))
     assert "ours, with the leak, original" in " ".join(texts_of(tmp_path / "figure"))
     assert_whole(tmp_path / "figure")
+
+
+def test_systems_that_were_not_run_stand_below_the_others():
+    measured = result(cells={"unseen": Cell("speaker_independent", 0.6)})
+    assert values(draw_overview([result(corpus="savee", published=0.2), measured])) == [90, 60, 20]

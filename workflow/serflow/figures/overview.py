@@ -52,8 +52,12 @@ def plot_results(results: Sequence[Result], stem: Path | str) -> None:
 
 @style()
 def draw_overview(results: Sequence[Result]) -> Figure:
-    """Draw one row per system and corpus, of the first metric its paper prints; the verdict stands on the right."""
-    lines = list({(one.paper, one.corpus, one.system): one for one in reversed(results)}.values())[::-1]
+    """Draw one row per system and corpus, of the first metric its paper prints; the verdict stands on the right.
+
+    Systems that were not run stand below the others.
+    """
+    first = {(one.paper, one.corpus, one.system): one for one in reversed(results)}
+    lines = sorted(reversed(first.values()), key=lambda one: not one.measured)
     names, verdicts = [_name(result) for result in lines], [_verdict(result) for result in lines]
     points = [_points(result) for result in lines]
     # A line of text is about as high as a slot; one more sets rows apart.
