@@ -23,7 +23,8 @@ th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem .35rem 0; t
 .stacked td { overflow-wrap: anywhere; }
 @media (max-width: 40rem) {
   table { font-size: .85rem; }
-  .stacked thead { display: none; } .stacked tr { display: block; border-bottom: 1px solid var(--line); padding: .4rem 0; }
+  .stacked thead { display: none; }
+  .stacked tr { display: block; border-bottom: 1px solid var(--line); padding: .4rem 0; }
   .stacked td { display: block; border: 0; padding: 0; }
   .stacked td::before { content: attr(data-name) ": "; color: GrayText; }
 }

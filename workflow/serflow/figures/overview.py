@@ -56,8 +56,10 @@ def draw_overview(results: Sequence[Result]) -> Figure:
 
     Systems that were not run stand below the others.
     """
-    first = {(one.paper, one.corpus, one.system): one for one in reversed(results)}
-    lines = sorted(reversed(first.values()), key=lambda one: not one.measured)
+    first: dict[tuple[str, str, str], Result] = {}
+    for one in results:
+        first.setdefault((one.paper, one.corpus, one.system), one)
+    lines = sorted(first.values(), key=lambda one: not one.measured)
     names, verdicts = [_name(result) for result in lines], [_verdict(result) for result in lines]
     points = [_points(result) for result in lines]
     # A line of text is about as high as a slot; one more sets rows apart.
@@ -75,8 +77,8 @@ def draw_overview(results: Sequence[Result]) -> Figure:
     right = axes.secondary_yaxis("right")
     right.set_yticks(middles, verdicts)
     right.spines[:].set_visible(False)
-    for one in (axes, right):
-        one.tick_params(axis="y", length=0)
+    for side in (axes, right):
+        side.tick_params(axis="y", length=0)
     ours = (name for role in LOOKS for name in (_legend(role), _legend(role) + ALONE))
     place_legend(figure, 3, order=["published", *ours, UNIFORM].index)
     return figure
