@@ -10,7 +10,7 @@ from serflow.papers.model import PaperRecord
 from serflow.papers.names import name_protocol
 from serflow.runs import RunRecord, check_folds, read_runs
 from serflow.scoring.differences import Estimate
-from serflow.scoring.gaps import Gap, subtract_runs
+from serflow.scoring.gaps import JOINT, PAIRED, Gap, subtract_runs
 from serflow.scoring.metrics import label_of
 from serflow.scoring.pooling import read_speakers, without_copies
 from serflow.scoring.scores import Scores
@@ -115,7 +115,8 @@ def describe_gaps(gaps: Sequence[Gap]) -> str:
         told = f"{names[0]}, {places[0]}, minus {names[1]}, {places[1]}"
     lines = [f"{told}, {one.part} part, in points [95 %]:"]
     lines += [f"  {label_of(gap.metric):9} {of_gap(gap)}" for gap in gaps]
-    lines.append(f"Bootstrap over {one.n_units} {one.unit}; both sides share: {one.method}.")
+    told = {PAIRED: "all recordings", JOINT: "all speakers"}.get(one.method, one.method)
+    lines.append(f"Bootstrap over {one.n_units} {one.unit}; the two sides share {told}.")
     if one.first_protocol != one.second_protocol:
         lines.append("Augmented copies, where there are any, are left out on both sides.")
     if one.p is not None:
