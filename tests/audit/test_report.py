@@ -107,6 +107,7 @@ def test_silence_and_the_shortest_recordings_are_no_copies(record, utter, tabula
     rows = [["silent.wav", "A", "train"], ["speech.wav", "B", "train"], ["short.wav", "C", "test"]]
     status, report = audit(tabulate("path speaker part", *rows))
     assert (status, report["shared"][0]["copies"]) == (0, [])
+    assert any("without sound, such as silent.wav" in told for told in report["not_checked"])
 
 
 def test_without_a_test_part_validation_is_what_leaks(record, utter, tabulate):

@@ -115,7 +115,9 @@ def audit(table: Path, root: Path | None, workers: int) -> Report:
         shared.append(_share((first, second), recordings, prints, parts, pairs))
     digests = {name: sorted(prints[n].digest for n in numbers) for name, numbers in parts.items()}
     same = bool(digests["test"]) and digests["validation"] == digests["test"]
-    return Report(str(table), _describe(recordings, prints, parts), shared, same, _not_checked(recordings, parts))
+    return Report(
+        str(table), _describe(recordings, prints, parts), shared, same, _not_checked(recordings, parts, prints)
+    )
 
 
 def _share(
@@ -158,13 +160,19 @@ def _describe(
     return described
 
 
-def _not_checked(recordings: Sequence[Recording], parts: dict[str, list[int]]) -> list[str]:
-    """Return what the table gives no answer to, one sentence each."""
+def _not_checked(
+    recordings: Sequence[Recording], parts: dict[str, list[int]], prints: Sequence[Fingerprint]
+) -> list[str]:
+    """Return what the table and its recordings give no answer to, one sentence each."""
     told = [f"The table has no recordings for {name}." for name, numbers in parts.items() if not numbers]
     for column, what in (("statement", "Sentences"), ("emotion", "Classes")):
         lacking = sum(not getattr(one, column) for one in recordings)
         if lacking:
             told.append(f"{what}: {lacking} of {len(recordings)} rows have no {column}, and were not compared.")
+    if mute := [one.path for one, found in zip(recordings, prints, strict=True) if not found.fine.any()]:
+        told.append(
+            f"{count(len(mute), 'recording')} without sound, such as {mute[0]}: only equal samples were looked for."
+        )
     return told
 
 
