@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,7 +14,7 @@ from serflow.io.workers import map_ahead
 
 #: Runs a verb whose workers hand over large results, and fail at a task, if it is reached.
 MANY = """
-import sys
+import signal, sys
 from serflow import cli
 from serflow.errors import SerflowError
 from serflow.io.workers import start_workers
@@ -31,6 +32,7 @@ def run():
                 print("begun", flush=True)
 
 cli.VERBS["run"] = (run, {})
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 sys.exit(cli.main(["run"]))
 """
 
@@ -57,6 +59,17 @@ def test_no_more_tasks_are_handed_out_than_asked_for_before_results_are_taken():
         pool.submit(int).result()  # what was handed out is done
         assert begun == [0, 1, 2, 3]
         assert list(found) == list(range(1, 10))
+
+
+def test_nothing_of_a_pool_is_left_running_after_an_error():
+    """Python 3.11 may otherwise print a trace as it ends, when the pool's own thread ends at the same time."""
+    ending = """
+    import threading
+    print([thread.name for thread in threading.enumerate() if not thread.daemon])
+    """
+    code = MANY.replace('sys.exit(cli.main(["run"]))', f"cli.main(['run']){textwrap.dedent(ending)}")
+    process = subprocess.run([sys.executable, "-c", code, "0"], capture_output=True, text=True, timeout=60, check=True)
+    assert process.stdout == "['MainThread']\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -48,12 +48,15 @@ def start_workers(number: int, initialise: Callable[..., None], *arguments: Any)
         yield pool
     except BaseException as error:
         # What waits is dropped, what runs may end: a worker killed while it hands over a result would block the pool.
+        thread = getattr(pool, "_executor_manager_thread", None)
         pool.shutdown(wait=False, cancel_futures=True)
         broken = isinstance(error, BrokenProcessPool)  # nobody takes results any more
         deadline = time.monotonic() + (0 if broken else PATIENCE)
         for worker in multiprocessing.active_children():
             worker.join(max(0.0, deadline - time.monotonic()))
             worker.kill()
+        if thread:  # as Python 3.11 ends, it closes a pipe that this thread may be closing, and prints a trace
+            thread.join(PATIENCE)
         if broken:
             fault = "was killed (as when memory runs out), or could not begin"
             raise WorkerError("a worker process", fault, f"Give fewer than {number} --workers or --threads.") from error

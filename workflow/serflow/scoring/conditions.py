@@ -12,8 +12,8 @@ from serflow.runs import RunRecord
 LIBRARIES = ("torch", "scikit-learn")
 #: What is said of runs in bf16, which is not listed among the deviations of each.
 BF16 = (
-    "bf16: what convolutions and matrix products take is rounded to 8 significant bits, weights stay in fp32; none of the "
-    "reproduced papers names its precision, and fp32 was the usual one."
+    "bf16: what convolutions and matrix products take is rounded to 8 significant bits, weights stay in fp32; none of "
+    "the reproduced papers names its precision, and fp32 was the usual one."
 )
 
 
