@@ -103,10 +103,11 @@ def find_run(model: str, results: Path) -> TrainedRun:
         raise ModelError(record_path(results, paper), fault, remedy)
     corpora, protocols = record.paper.all_corpora, list(record.paper.protocols)
 
-    def place(folder: Path) -> tuple[bool, int, int, int, int]:
+    def place(folder: Path) -> tuple[int, str, int, int, int]:
         run = RunId.from_path(folder)
         known = run.corpus in corpora  # others are of an earlier configuration
-        return not known, corpora.index(run.corpus) if known else 0, protocols.index(run.protocol), run.seed, run.fold
+        number = corpora.index(run.corpus) if known else len(corpora)
+        return number, run.corpus, protocols.index(run.protocol), run.seed, run.fold
 
     found = sorted(_unseen_runs(results, record, system), key=place)
     if not found:
