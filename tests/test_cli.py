@@ -109,6 +109,21 @@ def test_a_mapping_without_its_key_is_told_as_such(manifest, capsys, spec, monke
     assert "no mapping with the key 'kind'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("verb", ["train", "combine"])
+def test_a_run_without_a_key_is_told_as_such(tmp_path, capsys, verb):
+    more = (
+        ["--manifests", "m", "--features", "f", "--split", "s", "--checkpoint", "c"]
+        if verb == "train"
+        else ["--runs", "r"]
+    )
+    for spec, told in (('{"paper": "jin"}', "'labels' is missing"), ("[1]", "is no mapping")):
+        assert cli.main([verb, "--spec", spec, *more, "--output", str(tmp_path / "x")]) == 1
+        err = capsys.readouterr().err
+        assert "--spec" in err
+        assert told in err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -23,9 +23,10 @@ from serflow.kinds import suggest
 
 if TYPE_CHECKING:
     from serflow.papers.model import PaperRecord
+    from serflow.runs import Spec
 
 #: Keywords of argparse's ``add_argument``. Beside them: one that is ``positional`` has no dashes; ``read`` makes of its
-#: path, or of each of its paths, what the verb takes.
+#: value, or of each of its values, what the verb takes.
 Options = dict[str, Any]
 #: Verb -> its function and arguments; filled by `verb`.
 VERBS: dict[str, tuple[Callable[..., None], dict[str, Options]]] = {}
@@ -72,6 +73,17 @@ def _read_record(path: Path) -> PaperRecord:
     return check(PaperRecord, read_json(path), str(path))
 
 
+def _read_spec(value: Any) -> Spec:
+    """Return the specification of a run from what `Spec.plain` made of it."""
+    from serflow.runs import Spec
+
+    try:
+        return Spec.from_plain(value)
+    except (KeyError, TypeError) as error:
+        fault = f"is no specification of a run: {error} is missing" if isinstance(error, KeyError) else "is no mapping"
+        raise ConfigError("--spec", fault, "Give what Snakemake gives, or a run.json.") from error
+
+
 def _count(text: str) -> int:
     """Return a number of 1 or more."""
     if not text.isdecimal() or int(text) < 1:
@@ -91,8 +103,6 @@ def _with_keys(*keys: str) -> Callable[[str], Any]:
     return read
 
 
-#: Of a `serflow.runs.RunId`.
-RUN_KEYS = ("paper", "corpus", "system", "protocol", "seed", "fold")
 ONE: Options = {"type": Path}
 MANY: Options = {"type": Path, "nargs": "+"}
 CORPUS: Options = {"positional": True, "help": "its name, such as ravdess"}
@@ -100,10 +110,7 @@ WORKERS: Options = {"type": _count, "default": count_cores(), "help": "number of
 THREADS: Options = {"type": _count, "default": count_cores(), "help": "number of CPU threads (default: all cores)"}
 DEVICE: Options = {"default": "auto", "choices": ["auto", "cpu", "cuda"]}
 JSON: Options = {"type": _json, "help": "JSON, or a file of it"}
-SPEC: Options = {
-    "type": _with_keys(*RUN_KEYS, "labels", "others", "system_config"),
-    "help": "JSON, or a file of it (a run.json will do)",
-}
+SPEC: Options = {"type": _json, "read": _read_spec, "help": "JSON, or a file of it (a run.json will do)"}
 TABLES: Options = JSON | {"default": {}, "help": "JSON: corpus -> its table, as {labels: FILE, emotions: {}, folds: 5}"}
 PAPER: Options = {"type": Path, "read": _read_record, "help": "what `serflow paper` wrote"}
 STUDY: Options = {"help": "a study of the paper file"}
@@ -390,21 +397,19 @@ def weights(name: str, output: Path, file: Path | None, model: dict[str, Any]) -
     precision={"default": "auto", "choices": ["auto", "fp32", "bf16"]},
     threads=THREADS,
 )
-def train(spec: dict[str, Any], features: list[Path], **options: Any) -> None:
+def train(spec: Spec, features: list[Path], **options: Any) -> None:
     """Train one run: a system under a protocol, for one seed and fold."""
-    from serflow.runs import Spec
     from serflow.training.run import train as run
 
-    run(Spec.from_plain(spec), stores=features, **options)
+    run(spec, stores=features, **options)
 
 
 @verb(spec=SPEC, runs=RUNS, output=ONE | {"help": "the combined run's folder"})
-def combine(spec: dict[str, Any], runs: list[Path], output: Path) -> None:
+def combine(spec: Spec, runs: list[Path], output: Path) -> None:
     """Combine trained runs into one: the four-class run first, the two-class runs after it."""
-    from serflow.runs import Spec
     from serflow.training.two_step import combine as combine_runs
 
-    combine_runs(Spec.from_plain(spec), runs[0], runs[1:], output)
+    combine_runs(spec, runs[0], runs[1:], output)
 
 
 @verb(

@@ -96,6 +96,11 @@ def find_run(model: str, results: Path) -> TrainedRun:
     if model not in known:
         fault = f"is neither a folder nor a system with runs in {results / 'runs'}"
         raise ModelError(model, fault, suggest(model, known) if known else "Train one, or give --results.")
+    return read_trained(_find_first(results, paper, system))
+
+
+def _find_first(results: Path, paper: str, system: str) -> Path:
+    """Return the folder of the first run of `_unseen_runs`: see `find_run`."""
     record = read_record(results, paper)
     if record is None:
         fault = "is missing, so nobody knows which protocols are speaker-independent"
@@ -111,9 +116,10 @@ def find_run(model: str, results: Path) -> TrainedRun:
 
     found = sorted(_unseen_runs(results, record, system), key=place)
     if not found:
+        fault = f"has no finished run under a speaker-independent protocol in {results}"
         remedy = "Train it under one, or give the folder of another run by its path."
-        raise ModelError(model, f"has no finished run under a speaker-independent protocol in {results}", remedy)
-    return read_trained(found[0])
+        raise ModelError(f"{paper}/{system}", fault, remedy)
+    return found[0]
 
 
 def _unseen_runs(results: Path, record: PaperRecord, system: str) -> Iterator[Path]:
